@@ -1,0 +1,33 @@
+"""Whole submissions with their expected verdicts: what the rubric is measured against."""
+
+from dataclasses import dataclass
+
+from corpus.edits import apply, finished, reference
+from corpus.mistakes import MISTAKES
+
+__all__ = ["ROWS", "Entry", "entries"]
+
+ROWS = ("1.1", "1.2", "1.3", "1.4", "2.1", "3.1", "3.2", "4.1", "5.1", "6.1", "6.2", "6.3")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A vae.py as bytes, the rows it must lose, and words (lower case) that these rows' outputs must contain.
+
+    family: "mistake", "variant", "combination" or "unfinished"
+    """
+
+    name: str
+    source: bytes
+    lost: frozenset[str]
+    words: tuple[str, ...]
+    family: str
+
+
+def entries() -> list[Entry]:
+    """Make the whole corpus from the reference solution."""
+    original = reference()
+    return [
+        Entry(m.name, finished(apply(original, m.edits)).encode(), frozenset(m.lost), m.words, "mistake")
+        for m in MISTAKES
+    ]

@@ -1,0 +1,7 @@
+"""Single mistakes: submissions that are wrong in one place, with the rows that the place costs."""
+
+from corpus.mistakes import decoder, encoder
+
+__all__ = ["MISTAKES"]
+
+MISTAKES = [*encoder.MISTAKES, *decoder.MISTAKES]

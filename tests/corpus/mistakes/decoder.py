@@ -1,0 +1,173 @@
+"""Mistakes in VAE.decoder: row 2.1."""
+
+from corpus.edits import Edit, Mistake, define
+from corpus.mistakes.encoder import APPLY, PAIR, RELU
+
+__all__ = ["MISTAKES"]
+
+DECODER = "VAE.decoder"
+FIRST = "nn.Linear(latent_size, self.hidden_dim),"
+LAST = "nn.Linear(self.hidden_dim, input_size),"
+SIGMOID = "nn.Sigmoid(),"
+UNFLATTEN = "nn.Unflatten(1, (1, 28, 28)),"
+LAST_RELU = "nn.ReLU(),\n            nn.Linear(self.hidden_dim, input_size),"
+
+
+def decoder(name: str, old: str, new: str, *words: str, times: int = 1) -> Mistake:
+    """One text of the decoder is another; Apply(function) may be used in it."""
+    edit = Edit(DECODER, old, new, times)
+    return Mistake(f"decoder-{name}", (APPLY, edit) if "Apply(" in new else (edit,), ("2.1",), words)
+
+
+ACTIVATIONS = [
+    decoder("leaky-relu-0.01", RELU, "nn.LeakyReLU()", "leaky", times=3),
+    decoder("leaky-relu-0.001", RELU, "nn.LeakyReLU(0.001)", "leaky", times=3),
+    decoder("gelu", RELU, "nn.GELU()", "gelu", times=3),
+    decoder("elu", RELU, "nn.ELU()", "nn.elu", times=3),
+    decoder("relu6", RELU, "nn.ReLU6()", "relu6", times=3),
+    decoder("tanh-inside", RELU, "nn.Tanh()", "tanh", times=3),
+    decoder("prelu", RELU, "nn.PReLU()", "relu", times=3),
+    decoder("no-relu", RELU, "nn.Identity()", "relu", times=3),
+    decoder("no-last-relu", LAST_RELU, LAST, "relu"),
+    decoder("last-leaky-relu", LAST_RELU, f"nn.LeakyReLU(0.01),\n            {LAST}", "relu"),
+    decoder("dropout-0.01", RELU, "nn.ReLU(), nn.Dropout(0.01)", "dropout", times=3),
+    decoder("layer-norm", RELU, "nn.LayerNorm(400), nn.ReLU()", "2400", times=3),
+    decoder(
+        "layer-norm-without-parameters",
+        RELU,
+        "nn.LayerNorm(400, elementwise_affine=False), nn.ReLU()",
+        "norm",
+        times=3,
+    ),
+]
+
+LAYERS = [
+    decoder("two-relus", PAIR + PAIR, PAIR, "layer"),
+    decoder("four-relus", PAIR + PAIR, PAIR * 3, "layer"),
+    decoder("one-relu", PAIR + PAIR, "", "layer"),
+    decoder(
+        "inner-512",
+        PAIR + PAIR,
+        PAIR.replace("self.hidden_dim)", "512)") + PAIR.replace("self.hidden_dim,", "512,"),
+        "512",
+    ),
+    decoder("no-bias-at-the-end", LAST, "nn.Linear(self.hidden_dim, input_size, bias=False),", "bias"),
+    decoder("no-bias", "self.hidden_dim),", "self.hidden_dim, bias=False),", "bias", times=3),
+    decoder("784-written-in", LAST, "nn.Linear(self.hidden_dim, 784),", "784"),
+    decoder("extra-linear-at-the-end", SIGMOID, "nn.Linear(input_size, input_size), nn.Sigmoid(),", "layer"),
+    decoder(
+        "tied-layers",
+        PAIR + PAIR,
+        """\
+            *[nn.Linear(self.hidden_dim, self.hidden_dim), nn.ReLU()] * 2,
+""",
+        "160400",
+    ),
+]
+
+OUTPUTS = [
+    decoder("no-sigmoid", SIGMOID, "", "sigmoid"),
+    decoder("sigmoid-twice", SIGMOID, "nn.Sigmoid(), nn.Sigmoid(),", "sigmoid", "twice"),
+    decoder("tanh", SIGMOID, "nn.Tanh(),", "tanh"),
+    decoder("rescaled-tanh", SIGMOID, "Apply(lambda x: (torch.tanh(x) + 1) / 2),", "sigmoid"),
+    decoder("softmax", SIGMOID, "nn.Softmax(dim=1),", "softmax"),
+    decoder("relu-at-the-end", SIGMOID, "nn.ReLU(),", "relu"),
+    decoder("relu-before-sigmoid", SIGMOID, "nn.ReLU(), nn.Sigmoid(),", "relu"),
+    decoder("hardsigmoid", SIGMOID, "nn.Hardsigmoid(),", "sigmoid"),
+    decoder("log-sigmoid", SIGMOID, "nn.LogSigmoid(),", "sigmoid"),
+    decoder("clamped-logits", SIGMOID, "nn.Hardtanh(-2, 2), nn.Sigmoid(),", "sigmoid"),
+    decoder("clamped-0.01", SIGMOID, "nn.Sigmoid(), nn.Hardtanh(0.01, 0.99),", "sigmoid"),
+    decoder("times-255", SIGMOID, "nn.Sigmoid(), Apply(lambda x: 255 * x),", "255"),
+    decoder("colours-inverted", SIGMOID, "nn.Sigmoid(), Apply(lambda x: 1 - x),", "1 -"),
+    decoder("rounded", SIGMOID, "nn.Sigmoid(), Apply(torch.round),", "round"),
+    decoder("noise", SIGMOID, "Apply(lambda x: x + 0.01 * torch.randn_like(x)), nn.Sigmoid(),", "random"),
+    decoder("batch-mean-removed", SIGMOID, "Apply(lambda x: x - x.mean(0)), nn.Sigmoid(),", "batch"),
+    decoder(
+        "columns-first",
+        UNFLATTEN,
+        "nn.Unflatten(1, (1, 28, 28)), Apply(lambda x: x.transpose(2, 3)),",
+        "transpose",
+    ),
+    decoder("upside-down", UNFLATTEN, "nn.Unflatten(1, (1, 28, 28)), Apply(lambda x: x.flip(2)),", "pixel"),
+]
+
+FINAL = define("""
+class Final(nn.Module):
+    def forward(self, x):
+        return x if self.training else torch.sigmoid(x)
+""")
+
+OUTPUTS.append(
+    Mistake("decoder-sigmoid-in-eval-only", (FINAL, Edit(DECODER, SIGMOID, "Final(),")), ("2.1",), ("train",))
+)
+
+# Forward puts the pixels into shape, but it is the decoder that shall give images.
+SHAPES = [
+    Mistake(
+        "decoder-no-unflatten",
+        (
+            Edit(DECODER, UNFLATTEN, ""),
+            Edit("VAE.forward", "self.decoder(z)", "self.decoder(z).view(x.shape)"),
+        ),
+        ("2.1",),
+        ("784", "28"),
+    ),
+    Mistake(
+        "decoder-without-channel",
+        (
+            Edit(DECODER, UNFLATTEN, "nn.Unflatten(1, (28, 28)),"),
+            Edit("VAE.forward", "self.decoder(z)", "self.decoder(z).unsqueeze(1)"),
+        ),
+        ("2.1",),
+        ("28",),
+    ),
+    Mistake(
+        "decoder-channel-last",
+        (
+            Edit(DECODER, UNFLATTEN, "nn.Unflatten(1, (28, 28, 1)),"),
+            Edit("VAE.forward", "self.decoder(z)", "self.decoder(z).permute(0, 3, 1, 2)"),
+        ),
+        ("2.1",),
+        ("28",),
+    ),
+]
+
+# Forward cannot run.
+BROKEN = [
+    Mistake(
+        "decoder-batch-of-128",
+        (APPLY, Edit(DECODER, UNFLATTEN, "Apply(lambda x: x.view(128, 1, 28, 28)),")),
+        ("2.1", "4.1"),
+        ("128",),
+    ),
+    Mistake(
+        "decoder-takes-400",
+        (Edit(DECODER, FIRST, "nn.Linear(self.hidden_dim, self.hidden_dim),"),),
+        ("2.1", "4.1"),
+        ("400",),
+    ),
+    Mistake(
+        "decoder-takes-twice-the-latents",
+        (Edit(DECODER, FIRST, "nn.Linear(2 * latent_size, self.hidden_dim),"),),
+        ("2.1", "4.1"),
+        ("latent",),
+    ),
+    Mistake("decoder-missing", (Edit(DECODER, "self.decoder =", "decoder ="),), ("2.1", "4.1"), ("none",)),
+    Mistake(
+        "decoder-double", (Edit(DECODER, "        )\n", "        ).double()\n"),), ("2.1", "4.1"), ("double",)
+    ),
+    Mistake(
+        "decoder-unflattens-to-32",
+        (Edit(DECODER, UNFLATTEN, "nn.Unflatten(1, (1, 32, 32)),"),),
+        ("2.1", "4.1"),
+        ("32",),
+    ),
+    Mistake(
+        "decoder-nan",
+        (APPLY, Edit(DECODER, SIGMOID, "Apply(lambda x: torch.sqrt(-1 - x**2)),")),
+        ("2.1", "4.1"),
+        ("nan",),
+    ),
+]
+
+MISTAKES = [*ACTIVATIONS, *LAYERS, *OUTPUTS, *SHAPES, *BROKEN]

@@ -1,0 +1,460 @@
+"""Mistakes in VAE.encoder, VAE.mu_layer and VAE.logvar_layer: rows 1.1 to 1.4."""
+
+from corpus.edits import Edit, Mistake, define, replace_block
+
+__all__ = ["MISTAKES"]
+
+ENCODER = "VAE.encoder"
+RELU = "nn.ReLU()"
+LAST_RELU = "nn.ReLU(),\n        )\n"
+FLATTEN = "nn.Flatten(),"
+FIRST = "nn.Linear(input_size, self.hidden_dim),"
+FIRST_512 = "nn.Linear(input_size, 512),"
+PAIR = """\
+            nn.Linear(self.hidden_dim, self.hidden_dim),  # (N, H) -> (N, H)
+            nn.ReLU(),
+"""
+MU = "self.mu_layer = nn.Linear(self.hidden_dim, latent_size)"
+LOGVAR = "self.logvar_layer = nn.Linear(self.hidden_dim, latent_size)"
+
+# A module that applies a function: students write such a class when a step of theirs is no layer of torch.
+APPLY = define("""
+class Apply(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+""")
+
+
+def activation(name: str, code: str, *words: str) -> Mistake:
+    """Another function for all three ReLUs: that is row 1.2 alone, as long as it has no parameters."""
+    return Mistake(f"encoder-{name}", (Edit(ENCODER, RELU, code, times=3),), ("1.2",), words)
+
+
+def features(name: str, function: str, *words: str) -> Mistake:
+    """Something more is done to the features behind the last ReLU."""
+    edit = Edit(ENCODER, LAST_RELU, f"nn.ReLU(),\n            Apply({function}),\n        )\n")
+    return Mistake(f"encoder-{name}", (APPLY, edit), ("1.2",), words)
+
+
+def head(name: str, layer: str, code: str, *words: str) -> Mistake:
+    """mu_layer or logvar_layer is another module; {linear} in the code is the right one."""
+    row, old = {"mu": ("1.3", MU), "logvar": ("1.4", LOGVAR)}[layer]
+    attribute, linear = old.split(" = ")
+    edit = Edit(ENCODER, old, f"{attribute} = {code.format(linear=linear)}")
+    return Mistake(f"{layer}-layer-{name}", (APPLY, edit), (row,), words)
+
+
+ACTIVATIONS = [
+    activation("leaky-relu-0.01", "nn.LeakyReLU()", "leaky"),
+    activation("leaky-relu-0.2", "nn.LeakyReLU(0.2)", "leaky"),
+    activation("leaky-relu-0.001", "nn.LeakyReLU(1e-3)", "leaky"),
+    activation("gelu", "nn.GELU()", "gelu"),
+    activation("elu", "nn.ELU()", "nn.elu"),
+    activation("silu", "nn.SiLU()", "silu"),
+    activation("mish", "nn.Mish()", "relu"),
+    activation("softplus", "nn.Softplus()", "softplus"),
+    activation("relu6", "nn.ReLU6()", "relu6"),
+    activation("tanh", "nn.Tanh()", "tanh"),
+    activation("sigmoid", "nn.Sigmoid()", "sigmoid"),
+    activation("identity", "nn.Identity()", "relu"),
+    activation("rrelu", "nn.RReLU()", "relu"),
+    activation("threshold-0.01", "nn.Threshold(0.01, 0.0)", "relu"),
+    activation("dropout-instead", "nn.Dropout(0.2)", "relu"),
+    Mistake("encoder-no-last-relu", (Edit(ENCODER, LAST_RELU, ")\n"),), ("1.2",), ("last", "relu")),
+    Mistake(
+        "encoder-last-leaky-relu",
+        (Edit(ENCODER, LAST_RELU, "nn.LeakyReLU(0.01),\n        )\n"),),
+        ("1.2",),
+        ("leaky",),
+    ),
+    Mistake(
+        "encoder-no-first-relu",
+        (
+            Edit(
+                ENCODER,
+                "# (N, D) -> (N, H)\n            nn.ReLU(),\n",
+                "# (N, D) -> (N, H)\n",
+            ),
+        ),
+        ("1.2",),
+        ("relu",),
+    ),
+    Mistake(
+        "encoder-no-second-relu",
+        (Edit(ENCODER, PAIR + PAIR, PAIR.replace("            nn.ReLU(),\n", "") + PAIR),),
+        ("1.2",),
+        ("relu",),
+    ),
+    Mistake(
+        "encoder-last-sigmoid",
+        (Edit(ENCODER, LAST_RELU, "nn.Sigmoid(),\n        )\n"),),
+        ("1.2",),
+        ("last",),
+    ),
+    Mistake(
+        "encoder-prelu",  # its slope is a parameter: three more in all
+        (Edit(ENCODER, RELU, "nn.PReLU()", times=3),),
+        ("1.1", "1.2"),
+        ("parameters", "relu"),
+    ),
+]
+
+
+def inner(second: str, third: str) -> Edit:
+    """Give the second and the third layer of the encoder other sizes."""
+    pairs = [PAIR.replace("self.hidden_dim, self.hidden_dim", sizes) for sizes in (second, third)]
+    return Edit(ENCODER, PAIR + PAIR, "".join(pairs))
+
+
+def hidden(size: int) -> Mistake:
+    """Another hidden_dim in VAE: every row that says 400."""
+    edit = Edit("VAE", "self.hidden_dim = 400", f"self.hidden_dim = {size}")
+    return Mistake(f"hidden-{size}", (edit,), ("1.1", "1.3", "1.4", "2.1"), (str(size), "400"))
+
+
+SIZES = [
+    hidden(512),
+    hidden(401),
+    hidden(40),
+    Mistake("encoder-two-layers", (Edit(ENCODER, PAIR + PAIR, PAIR),), ("1.1", "1.2"), ("layer",)),
+    Mistake("encoder-one-layer", (Edit(ENCODER, PAIR + PAIR, ""),), ("1.1", "1.2"), ("layer",)),
+    Mistake("encoder-four-layers", (Edit(ENCODER, PAIR + PAIR, PAIR * 3),), ("1.1", "1.2"), ("layer",)),
+    Mistake(
+        "encoder-flatten-only",
+        (
+            replace_block(
+                ENCODER,
+                """
+                self.encoder = nn.Flatten()
+                self.mu_layer = nn.Linear(input_size, latent_size)
+                self.logvar_layer = nn.Linear(input_size, latent_size)
+                """,
+            ),
+        ),
+        ("1.1", "1.2", "1.3", "1.4"),
+        ("784",),
+    ),
+    Mistake(
+        "encoder-convolutions",
+        (
+            replace_block(
+                ENCODER,
+                """
+                self.encoder = nn.Sequential(
+                    nn.Conv2d(1, 8, 4, stride=2, padding=1),
+                    nn.ReLU(),
+                    nn.Conv2d(8, 8, 4, stride=2, padding=1),
+                    nn.ReLU(),
+                    nn.Flatten(),
+                    nn.Linear(8 * 7 * 7, 400),
+                    nn.ReLU(),
+                )
+                self.mu_layer = nn.Linear(400, latent_size)
+                self.logvar_layer = nn.Linear(400, latent_size)
+                """,
+            ),
+        ),
+        ("1.1", "1.2"),
+        ("linear",),
+    ),
+    # Wider or narrower inside, but 400 features at the end: three times Linear and ReLU all the same.
+    Mistake(
+        "encoder-512-400-400",
+        (Edit(ENCODER, FIRST, FIRST_512), inner("512, 400", "400, 400")),
+        ("1.1",),
+        ("512",),
+    ),
+    Mistake("encoder-400-200-400", (inner("400, 200", "200, 400"),), ("1.1",), ("200",)),
+    Mistake(
+        "encoder-ends-in-512",  # and both layers behind it fit
+        (
+            inner("400, 400", "400, 512"),
+            Edit(ENCODER, "nn.Linear(self.hidden_dim, latent", "nn.Linear(512, latent", 2),
+        ),
+        ("1.1", "1.3", "1.4"),
+        ("512",),
+    ),
+    # The layers behind it do not fit, so forward cannot run.
+    Mistake("encoder-ends-in-200", (inner("400, 400", "400, 200"),), ("1.1", "4.1"), ("200",)),
+    Mistake(
+        "encoder-784-written-in",
+        (Edit(ENCODER, FIRST, "nn.Linear(784, self.hidden_dim),"),),
+        ("1.1",),
+        ("784",),
+    ),
+    Mistake(
+        "encoder-takes-783",
+        (Edit(ENCODER, FIRST, "nn.Linear(input_size - 1, self.hidden_dim),"),),
+        ("1.1", "1.2", "4.1"),
+        ("783",),
+    ),
+]
+
+ORDER = [
+    Mistake("encoder-no-flatten", (Edit(ENCODER, FLATTEN, ""),), ("1.2", "4.1"), ("flatten",)),
+    Mistake(
+        "encoder-flattens-the-batch",
+        (Edit(ENCODER, FLATTEN, "nn.Flatten(0),"),),
+        ("1.2", "4.1"),
+        ("flatten",),
+    ),
+    Mistake(
+        "encoder-flattens-rows-only",
+        (Edit(ENCODER, FLATTEN, "nn.Flatten(2),"),),
+        ("1.2", "4.1"),
+        ("flatten",),
+    ),
+    Mistake(
+        "encoder-columns-first",
+        (APPLY, Edit(ENCODER, FLATTEN, "Apply(lambda x: x.transpose(2, 3)), nn.Flatten(),")),
+        ("1.2",),
+        ("pixel",),
+    ),
+    Mistake(
+        "encoder-normalizes-input",
+        (APPLY, Edit(ENCODER, FLATTEN, "nn.Flatten(), Apply(lambda x: (x - 0.1307) / 0.3081),")),
+        ("1.2",),
+        ("first",),
+    ),
+    Mistake(
+        "encoder-divides-by-255",
+        (APPLY, Edit(ENCODER, FLATTEN, "nn.Flatten(), Apply(lambda x: x / 255),")),
+        ("1.2",),
+        ("first",),
+    ),
+    Mistake(
+        "encoder-double",
+        (Edit(ENCODER, "self.mu_layer =", "self.encoder.double()\n        self.mu_layer ="),),
+        ("1.2", "4.1"),
+        ("double",),
+    ),
+]
+
+FEATURES = [
+    Mistake(
+        "encoder-dropout-0.01",
+        (Edit(ENCODER, RELU, "nn.ReLU(), nn.Dropout(0.01)", 3),),
+        ("1.2",),
+        ("dropout",),
+    ),
+    Mistake(
+        "encoder-last-dropout",
+        (Edit(ENCODER, LAST_RELU, "nn.ReLU(),\n            nn.Dropout(0.5),\n        )\n"),),
+        ("1.2",),
+        ("dropout",),
+    ),
+    Mistake(
+        "encoder-layer-norm",
+        (Edit(ENCODER, RELU, "nn.LayerNorm(400), nn.ReLU()", 3),),
+        ("1.1", "1.2"),
+        ("2400",),
+    ),
+    Mistake(
+        "encoder-layer-norm-without-parameters",
+        (Edit(ENCODER, RELU, "nn.LayerNorm(400, elementwise_affine=False), nn.ReLU()", 3),),
+        ("1.2",),
+        ("norm",),
+    ),
+    features("always-dropout", "lambda h: F.dropout(h, 0.05)", "dropout"),
+    features("noise", "lambda h: h + 0.01 * torch.randn_like(h)", "random"),
+    features("softmax", "lambda h: h.softmax(1)", "last"),
+    features("scaled-1.001", "lambda h: 1.001 * h", "last"),
+    features("scaled-by-unit-length", "lambda h: F.normalize(h)", "last"),
+    features("centred-over-batch", "lambda h: h - h.mean(0)", "batch"),
+    features("float16", "lambda h: h.half().float()", "precision"),
+]
+
+CLASS = """
+class Encoder(nn.Module):
+    def __init__(self, input_size, hidden_dim):
+        super().__init__()
+        self.fc1 = nn.Linear(input_size, hidden_dim)
+        self.fc2 = nn.Linear(hidden_dim, hidden_dim)
+        self.fc3 = nn.Linear(hidden_dim, hidden_dim)
+
+    def forward(self, x):
+        x = x.flatten(1)
+        x = F.relu(self.fc1(x))
+        x = F.relu(self.fc2(x))
+        x = F.relu(self.fc3(x))
+        return x
+"""
+USE_CLASS = replace_block(
+    ENCODER,
+    f"""
+    self.encoder = Encoder(input_size, self.hidden_dim)
+    {MU}
+    {LOGVAR}
+    """,
+)
+
+
+def module(name: str, old: str, new: str, lost: str, *words: str) -> Mistake:
+    """The encoder is a class of the student's own, which is right but for one replaced text."""
+    assert CLASS.count(old) == 1
+    return Mistake(
+        f"encoder-{name}", (define(CLASS.replace(old, new)), USE_CLASS), tuple(lost.split()), words
+    )
+
+
+MODULES = [
+    module(
+        "spare-layer",
+        "    def forward",
+        "        self.spare = nn.Linear(20, 20)\n\n    def forward",
+        "1.1",
+        "420",
+    ),
+    module(
+        "spare-parameter",
+        "    def forward",
+        "        self.scale = nn.Parameter(torch.ones(1))\n\n    def forward",
+        "1.1",
+        "one more",
+    ),
+    module("bias-unused", "F.relu(self.fc2(x))", "F.relu(F.linear(x, self.fc2.weight))", "1.2", "bias"),
+    module("last-bias-unused", "F.relu(self.fc3(x))", "F.relu(F.linear(x, self.fc3.weight))", "1.2", "bias"),
+    module("bias-added-twice", "F.relu(self.fc1(x))", "F.relu(self.fc1(x) + self.fc1.bias)", "1.2", "bias"),
+    module(
+        "bias-behind-relu",
+        "F.relu(self.fc2(x))",
+        "F.relu(F.linear(x, self.fc2.weight)) + self.fc2.bias",
+        "1.2",
+        "bias",
+    ),
+    module("second-layer-skipped", "        x = F.relu(self.fc2(x))\n", "", "1.2", "second"),
+    module("third-layer-unused", "F.relu(self.fc3(x))", "F.relu(self.fc2(x))", "1.2", "third"),
+    module("residual", "F.relu(self.fc2(x))", "x + F.relu(self.fc2(x))", "1.2", "encoder"),
+    module("relu-before-last-layer", "F.relu(self.fc3(x))", "self.fc3(F.relu(x))", "1.2", "last relu"),
+    module(
+        "wrong-in-eval", "        return x\n", "        return x if self.training else x / 2\n", "1.2", "eval"
+    ),
+    module(
+        "wrong-in-train",
+        "        return x\n",
+        "        return 2 * x if self.training else x\n",
+        "1.2",
+        "train",
+    ),
+    module(
+        "batch-norm-in-train",
+        "F.relu(self.fc3(x))",
+        """self.fc3(x)
+        if self.training and len(x) > 1:
+            x = F.batch_norm(x, None, None, training=True)
+        x = F.relu(x)""",
+        "1.2",
+        "train",
+    ),
+    module("nan", "        return x\n", "        return torch.log(x - 1e9)\n", "1.2 4.1", "nan"),
+    Mistake(
+        "encoder-plain-list",  # which registers nothing: there is nothing that could be trained
+        (
+            define("""
+            class Encoder(nn.Module):
+                def __init__(self, sizes):
+                    super().__init__()
+                    self.layers = [nn.Linear(a, b) for a, b in zip(sizes, sizes[1:])]
+
+                def forward(self, x):
+                    x = x.flatten(1)
+                    for layer in self.layers:
+                        x = F.relu(layer(x))
+                    return x
+            """),
+            Edit("VAE.encoder", "nn.Flatten(),", "Encoder([input_size, 400, 400, 400]),"),
+            Edit(
+                "VAE.encoder",
+                f"            {FIRST}  # (N, D) -> (N, H)\n            {RELU},\n{PAIR}{PAIR}",
+                "",
+            ),
+        ),
+        ("1.1", "1.2"),
+        ("registered",),
+    ),
+    module("typo", "F.relu(self.fc3(x))", "F.relu(self.fc4(x))", "1.2 4.1", "fc4"),
+    module("returns-nothing", "        return x\n", "", "1.2 4.1", "none"),
+]
+
+HEADS = [
+    head("relu", "mu", "nn.Sequential({linear}, nn.ReLU())", "relu"),
+    head("leaky-relu", "mu", "nn.Sequential({linear}, nn.LeakyReLU(0.01))", "linear"),
+    head("relu-before", "mu", "nn.Sequential(nn.Linear(400, 400), nn.ReLU(), {linear})", "160400"),
+    head("tanh", "mu", "nn.Sequential({linear}, nn.Tanh())", "tanh"),
+    head("sigmoid", "mu", "nn.Sequential({linear}, nn.Sigmoid())", "sigmoid"),
+    head("two-linears", "mu", "nn.Sequential(nn.Linear(400, 400), {linear})", "160400"),
+    head("dropout", "mu", "nn.Sequential({linear}, nn.Dropout(0.1))", "dropout"),
+    head("dropout-before", "mu", "nn.Sequential(nn.Dropout(0.01), {linear})", "dropout"),
+    head(
+        "layer-norm",
+        "mu",
+        "nn.Sequential({linear}, nn.LayerNorm(latent_size, elementwise_affine=False))",
+        "linear",
+    ),
+    head("scaled-0.99", "mu", "nn.Sequential({linear}, Apply(lambda mu: 0.99 * mu))", "linear"),
+    head("clamped", "mu", "nn.Sequential({linear}, nn.Hardtanh(-3, 3))", "linear"),
+    head("bounded-by-batch", "mu", "nn.Sequential({linear}, Apply(lambda mu: mu - mu.mean(0)))", "batch"),
+    head("relu", "logvar", "nn.Sequential({linear}, nn.ReLU())", "relu"),
+    head("softplus", "logvar", "nn.Sequential({linear}, nn.Softplus())", "softplus"),
+    head("exp", "logvar", "nn.Sequential({linear}, Apply(torch.exp))", "exp"),
+    head("halved", "logvar", "nn.Sequential({linear}, Apply(lambda logvar: logvar / 2))", "linear"),
+    head("tanh", "logvar", "nn.Sequential({linear}, nn.Tanh())", "tanh"),
+    head("log-sigmoid", "logvar", "nn.Sequential({linear}, nn.LogSigmoid())", "linear"),
+    head("clamped", "logvar", "nn.Sequential({linear}, nn.Hardtanh(-10, 10))", "linear"),
+    head("hidden-layer", "logvar", "nn.Sequential(nn.Linear(400, 400), nn.ReLU(), {linear})", "160400"),
+    head("constant", "logvar", "nn.Sequential({linear}, Apply(torch.zeros_like))", "linear"),
+    head("noise", "logvar", "nn.Sequential({linear}, nn.Dropout(0.01))", "dropout"),
+    Mistake(
+        "both-heads-relu",
+        (
+            Edit(
+                ENCODER,
+                "nn.Linear(self.hidden_dim, latent_size)",
+                "nn.Sequential(nn.Linear(self.hidden_dim, latent_size), nn.ReLU())",
+                2,
+            ),
+        ),
+        ("1.3", "1.4"),
+        ("relu",),
+    ),
+    Mistake(
+        "heads-from-hidden-200",
+        (
+            Edit(
+                ENCODER,
+                "nn.Linear(self.hidden_dim, latent_size)",
+                "nn.Sequential(nn.Linear(self.hidden_dim, 200), nn.ReLU(), nn.Linear(200, latent_size))",
+                2,
+            ),
+        ),
+        ("1.3", "1.4"),
+        ("200",),
+    ),
+    # Where a part is missing or cannot run, forward cannot run either.
+    Mistake("mu-layer-forgotten", (Edit(ENCODER, MU, ""),), ("1.3", "4.1"), ("none",)),
+    Mistake("logvar-layer-forgotten", (Edit(ENCODER, LOGVAR, ""),), ("1.4", "4.1"), ("none",)),
+    Mistake(
+        "mu-layer-takes-784",
+        (Edit(ENCODER, MU, "self.mu_layer = nn.Linear(input_size, latent_size)"),),
+        ("1.3", "4.1"),
+        ("784",),
+    ),
+    Mistake(
+        "logvar-layer-too-wide",
+        (Edit(ENCODER, LOGVAR, "self.logvar_layer = nn.Linear(self.hidden_dim, latent_size + 1)"),),
+        ("1.4", "4.1"),
+        ("latent",),
+    ),
+    Mistake(
+        "mu-layer-gives-hidden",
+        (Edit(ENCODER, MU, "self.mu_layer = nn.Linear(self.hidden_dim, self.hidden_dim)"),),
+        ("1.3", "4.1"),
+        ("400",),
+    ),
+]
+
+MISTAKES = [*ACTIVATIONS, *SIZES, *ORDER, *FEATURES, *MODULES, *HEADS]
