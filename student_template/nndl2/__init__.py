@@ -1,0 +1,1 @@
+"""What the notebook needs besides the models: pictures, training, comparison of numbers, seeds."""
