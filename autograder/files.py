@@ -1,0 +1,255 @@
+"""The files in a folder or a zip that a student made: listed and read as bytes, never followed."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from struct import error as StructError
+from typing import IO
+
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_TOTAL",
+    "MIB",
+    "Listing",
+    "Opener",
+    "Parts",
+    "TooBig",
+    "Unreadable",
+    "chunks",
+    "in_folder",
+    "in_zip",
+    "is_junk",
+    "open_regular",
+    "printable",
+    "read",
+    "shown",
+    "size",
+    "write",
+]
+
+MIB = 1 << 20
+MAX_DEPTH = 12  # folders within folders
+MAX_TOTAL = 32 * MIB  # bytes of all files of a submission together
+MAX_LISTED = 20_000  # entries of a folder that are looked at: a virtual environment has as many
+MAX_DIRECTORY = 4 * MIB  # bytes of a zip's table of contents: at most 91,000 entries
+MAX_RATIO = 100  # a zip may unpack to this many times its size, where that is more than MAX_TOTAL
+CHUNK = 1 << 16
+# what zipfile and the system raise on files that are damaged, forbidden, or gone in the meantime
+DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, StructError)
+
+Parts = tuple[str, ...]  # a relative path, folder by folder
+Opener = Callable[[], IO[bytes]]
+
+
+class Unreadable(Exception):  # noqa: N818  it is a verdict on a submission, not a fault of ours
+    """A submission that cannot be taken, with the reason in the student's words."""
+
+
+class TooBig(Unreadable):
+    """A file has more bytes than were allowed."""
+
+
+@dataclass
+class Listing:
+    """What a submission holds: an opener for each regular file, and a word on what was passed over."""
+
+    files: dict[Parts, Opener] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    excess: str = ""  # why the listing is not complete, if it is not
+
+
+def printable(text: str, limit: int = 120) -> str:
+    """Student text on one line, at most `limit` characters, with nothing in it that a terminal would obey."""
+    text = text if len(text) <= limit else text[: limit // 2] + "…" + text[1 - limit // 2 :]
+    # the two joiners are invisible but belong to the spelling of names in several scripts
+    return "".join(
+        c if c.isprintable() or c in "\u200c\u200d" else c.encode("unicode_escape").decode() for c in text
+    )
+
+
+def shown(parts: Parts) -> str:
+    """Return a path as the student is told it."""
+    return printable("/".join(parts))
+
+
+def is_junk(name: str) -> bool:
+    """Say whether a file or folder of this name is what systems and tools leave behind: never looked at."""
+    known = {"__MACOSX", "__pycache__", "site-packages", "node_modules", "Thumbs.db", "desktop.ini"}
+    return name.startswith(".") or name in known or name.endswith((".pyc", ".pyo"))
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """Open a regular file. A link is not followed, and a FIFO neither opened for good nor waited for."""
+    wanted = ("O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY")  # Windows has only the last
+    handle = os.open(path, os.O_RDONLY | sum(getattr(os, name, 0) for name in wanted))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise Unreadable(f"{printable(path.name)} is not a regular file")
+    return os.fdopen(handle, "rb")
+
+
+def chunks(parts: Parts, opener: Opener, limit: int) -> Iterator[bytes]:
+    """Read a file piece by piece, counting: more than `limit` bytes, or damage of any kind, is Unreadable."""
+    left = limit
+    try:
+        with opener() as file:
+            while data := file.read(min(CHUNK, left + 1)):
+                left -= len(data)
+                if left < 0:
+                    raise TooBig(f"{shown(parts)} has more than {size(limit)}")
+                yield data
+    except DAMAGE as error:
+        reason = printable(str(error) or type(error).__name__)
+        raise Unreadable(f"{shown(parts)} cannot be read: {reason}") from error
+
+
+def write(pieces: Iterable[bytes], root: Path, parts: Parts) -> tuple[str, int]:
+    """Make a new file of these pieces below `root`; return its SHA-256 and its size. Raises Unreadable.
+
+    An OSError that is not the name's fault, such as a full disk, is left as it is: a fault of this machine's.
+    """
+    target, digest, count = root.joinpath(*parts), hashlib.sha256(), 0
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as file:
+            for piece in pieces:
+                file.write(piece)
+                digest.update(piece)
+                count += len(piece)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise Unreadable(f"{shown(parts)} is there twice") from error
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValueError) or error.errno in (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ):
+            raise Unreadable(f"{shown(parts)} is a name that this system cannot write") from error
+        raise
+    return digest.hexdigest(), count
+
+
+def read(parts: Parts, opener: Opener, limit: int) -> bytes:
+    """Return a whole file of at most `limit` bytes."""
+    return b"".join(chunks(parts, opener, limit))
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people write it."""
+    return f"{count // MIB} MiB" if count >= MIB else f"{count} bytes"
+
+
+def in_folder(folder: Path) -> Listing:
+    """List a folder level by level, so that what is near the top is found however much lies below."""
+    listing, level, looked_at = Listing(), list[Parts]([()]), 0
+    for _ in range(MAX_DEPTH + 1):
+        files: dict[Parts, Opener] = {}
+        deeper: list[Parts] = []
+        for parent in level:
+            for entry in _scan(folder, parent, listing.notes):
+                looked_at += 1
+                if looked_at > MAX_LISTED:  # this level is not complete, so nothing of it counts
+                    listing.excess = f"there are more than {MAX_LISTED:,} files and folders"
+                    return listing
+                parts = (*parent, entry.name)
+                if is_junk(entry.name):
+                    continue
+                if entry.is_symlink():
+                    listing.notes.append(f"symbolic link {shown(parts)} was ignored")
+                elif entry.is_dir(follow_symlinks=False):
+                    deeper.append(parts)
+                elif entry.is_file(follow_symlinks=False):
+                    files[parts] = partial(open_regular, Path(entry.path))
+                else:
+                    listing.notes.append(f"special file {shown(parts)} was ignored")
+        listing.files.update(sorted(files.items()))
+        level = sorted(deeper)
+    if level:
+        listing.excess = f"folders are nested more than {MAX_DEPTH} deep"
+    listing.notes.sort()
+    return listing
+
+
+def _scan(folder: Path, parts: Parts, notes: list[str]) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder.joinpath(*parts)) as entries:
+            yield from entries
+    except OSError as error:
+        notes.append(f"folder {shown(parts) or '.'} cannot be read: {error.strerror}")
+
+
+class _Counted:
+    """A binary file that gives so many bytes at most: zipfile reads a table of contents of any length."""
+
+    def __init__(self, file: IO[bytes], limit: int) -> None:
+        self.file, self.left = file, limit
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.file, name)
+
+    def read(self, count: int = -1) -> bytes:
+        data = self.file.read(self.left + 1 if count < 0 else min(count, self.left + 1))
+        self.left -= len(data)
+        if self.left < 0:
+            raise Unreadable("there are too many files in the zip")
+        return data
+
+
+def in_zip(file: IO[bytes], *, of_a_class: bool = False) -> Listing:
+    """List an open zip. A name that leads outside, or a submission of an absurd size, is Unreadable."""
+    counted = _Counted(file, (16 if of_a_class else 1) * MAX_DIRECTORY + CHUNK * 3)
+    try:
+        archive = zipfile.ZipFile(counted)  # type: ignore[call-overload]  # it has all that is read
+    except DAMAGE as error:
+        raise Unreadable(f"the zip is damaged or not a zip: {printable(str(error))}") from error
+    listing, total = Listing(), 0
+    counted.left = 1 << 62  # members are counted one by one, as they are read
+    for info in archive.infolist():
+        parts = _inside(info.filename)
+        if not parts or any(map(is_junk, parts)):
+            continue
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if kind == stat.S_IFLNK:
+            listing.notes.append(f"symbolic link {shown(parts)} was ignored")
+        elif info.is_dir() or kind == stat.S_IFDIR:
+            continue
+        elif kind not in (0, stat.S_IFREG):
+            listing.notes.append(f"special file {shown(parts)} was ignored")
+        elif parts in listing.files:
+            listing.files[parts] = partial(_refuse, f"{shown(parts)} is in the zip twice")
+        else:
+            listing.files[parts] = partial(_open_member, archive, info)
+            total += info.file_size  # zipfile gives no more than this, whatever is packed
+    if not of_a_class and total > max(MAX_TOTAL, MAX_RATIO * file.seek(0, os.SEEK_END)):
+        raise Unreadable(f"the zip would unpack to {size(total)}, more than {MAX_RATIO} times its own size")
+    listing.files = dict(sorted(listing.files.items()))
+    listing.notes.sort()
+    return listing
+
+
+def _inside(name: str) -> Parts:
+    """Return the parts of a name in a zip, which must stay inside the folder it is unpacked to."""
+    name = name.replace("\\", "/")  # some Windows tools write these
+    parts = tuple(part for part in name.split("/") if part not in ("", "."))
+    if name.startswith("/") or ".." in parts or re.match("[A-Za-z]:", name):
+        raise Unreadable(f"the zip holds a path that leads outside: {printable(name)}")
+    return parts
+
+
+def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+    if info.flag_bits & 1:
+        raise Unreadable(f"{printable(info.filename)} is encrypted: hand in a zip without a password")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # zipfile unpacks these without a bound: 4 KiB of bzip2 can become gigabytes in one read
+        raise Unreadable(f"{printable(info.filename)} is not packed in the ordinary way: make a plain zip")
+    return archive.open(info)
+
+
+def _refuse(reason: str) -> IO[bytes]:
+    raise Unreadable(reason)

@@ -1,0 +1,168 @@
+"""What a student handed in - a folder, a zip, a file, a notebook - becomes a folder with vae.py in it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+
+from autograder import files
+from autograder.files import Listing, Opener, Parts, TooBig, Unreadable, printable, shown
+from autograder.metadata import Submitter
+from autograder.notebook import defines_a_model, to_python
+from autograder.roster import Submission, submissions
+
+__all__ = ["Staged", "Submission", "Submitter", "Unreadable", "stage", "submissions"]
+
+MAX_CODE = files.MIB  # bytes of vae.py
+MAX_FILES = 500  # beside vae.py
+MAX_NOTES = 20
+VAE_PY = ("vae.py",)
+# Only vae.py is loaded, with nothing of the student's on the import path; so no other code is copied, and
+# nothing that would steer pytest. The project's own nndl2 takes the place of a student's copy.
+CODE = (".py", ".pyw", ".pyd", ".so", ".dll", ".dylib")
+SETTINGS = ("pytest.ini", "tox.ini", "setup.cfg", "pyproject.toml")
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What was staged: a hash of all copied files with their names, and notes for the result."""
+
+    sha256: str
+    notes: tuple[str, ...] = ()
+
+
+def stage(source: Path, into: Path) -> Staged:
+    """Copy what counts of a submission into the empty folder `into`, the file to grade as `into/vae.py`.
+
+    The shallowest vae.py counts, with the data files beside and below it. All is copied as bytes; nothing of
+    the student's is run, imported or compiled. Raises Unreadable; an OSError is a fault of this machine's.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    name, suffix = printable(source.name), source.suffix.lower()
+    try:
+        mode = source.lstat().st_mode
+    except OSError as error:
+        raise Unreadable(f"{name} cannot be read: {error.strerror}") from error
+    if stat.S_ISDIR(mode):
+        return _stage(files.in_folder(source), into)
+    if stat.S_ISREG(mode) and suffix == ".zip":
+        with files.open_regular(source) as file:
+            return _stage(files.in_zip(file), into)
+    if stat.S_ISREG(mode) and suffix in (".py", ".ipynb"):
+        staged_as = VAE_PY if suffix == ".py" else (source.name,)
+        return _stage(Listing({staged_as: partial(files.open_regular, source)}), into)
+    raise Unreadable(f"{name} is not a folder, a zip, a .py file or a notebook")
+
+
+def _stage(listing: Listing, into: Path, *, within: bool = False) -> Staged:
+    """Stage the vae.py of a listing, or what can stand for it: a notebook, or the only zip (but not within one)."""
+    notes = listing.notes
+    if main := _shallowest([parts for parts in listing.files if parts[-1] == "vae.py"]):
+        code = files.read(main, listing.files[main], MAX_CODE)
+    elif main := _shallowest(_notebooks(listing)):
+        notebook = files.read(main, listing.files[main], files.MAX_TOTAL)
+        code, left_out = to_python(notebook, shown(main))
+        notes += [f"vae.py was made from {shown(main)}: its definitions, and what they use", *left_out]
+    else:
+        zips = [parts for parts in listing.files if parts[-1].lower().endswith(".zip")]
+        if len(zips) != 1 or within:
+            raise Unreadable(_what_was_found(listing))
+        inner = files.in_zip(BytesIO(files.read(zips[0], listing.files[zips[0]], files.MAX_TOTAL)))
+        inner.notes[:0] = [*notes, f"{shown(zips[0])} was unpacked"]
+        return _stage(inner, into, within=True)
+
+    beside = _beside(listing, main)
+    digests: dict[Parts, str] = {VAE_PY: files.write([code], into, VAE_PY)[0]}
+    try:
+        if listing.excess:
+            raise Unreadable(listing.excess)  # noqa: TRY301  one note for all the caps
+        digests.update(_copy(beside, into))
+    except Unreadable as reason:
+        notes.append(f"only {shown(main)} was taken, not the files beside it: {reason}")
+    if len(notes) > MAX_NOTES:
+        notes[MAX_NOTES:] = [f"and {len(notes) - MAX_NOTES} more such notes"]
+    lines = [
+        f"{digest} ".encode() + os.fsencode("/".join(parts)) + b"\n" for parts, digest in digests.items()
+    ]
+    return Staged(hashlib.sha256(b"".join(sorted(lines))).hexdigest(), tuple(notes))
+
+
+def _shallowest(candidates: list[Parts]) -> Parts | None:
+    """Return the one with the fewest folders above it; where there are several, none is guessed."""
+    depth = min(map(len, candidates), default=0)
+    shallowest = [parts for parts in candidates if len(parts) == depth]
+    if len(shallowest) > 1:
+        names = ", ".join(map(shown, shallowest[:5]))
+        raise Unreadable(f"there are several, and it is not clear which one counts: {names}; hand in one")
+    return shallowest[0] if shallowest else None
+
+
+def _notebooks(listing: Listing) -> list[Parts]:
+    """Return the notebooks that seem to define a model; only so many are looked into."""
+    notebooks = [parts for parts in listing.files if parts[-1].lower().endswith(".ipynb")][:MAX_NOTES]
+    return [n for n in notebooks if defines_a_model(files.read(n, listing.files[n], files.MAX_TOTAL))]
+
+
+def _what_was_found(listing: Listing) -> str:
+    """Say why there is nothing to grade, and what there is instead."""
+    if listing.excess:
+        return f"no vae.py was found near the top, and {listing.excess}: hand in vae.py alone"
+    if not listing.files and not listing.notes:
+        return "there is no vae.py: the submission is empty"
+    code = [parts for parts in listing.files if parts[-1].lower().endswith(".py")]
+    notebooks = [parts for parts in listing.files if parts[-1].lower().endswith(".ipynb")]
+    rest = [shown(parts) for parts in [*code, *notebooks, *listing.files]]
+    found = ", ".join([*dict.fromkeys(rest)][:5])
+    reason = f"there is no vae.py; found {found}" if found else "there is no vae.py"
+    if len(code) == 1:
+        reason += ": rename it to vae.py"
+    elif notebooks and not code:
+        reason += ": a notebook counts only where it defines the class VAE or CVAE itself"
+    return "; ".join([reason, *listing.notes[:5]])
+
+
+def _beside(listing: Listing, main: Parts) -> dict[Parts, Opener]:
+    """Return the data files beside and below the main file, by their path from its folder."""
+    root, beside, other_code, own_nndl2 = main[:-1], dict[Parts, Opener](), list[str](), False
+    for parts, opener in listing.files.items():
+        inside = parts[len(root) :]
+        if parts[: len(root)] != root or parts == main or inside[-1] in SETTINGS:
+            continue
+        if inside[0] == "nndl2":
+            own_nndl2 = True
+        elif inside[-1].lower().endswith(CODE):
+            other_code.append(shown(parts))
+        else:
+            beside[inside] = opener
+    if own_nndl2:
+        listing.notes.append("your own copy of nndl2 was ignored")
+    if other_code:
+        listing.notes.append(f"only vae.py is loaded; other code was left out: {', '.join(other_code[:5])}")
+    return beside
+
+
+def _copy(beside: dict[Parts, Opener], into: Path) -> dict[Parts, str]:
+    """Copy the files beside vae.py, all or none, and return their hashes."""
+    if len(beside) > MAX_FILES:
+        raise Unreadable(f"there are more than {MAX_FILES} of them")
+    digests, left = dict[Parts, str](), files.MAX_TOTAL
+    try:
+        for parts, opener in beside.items():
+            if len(parts) > files.MAX_DEPTH:
+                raise Unreadable(f"folders are nested more than {files.MAX_DEPTH} deep")  # noqa: TRY301  as below
+            digests[parts], count = files.write(files.chunks(parts, opener, left), into, parts)
+            left -= count
+    except Unreadable as reason:
+        for entry in into.iterdir():
+            if entry.name != "vae.py":
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        if isinstance(reason, TooBig):
+            raise Unreadable(f"together they have more than {files.size(files.MAX_TOTAL)}") from reason
+        raise
+    return digests

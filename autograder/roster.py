@@ -1,0 +1,165 @@
+"""All submissions of a class: Gradescope's export, or a folder of folders, zips and files, or such a zip."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+from autograder import files
+from autograder.files import Listing, Parts, Unreadable, printable
+from autograder.metadata import MAX_METADATA, METADATA, Entry, Submitter, read_metadata
+
+__all__ = ["Submission", "submissions"]
+
+KINDS = (".zip", ".py", ".ipynb")
+ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz")  # listed too: the result says what is wrong
+MAX_SUBMISSION = files.MAX_TOTAL + files.MIB  # bytes unpacked for each; more than that is not staged anyway
+MAX_FILES = 1_000  # files unpacked for each
+MAX_CLASS = 1 << 34  # bytes unpacked for all
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One submission of a class.
+
+    `name` is unique in the class and safe as a file name; `notes` belong into the result, beside those of
+    staging. Where the files are missing, `source` does not exist, and staging it says so.
+    """
+
+    name: str
+    source: Path
+    submitters: tuple[Submitter, ...] = ()
+    submission_id: str = ""
+    created_at: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def submissions(path: Path, work: Path) -> list[Submission]:
+    """Return the submissions of a class, sorted by name; a zip is unpacked into a new folder in `work`.
+
+    A folder (or zip) that itself holds vae.py is one submission. Raises Unreadable where `path` as a whole
+    cannot be taken: no such file, a damaged zip, metadata that is not YAML.
+    """
+    notes: dict[str, list[str]] = {}
+    root = path
+    if path.is_file() and path.suffix.lower() == ".zip":
+        with files.open_regular(path.resolve()) as file:
+            listing = _without_root(files.in_zip(file, of_a_class=True))
+            if ("vae.py",) in listing.files:
+                return [Submission(_name(path.stem, set()), path.resolve())]
+            work.mkdir(parents=True, exist_ok=True)
+            root = Path(tempfile.mkdtemp(prefix="class-", dir=work))
+            notes = _unpack(listing, root)
+    elif path.is_file() and path.suffix.lower() in KINDS:
+        return [Submission(_name(path.stem, set()), path.resolve())]
+    elif not path.is_dir():
+        raise Unreadable(f"{printable(str(path))} is not a folder, a zip, a .py file or a notebook")
+    elif (path / "vae.py").is_file():
+        return [Submission(_name(path.resolve().name, set()), path.resolve())]
+
+    entries = _entries(root, work)
+    if len(entries) == 1 and (root / next(iter(entries)) / METADATA).is_file():  # an unpacked export
+        root /= next(iter(entries))
+        entries = _entries(root, work)
+    listed = read_metadata(entries.pop(METADATA)) if METADATA in entries else None
+    return _matched(root, entries, listed, notes)
+
+
+def _matched(
+    root: Path, entries: dict[str, Path], listed: dict[str, Entry] | None, notes: dict[str, list[str]]
+) -> list[Submission]:
+    """Join what is there with what the metadata lists; what only one of them has is said."""
+    found, taken = [], set[str]()
+    for name in sorted({*entries, *(listed or {})}):
+        entry, source = (listed or {}).get(name), entries.get(name)
+        said = list(notes.get(name, []))
+        if entry is None and (source is None or not _is_submission(source)):
+            continue
+        if listed is not None and entry is None:
+            said.append(f"{printable(name)} is not listed in {METADATA}, so whose it is must be found out")
+        stem = name if source is None or source.is_dir() else Path(name).stem
+        safe = _name(stem, taken)
+        if source is None:
+            said.append(f"{printable(name)} is listed in {METADATA}, but its files are missing")
+            source = root / f"{safe}.missing"
+        number = re.search(r"\d+$", stem)
+        found.append(
+            Submission(
+                name=safe,
+                source=source,
+                submitters=entry.submitters if entry else (),
+                submission_id=number[0] if entry and number else "",
+                created_at=entry.created_at if entry else "",
+                notes=tuple(said),
+            )
+        )
+    return found
+
+
+def _is_submission(source: Path) -> bool:
+    """Say whether an entry of a class's folder is handed in, not a list or a note that lies beside."""
+    return source.is_symlink() or source.is_dir() or source.suffix.lower() in (*KINDS, *ARCHIVES)
+
+
+def _entries(folder: Path, work: Path) -> dict[str, Path]:
+    """Return what lies in a class's folder, without junk and without the folder that we work in."""
+    inside = work.resolve()
+    return {
+        entry.name: entry
+        for entry in folder.iterdir()
+        if not files.is_junk(entry.name) and not inside.is_relative_to(entry.resolve())
+    }
+
+
+def _without_root(listing: Listing) -> Listing:
+    """Drop the one folder that all the files of a zip lie in, if there is one."""
+    if len({parts[0] for parts in listing.files}) == 1 and all(len(parts) > 1 for parts in listing.files):
+        listing.files = {parts[1:]: opener for parts, opener in listing.files.items()}
+    return listing
+
+
+def _unpack(listing: Listing, root: Path) -> dict[str, list[str]]:
+    """Unpack the zip of a class; what is wrong with one submission becomes a note on it, by its entry's name."""
+    groups: dict[str, list[Parts]] = {}
+    for parts in listing.files:
+        groups.setdefault(parts[0], []).append(parts)
+    notes: dict[str, list[str]] = {}
+    left_for_all = MAX_CLASS
+    for name, members in groups.items():
+        left = MAX_METADATA if name == METADATA else MAX_SUBMISSION
+        # code first, and what is near the top
+        members.sort(key=lambda parts: (not parts[-1].lower().endswith(KINDS), len(parts), parts))
+        said = []
+        if len(members) > MAX_FILES:
+            said.append(f"of {len(members)} files the first {MAX_FILES} were unpacked")
+        for parts in members[:MAX_FILES]:
+            try:
+                _, count = files.write(files.chunks(parts, listing.files[parts], left), root, parts)
+            except Unreadable as reason:
+                root.joinpath(*parts).unlink(missing_ok=True)
+                said.append(f"not unpacked: {reason}")
+            else:
+                left -= count
+                left_for_all -= count
+        if left_for_all < 0:
+            raise Unreadable(f"the zip of the class has more than {files.size(MAX_CLASS)} of files")
+        if said:
+            notes[name] = said[:20]
+    return notes
+
+
+def _name(text: str, taken: set[str]) -> str:
+    """Return a name like `text` for files and pages on any system, and note it as taken."""
+    text = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", text)).strip("._-")
+    text = text.encode()[:80].decode(errors="ignore") or "submission"
+    if re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", text):  # devices on Windows
+        text = f"{text}-1"
+    name, number = text, 1
+    while name.casefold() in taken:
+        number += 1
+        name = f"{text}-{number}"
+    taken.add(name.casefold())
+    return name
