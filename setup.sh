@@ -128,6 +128,7 @@ need_python
 say "making $venv with $("$python" --version)"
 if is_reusable; then "$python" -m venv "$venv"; else "$python" -m venv --clear "$venv"; fi
 rm -f "$venv/stamp" # until all is done
+new_stamp=$(stamp "$mode") # of the files as they are now, should they change meanwhile
 if [ "$root" = /autograder/source ]; then export PIP_NO_CACHE_DIR=1; fi # pip's cache would stay in the image
 
 install_cpu_torch
@@ -137,5 +138,5 @@ install_cpu_torch
 "$venv/bin/python" -c 'import torchvision' ||
   die "torch and torchvision do not fit together: remove $venv and run this again"
 "$venv/bin/python" -m compileall -q "$root/autograder" # later runs may not be allowed to write there
-stamp "$mode" >"$venv/stamp"
+printf '%s\n' "$new_stamp" >"$venv/stamp"
 say "done"
