@@ -1,11 +1,10 @@
-"""The files in a folder or a zip that a student made: listed and read as bytes, never followed."""
+"""The files in a folder that a student made: listed and read as bytes, never followed."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import os
-import re
 import stat
 import zipfile
 import zlib
@@ -17,9 +16,11 @@ from struct import error as StructError
 from typing import IO
 
 __all__ = [
+    "DAMAGE",
     "MAX_DEPTH",
     "MAX_TOTAL",
     "MIB",
+    "TOO_DEEP",
     "Listing",
     "Opener",
     "Parts",
@@ -27,11 +28,11 @@ __all__ = [
     "Unreadable",
     "chunks",
     "in_folder",
-    "in_zip",
     "is_junk",
     "open_regular",
     "printable",
     "read",
+    "reason",
     "shown",
     "size",
     "write",
@@ -39,13 +40,13 @@ __all__ = [
 
 MIB = 1 << 20
 MAX_DEPTH = 12  # folders within folders
+TOO_DEEP = f"folders are nested more than {MAX_DEPTH} deep"
 MAX_TOTAL = 32 * MIB  # bytes of all files of a submission together
 MAX_LISTED = 20_000  # entries of a folder that are looked at: a virtual environment has as many
-MAX_DIRECTORY = 4 * MIB  # bytes of a zip's table of contents: at most 91,000 entries
-MAX_RATIO = 100  # a zip may unpack to this many times its size, where that is more than MAX_TOTAL
 CHUNK = 1 << 16
 # what zipfile and the system raise on files that are damaged, forbidden, or gone in the meantime
 DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, StructError)
+BAD_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 
 Parts = tuple[str, ...]  # a relative path, folder by folder
 Opener = Callable[[], IO[bytes]]
@@ -109,8 +110,12 @@ def chunks(parts: Parts, opener: Opener, limit: int) -> Iterator[bytes]:
                     raise TooBig(f"{shown(parts)} has more than {size(limit)}")
                 yield data
     except DAMAGE as error:
-        reason = printable(str(error) or type(error).__name__)
-        raise Unreadable(f"{shown(parts)} cannot be read: {reason}") from error
+        raise Unreadable(f"{shown(parts)} cannot be read: {reason(error)}") from error
+
+
+def reason(error: Exception) -> str:
+    """Return what an exception says, without the paths of this machine."""
+    return printable((isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__)
 
 
 def write(pieces: Iterable[bytes], root: Path, parts: Parts) -> tuple[str, int]:
@@ -126,10 +131,13 @@ def write(pieces: Iterable[bytes], root: Path, parts: Parts) -> tuple[str, int]:
                 file.write(piece)
                 digest.update(piece)
                 count += len(piece)
+    except Unreadable:  # what is there is not the whole file
+        target.unlink()
+        raise
     except (FileExistsError, NotADirectoryError) as error:
         raise Unreadable(f"{shown(parts)} is there twice") from error
     except (OSError, ValueError) as error:
-        if isinstance(error, ValueError) or error.errno in (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ):
+        if isinstance(error, ValueError) or error.errno in BAD_NAME:
             raise Unreadable(f"{shown(parts)} is a name that this system cannot write") from error
         raise
     return digest.hexdigest(), count
@@ -171,7 +179,7 @@ def in_folder(folder: Path) -> Listing:
         listing.files.update(sorted(files.items()))
         level = sorted(deeper)
     if level:
-        listing.excess = f"folders are nested more than {MAX_DEPTH} deep"
+        listing.excess = TOO_DEEP
     listing.notes.sort()
     return listing
 
@@ -181,75 +189,4 @@ def _scan(folder: Path, parts: Parts, notes: list[str]) -> Iterator[os.DirEntry[
         with os.scandir(folder.joinpath(*parts)) as entries:
             yield from entries
     except OSError as error:
-        notes.append(f"folder {shown(parts) or '.'} cannot be read: {error.strerror}")
-
-
-class _Counted:
-    """A binary file that gives so many bytes at most: zipfile reads a table of contents of any length."""
-
-    def __init__(self, file: IO[bytes], limit: int) -> None:
-        self.file, self.left = file, limit
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.file, name)
-
-    def read(self, count: int = -1) -> bytes:
-        data = self.file.read(self.left + 1 if count < 0 else min(count, self.left + 1))
-        self.left -= len(data)
-        if self.left < 0:
-            raise Unreadable("there are too many files in the zip")
-        return data
-
-
-def in_zip(file: IO[bytes], *, of_a_class: bool = False) -> Listing:
-    """List an open zip. A name that leads outside, or a submission of an absurd size, is Unreadable."""
-    counted = _Counted(file, (16 if of_a_class else 1) * MAX_DIRECTORY + CHUNK * 3)
-    try:
-        archive = zipfile.ZipFile(counted)  # type: ignore[call-overload]  # it has all that is read
-    except DAMAGE as error:
-        raise Unreadable(f"the zip is damaged or not a zip: {printable(str(error))}") from error
-    listing, total = Listing(), 0
-    counted.left = 1 << 62  # members are counted one by one, as they are read
-    for info in archive.infolist():
-        parts = _inside(info.filename)
-        if not parts or any(map(is_junk, parts)):
-            continue
-        kind = stat.S_IFMT(info.external_attr >> 16)
-        if kind == stat.S_IFLNK:
-            listing.notes.append(f"symbolic link {shown(parts)} was ignored")
-        elif info.is_dir() or kind == stat.S_IFDIR:
-            continue
-        elif kind not in (0, stat.S_IFREG):
-            listing.notes.append(f"special file {shown(parts)} was ignored")
-        elif parts in listing.files:
-            listing.files[parts] = partial(_refuse, f"{shown(parts)} is in the zip twice")
-        else:
-            listing.files[parts] = partial(_open_member, archive, info)
-            total += info.file_size  # zipfile gives no more than this, whatever is packed
-    if not of_a_class and total > max(MAX_TOTAL, MAX_RATIO * file.seek(0, os.SEEK_END)):
-        raise Unreadable(f"the zip would unpack to {size(total)}, more than {MAX_RATIO} times its own size")
-    listing.files = dict(sorted(listing.files.items()))
-    listing.notes.sort()
-    return listing
-
-
-def _inside(name: str) -> Parts:
-    """Return the parts of a name in a zip, which must stay inside the folder it is unpacked to."""
-    name = name.replace("\\", "/")  # some Windows tools write these
-    parts = tuple(part for part in name.split("/") if part not in ("", "."))
-    if name.startswith("/") or ".." in parts or re.match("[A-Za-z]:", name):
-        raise Unreadable(f"the zip holds a path that leads outside: {printable(name)}")
-    return parts
-
-
-def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
-    if info.flag_bits & 1:
-        raise Unreadable(f"{printable(info.filename)} is encrypted: hand in a zip without a password")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        # zipfile unpacks these without a bound: 4 KiB of bzip2 can become gigabytes in one read
-        raise Unreadable(f"{printable(info.filename)} is not packed in the ordinary way: make a plain zip")
-    return archive.open(info)
-
-
-def _refuse(reason: str) -> IO[bytes]:
-    raise Unreadable(reason)
+        notes.append(f"folder {shown(parts) or '.'} cannot be read: {reason(error)}")

@@ -9,13 +9,17 @@ import stat
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autograder import files
+from autograder.archive import in_zip
 from autograder.files import Listing, Opener, Parts, TooBig, Unreadable, printable, shown
 from autograder.metadata import Submitter
 from autograder.notebook import defines_a_model, to_python
 from autograder.roster import Submission, submissions
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Staged", "Submission", "Submitter", "Unreadable", "stage", "submissions"]
 
@@ -44,16 +48,20 @@ def stage(source: Path, into: Path) -> Staged:
     the student's is run, imported or compiled. Raises Unreadable; an OSError is a fault of this machine's.
     """
     into.mkdir(parents=True, exist_ok=True)
+    if any(into.iterdir()):
+        raise FileExistsError(into)
     name, suffix = printable(source.name), source.suffix.lower()
     try:
         mode = source.lstat().st_mode
     except OSError as error:
-        raise Unreadable(f"{name} cannot be read: {error.strerror}") from error
+        raise Unreadable(f"{name} cannot be read: {files.reason(error)}") from error
+    if stat.S_ISLNK(mode):
+        raise Unreadable(f"{name} is a symbolic link, which is not followed: give what it points to")
     if stat.S_ISDIR(mode):
         return _stage(files.in_folder(source), into)
     if stat.S_ISREG(mode) and suffix == ".zip":
         with files.open_regular(source) as file:
-            return _stage(files.in_zip(file), into)
+            return _stage(in_zip(file), into)
     if stat.S_ISREG(mode) and suffix in (".py", ".ipynb"):
         staged_as = VAE_PY if suffix == ".py" else (source.name,)
         return _stage(Listing({staged_as: partial(files.open_regular, source)}), into)
@@ -61,7 +69,7 @@ def stage(source: Path, into: Path) -> Staged:
 
 
 def _stage(listing: Listing, into: Path, *, within: bool = False) -> Staged:
-    """Stage the vae.py of a listing, or what can stand for it: a notebook, or the only zip (but not within one)."""
+    """Stage the vae.py of a listing, or what can stand for it: a notebook, or the only zip, once."""
     notes = listing.notes
     if main := _shallowest([parts for parts in listing.files if parts[-1] == "vae.py"]):
         code = files.read(main, listing.files[main], MAX_CODE)
@@ -73,7 +81,7 @@ def _stage(listing: Listing, into: Path, *, within: bool = False) -> Staged:
         zips = [parts for parts in listing.files if parts[-1].lower().endswith(".zip")]
         if len(zips) != 1 or within:
             raise Unreadable(_what_was_found(listing))
-        inner = files.in_zip(BytesIO(files.read(zips[0], listing.files[zips[0]], files.MAX_TOTAL)))
+        inner = in_zip(BytesIO(files.read(zips[0], listing.files[zips[0]], files.MAX_TOTAL)))
         inner.notes[:0] = [*notes, f"{shown(zips[0])} was unpacked"]
         return _stage(inner, into, within=True)
 
@@ -87,10 +95,8 @@ def _stage(listing: Listing, into: Path, *, within: bool = False) -> Staged:
         notes.append(f"only {shown(main)} was taken, not the files beside it: {reason}")
     if len(notes) > MAX_NOTES:
         notes[MAX_NOTES:] = [f"and {len(notes) - MAX_NOTES} more such notes"]
-    lines = [
-        f"{digest} ".encode() + os.fsencode("/".join(parts)) + b"\n" for parts, digest in digests.items()
-    ]
-    return Staged(hashlib.sha256(b"".join(sorted(lines))).hexdigest(), tuple(notes))
+    lines = sorted(os.fsencode(f"{digest} {'/'.join(parts)}\n") for parts, digest in digests.items())
+    return Staged(hashlib.sha256(b"".join(lines)).hexdigest(), tuple(notes))
 
 
 def _shallowest(candidates: list[Parts]) -> Parts | None:
@@ -154,8 +160,6 @@ def _copy(beside: dict[Parts, Opener], into: Path) -> dict[Parts, str]:
     digests, left = dict[Parts, str](), files.MAX_TOTAL
     try:
         for parts, opener in beside.items():
-            if len(parts) > files.MAX_DEPTH:
-                raise Unreadable(f"folders are nested more than {files.MAX_DEPTH} deep")  # noqa: TRY301  as below
             digests[parts], count = files.write(files.chunks(parts, opener, left), into, parts)
             left -= count
     except Unreadable as reason:

@@ -17,9 +17,9 @@ __all__ = ["MAX_METADATA", "METADATA", "Entry", "Submitter", "read_metadata"]
 
 METADATA = "submission_metadata.yml"
 MAX_METADATA = 512 * MIB  # it holds every result of every earlier submission
-SKIPPED = {"results", "history"}  # the bulk of it, and none of our business
-MAX_NESTING = 200  # in what is skipped; results.json is a text in there, or a few levels
-MAX_KEPT = 6  # the levels that matter: folder, :submitters, list, submitter, value
+KEPT = {"submitters", "created_at", "name", "sid", "email"}  # the bulk is results, of earlier submissions too
+MAX_NESTING = 200  # in what is skipped
+LEVELS = 4  # table of folders, table of its keys, list of submitters, table of one
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times as fast
 
 
@@ -59,7 +59,7 @@ def read_metadata(path: Path) -> dict[str, Entry]:
     return {folder: _entry(value) for folder, value in content.items()}
 
 
-def _entry(value: Any) -> Entry:  # noqa: ANN401  anything may stand in the file
+def _entry(value: Any) -> Entry:
     table = value if isinstance(value, dict) else {}
     people = table.get("submitters")
     submitters = [
@@ -70,7 +70,7 @@ def _entry(value: Any) -> Entry:  # noqa: ANN401  anything may stand in the file
     return Entry(tuple(submitters), _text(table.get("created_at")))
 
 
-def _text(value: Any) -> str:  # noqa: ANN401  anything may stand in the file
+def _text(value: Any) -> str:
     return printable(value.strip(), 200) if isinstance(value, str) else ""
 
 
@@ -81,14 +81,14 @@ class _Reader:
         self.events = events
         self.anchors: dict[str | None, Any] = {}  # Ruby writes a value that it meets twice as an alias
 
-    def document(self) -> Any:  # noqa: ANN401  anything may stand in the file
+    def document(self) -> Any:
         """Return the first document of the stream."""
         for event in self.events:
             if isinstance(event, yaml.NodeEvent):
-                return self.value(event, MAX_KEPT)
+                return self.value(event, LEVELS)
         return None
 
-    def value(self, event: yaml.Event, levels: int) -> Any:  # noqa: ANN401
+    def value(self, event: yaml.Event, levels: int) -> Any:
         """Return the value that begins with `event`, down to so many levels; None for what lies deeper."""
         value: Any = None
         if isinstance(event, yaml.AliasEvent):
@@ -107,7 +107,7 @@ class _Reader:
                 inner = next(self.events)
                 # Ruby's symbols begin with a colon
                 name = key.removeprefix(":") if isinstance(key, str) else None
-                if name is None or name in SKIPPED:
+                if name is None or (name not in KEPT and levels < LEVELS):
                     self.skip(inner)
                 else:
                     value[name] = self.value(inner, levels - 1)

@@ -1,8 +1,8 @@
 """A notebook that itself defines the models becomes a vae.py: its definitions, and the imports they need.
 
-The work is done in a process of its own, with limits on memory and time, since a hostile notebook can make the
-readers of JSON, of IPython's tokens and of Python take any amount of either. Nothing of the notebook is run or
-compiled there: the parser stops at the syntax tree, before constants are folded.
+The work is done in a process of its own, with limits on memory and time, since a hostile notebook can make
+the readers of JSON, of IPython's tokens and of Python take any amount of either. Nothing of the notebook is
+run or compiled there: the parser stops at the syntax tree, before constants are folded.
 """
 
 from __future__ import annotations
@@ -27,9 +27,15 @@ MAX_SOURCE = MIB  # characters of all code cells together
 MEMORY = 1 << 30  # bytes of address space; nbconvert alone takes a quarter
 SECONDS = 60  # for half a processor, as on Gradescope; two are usual
 WITHOUT_NBCONVERT = 3  # exit status
-ABSENT = {"vae", "google"}  # what no worker can import: the file that is made here, and Colab's drive
+FUTURE = "from __future__ import annotations\n"  # Python allows it at the top only
+ABSENT = {
+    "vae",
+    "google",
+    "__future__",
+}  # what no worker can import: the file that is made here, Colab's drive
 PYTHON_CELLS = ("time", "timeit", "capture", "prun", "writefile")  # cell magics with Python below them
 CALLS = {"torch.device", "torch.cuda.is_available", "torch.backends.mps.is_available"}
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 OPERATIONS = (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Tuple, ast.List, ast.Dict)
 OPERATORS = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
 PLAIN = (ast.Constant, ast.Name, ast.Attribute, *OPERATIONS, *OPERATORS)
@@ -38,7 +44,7 @@ PLAIN = (ast.Constant, ast.Name, ast.Attribute, *OPERATIONS, *OPERATORS)
 class Exporter(Protocol):
     """The part of nbconvert's PythonExporter that is used here."""
 
-    def from_notebook_node(self, nb: Any) -> tuple[str, Any]:  # noqa: ANN401  nbformat carries no types
+    def from_notebook_node(self, nb: Any) -> tuple[str, Any]:
         """Return a notebook as the text of a Python file."""
 
 
@@ -56,32 +62,35 @@ def to_python(notebook: bytes, name: str) -> tuple[bytes, list[str]]:
     with tempfile.TemporaryDirectory() as empty, temporary() as given, temporary() as made:
         given.write(notebook)
         given.seek(0)
-        # nbconvert looks for templates, which are code, in the working directory: here is nothing to find
-        here = {"PYTHONPATH": str(Path(__file__).parent.parent), "HOME": empty, "JUPYTER_PLATFORM_DIRS": "1"}
-        command = [sys.executable, "-m", "autograder.notebook"]
+        path = os.pathsep.join(
+            filter(None, [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH")])
+        )
+        environment = {**os.environ, "PYTHONPATH": path, "HOME": empty, "JUPYTER_PLATFORM_DIRS": "1"}
         try:
             child = subprocess.run(
-                command,
+                [sys.executable, "-m", "autograder.notebook"],
                 check=False,
-                cwd=empty,
-                env=os.environ | here,
+                cwd=empty,  # nbconvert looks for templates, which are code, in its working directory
+                env=environment,
                 stdin=given,
                 stdout=made,
                 stderr=subprocess.DEVNULL,
                 timeout=SECONDS,
             )
         except subprocess.TimeoutExpired:
-            raise Unreadable(f"{name} takes too long to read as a notebook") from None
+            raise Unreadable(f"there is no vae.py, and {name} takes too long to read") from None
         made.seek(0)
         answer = made.read()
     if child.returncode == WITHOUT_NBCONVERT:
         raise RuntimeError("a notebook was handed in, and nbconvert, which reads notebooks, is not installed")
     if child.returncode != 0:
-        raise Unreadable(f"{name} is damaged or not a notebook")
-    result = json.loads(answer)
-    if result["error"]:
-        raise Unreadable(f"{name}: {result['error']}")
-    return result["source"].encode(), result["notes"]
+        raise Unreadable(f"there is no vae.py, and {name} cannot be read: damaged, too large, or no notebook")
+    source, notes = json.loads(answer)
+    if not source:
+        raise Unreadable(
+            f"there is no vae.py, and {name} does not define VAE or CVAE outside of other blocks"
+        )
+    return source.encode(), notes
 
 
 def code_cells(notebook: bytes) -> list[str]:
@@ -97,11 +106,12 @@ def code_cells(notebook: bytes) -> list[str]:
 
 def parse(source: str, exporter: Exporter) -> tuple[str, ast.Module]:
     """Return a cell as plain Python, with its tree. Raises SyntaxError or ValueError."""
-    from nbformat.v4 import new_code_cell, new_notebook
+    from nbformat import v4
 
+    source = re.sub(r"\r\n?", "\n", source)  # lines as the parser counts them
     if magic := re.match(r"\s*%%(\w+).*\n?", source):
         source = source[magic.end() :] if magic[1] in PYTHON_CELLS else ""
-    text, _ = exporter.from_notebook_node(new_notebook(cells=[new_code_cell(source)]))
+    text, _ = exporter.from_notebook_node(v4.new_notebook(cells=[v4.new_code_cell(source)]))
     try:
         return text, ast.parse(text)
     except SyntaxError:  # without IPython, nbconvert leaves the magics in
@@ -114,13 +124,16 @@ def names(node: ast.AST) -> set[str]:
     return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
 
 
+def alias_name(alias: ast.alias) -> str:
+    """Return the name under which an import makes something known."""
+    return (alias.asname or alias.name).split(".")[0]
+
+
 def bound(node: ast.stmt) -> set[str]:
     """Return the names that an import or an assignment gives a value to; "*" for all."""
     if isinstance(node, ast.Import | ast.ImportFrom):
         module = getattr(node, "module", None) or node.names[0].name
-        if module.split(".")[0] in ABSENT:
-            return set()
-        return {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+        return {alias_name(alias) for alias in node.names} if module.split(".")[0] not in ABSENT else set()
     if isinstance(node, ast.Assign):
         return {name for target in node.targets for name in names(target)}
     if isinstance(node, ast.AnnAssign):
@@ -136,8 +149,8 @@ def is_plain(node: ast.expr | None) -> bool:
     )
 
 
-def convert(notebook: bytes, exporter: Exporter) -> dict[str, Any]:
-    """Return the `source` of a vae.py and `notes`, or an `error`.
+def convert(notebook: bytes, exporter: Exporter) -> tuple[str, list[str]]:
+    """Return the text of a vae.py, empty where no model is defined, and notes on what was left out.
 
     Kept are all definitions at the outer level, and of the imports and the plain assignments those that a
     definition uses: a library that only draws pictures need not be there for grading.
@@ -147,34 +160,40 @@ def convert(notebook: bytes, exporter: Exporter) -> dict[str, Any]:
     for number, cell in enumerate(code_cells(notebook), 1):
         try:
             text, tree = parse(cell, exporter)
-        except (SyntaxError, ValueError):
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
             notes.append(f"code cell {number} was left out: it is not Python")
         else:
             statements += [(number, text, node) for node in tree.body]
-    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    defined = [node for _, _, node in statements if isinstance(node, definitions)]
+    defined = [node for _, _, node in statements if isinstance(node, DEFINITIONS)]
+    future = [
+        FUTURE
+        for _, _, node in statements
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__"
+    ]
     if not MODELS & {node.name for node in defined}:
-        return {"error": "it does not define VAE or CVAE at the outer level of a cell"}
+        return "", notes
 
     needed = set().union(*map(names, defined), "*")
     kept: list[str] = []
     for number, text, node in reversed(statements):  # what is needed is known before what gives it
-        if isinstance(node, definitions):
+        if isinstance(node, DEFINITIONS):
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            source = "\n".join(text.split("\n")[first - 1 : node.end_lineno])
+            source = "\n".join(text.split("\n")[first - 1 : node.end_lineno])  # with its comments
         elif not needed & bound(node):
             continue
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
-            if not is_plain(node.value):
-                what = printable(ast.unparse(node).split("\n")[0], 60)
-                notes.append(f"code cell {number}: {what!r} was left out: it is no plain constant")
-                continue
-            needed |= names(node)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            node.names = [alias for alias in node.names if alias_name(alias) in needed]
             source = ast.unparse(node)
         else:
             source = ast.unparse(node)
+            if not isinstance(node, ast.Assign | ast.AnnAssign) or not is_plain(node.value):
+                notes.append(
+                    f"code cell {number}: {printable(source, 60)} was left out: it is no plain constant"
+                )
+                continue
+            needed |= names(node)
         kept.append(f"# code cell {number}\n{source}\n")
-    return {"error": "", "source": "\n".join(reversed(kept)), "notes": notes}
+    return "\n".join([*future[:1], *reversed(kept)]), notes
 
 
 def main() -> None:

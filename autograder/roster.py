@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 import unicodedata
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder import files
+from autograder.archive import in_zip
 from autograder.files import Listing, Parts, Unreadable, printable
 from autograder.metadata import MAX_METADATA, METADATA, Entry, Submitter, read_metadata
 
@@ -47,7 +49,7 @@ def submissions(path: Path, work: Path) -> list[Submission]:
     root = path
     if path.is_file() and path.suffix.lower() == ".zip":
         with files.open_regular(path.resolve()) as file:
-            listing = _without_root(files.in_zip(file, of_a_class=True))
+            listing = _without_root(in_zip(file, of_a_class=True))
             if ("vae.py",) in listing.files:
                 return [Submission(_name(path.stem, set()), path.resolve())]
             work.mkdir(parents=True, exist_ok=True)
@@ -85,13 +87,13 @@ def _matched(
         if source is None:
             said.append(f"{printable(name)} is listed in {METADATA}, but its files are missing")
             source = root / f"{safe}.missing"
-        number = re.search(r"\d+$", stem)
+        number = re.fullmatch(r"submission_(\d+)", stem)
         found.append(
             Submission(
                 name=safe,
                 source=source,
                 submitters=entry.submitters if entry else (),
-                submission_id=number[0] if entry and number else "",
+                submission_id=number[1] if number else "",
                 created_at=entry.created_at if entry else "",
                 notes=tuple(said),
             )
@@ -106,11 +108,11 @@ def _is_submission(source: Path) -> bool:
 
 def _entries(folder: Path, work: Path) -> dict[str, Path]:
     """Return what lies in a class's folder, without junk and without the folder that we work in."""
-    inside = work.resolve()
+    ours = Path(os.path.realpath(work))
     return {
         entry.name: entry
         for entry in folder.iterdir()
-        if not files.is_junk(entry.name) and not inside.is_relative_to(entry.resolve())
+        if not files.is_junk(entry.name) and not ours.is_relative_to(os.path.realpath(entry))
     }
 
 
@@ -122,7 +124,7 @@ def _without_root(listing: Listing) -> Listing:
 
 
 def _unpack(listing: Listing, root: Path) -> dict[str, list[str]]:
-    """Unpack the zip of a class; what is wrong with one submission becomes a note on it, by its entry's name."""
+    """Unpack the zip of a class; return what is wrong with a submission as notes, by its entry's name."""
     groups: dict[str, list[Parts]] = {}
     for parts in listing.files:
         groups.setdefault(parts[0], []).append(parts)
@@ -139,7 +141,6 @@ def _unpack(listing: Listing, root: Path) -> dict[str, list[str]]:
             try:
                 _, count = files.write(files.chunks(parts, listing.files[parts], left), root, parts)
             except Unreadable as reason:
-                root.joinpath(*parts).unlink(missing_ok=True)
                 said.append(f"not unpacked: {reason}")
             else:
                 left -= count
