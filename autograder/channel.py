@@ -1,0 +1,122 @@
+"""A pipe to a process that may lie, stall or flood: every wait has an end, every message a size."""
+
+from __future__ import annotations
+
+import os
+import select
+import struct
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.connection import Connection
+
+__all__ = ["Channel", "OversizeError", "StalledError"]
+
+KEEP = 20_000  # bytes of the process's output that are kept, its last ones
+TICK = 0.05  # seconds between two looks at the process's memory
+
+
+class StalledError(Exception):
+    """The deadline passed."""
+
+
+class OversizeError(Exception):
+    """A message announces more bytes than allowed."""
+
+
+class Channel:
+    """One end of a multiprocessing connection, and the process's standard output.
+
+    The standard library's own send and receive cannot be given a deadline once the first byte is there, and a
+    process that fills its output while nobody reads it never comes to its answer. So both are served here, in one
+    loop over non-blocking descriptors, in the wire format of multiprocessing.connection (a length of four bytes
+    in network order, then the message).
+    """
+
+    def __init__(self, connection: Connection, output: int, watch: Callable[[], None]) -> None:
+        """Take over both ends.
+
+        output: descriptor of the pipe that the process prints to
+        watch: called every 50 ms of waiting; what it raises ends the wait
+        """
+        self.connection = connection
+        self.output = output
+        self.watch = watch
+        self.printed = b""
+        self.socket = connection.fileno()
+        os.set_blocking(self.socket, False)
+        os.set_blocking(output, False)
+        self.poll = select.poll()
+        self.poll.register(output, select.POLLIN)
+        self.open = True
+        self.look_at = time.monotonic() + TICK
+
+    def send(self, message: bytes, deadline: float) -> None:
+        """Send a message. Raises StalledError, or BrokenPipeError when nobody is there."""
+        data = memoryview(struct.pack("!i", len(message)) + message)
+        while data:
+            try:
+                data = data[os.write(self.socket, data) :]
+            except BlockingIOError:
+                self.wait(select.POLLOUT, deadline)
+
+    def receive(self, limit: int, deadline: float) -> bytes:
+        """Receive a message of at most limit bytes. Raises StalledError, OversizeError or EOFError."""
+        (size,) = struct.unpack("!i", self.read(4, deadline))
+        if not 0 <= size <= limit:
+            raise OversizeError(size)
+        return self.read(size, deadline)
+
+    def read(self, size: int, deadline: float) -> bytes:
+        """Read exactly size bytes."""
+        parts = []
+        while size:
+            self.wait(select.POLLIN, deadline)
+            try:
+                part = os.read(self.socket, min(size, 1 << 20))
+            except BlockingIOError:
+                continue
+            except ConnectionError as error:
+                raise EOFError from error
+            if not part:
+                raise EOFError
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def wait(self, event: int, deadline: float) -> None:
+        """Wait until the socket is ready for the event, reading what the process prints meanwhile."""
+        self.poll.register(self.socket, event)
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise StalledError
+            ready = dict(self.poll.poll(1000 * min(left, TICK)))
+            if self.output in ready:
+                self.drain()
+            if time.monotonic() > self.look_at:
+                self.watch()
+                self.look_at = time.monotonic() + TICK
+            if self.socket in ready:
+                return
+
+    def drain(self) -> None:
+        """Read what the process printed; only its end is kept."""
+        try:
+            part = os.read(self.output, 1 << 16)
+        except BlockingIOError:
+            return
+        self.printed = (self.printed + part)[-KEEP:]
+        if not part and self.open:  # all its writers are gone
+            self.poll.unregister(self.output)
+            self.open = False
+
+    def close(self) -> None:
+        """Read what is left of the output and close both ends."""
+        for _ in range(4):
+            if self.open:
+                self.drain()
+        self.connection.close()
+        os.close(self.output)

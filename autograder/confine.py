@@ -1,0 +1,203 @@
+"""What a worker gives up before it meets the student's code: layer upon layer, each where the host has it.
+
+    process     a session of its own, no descriptor but the pipe to the grader and its output, a short environment
+    user        (when started as root) a user id that nothing else has, or, failing that, no capabilities
+    limits      address space, processes, open files, size of a file, CPU seconds
+    landlock    reads Python and the system's libraries, writes its own folder, nothing else
+    seccomp     no sockets, no other processes, no new processes
+
+No layer depends on another, and one that is not to be had is named in the result. Nothing here can be undone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import os
+import random
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from autograder import kernel, landlock, seccomp
+
+__all__ = ["LAYERS", "Plan", "confine", "hide", "unreachable"]
+
+LAYERS = ("process", "user", "limits", "landlock", "seccomp")
+
+# What Python, torch, matplotlib and torchvision open, beside their own folders.
+READABLE = (
+    *("/usr", "/lib", "/lib64", "/lib32", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/etc/fonts"),
+    *("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random"),
+    *("/proc/cpuinfo", "/proc/meminfo", "/proc/sys/vm/overcommit_memory", "/sys/devices/system"),
+)
+KEPT_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "PATH", "TZ")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one worker is to live."""
+
+    folder: str  # its working directory: a copy of the submission, its own to write
+    temporary: str  # its temporary folder
+    uid: int | None = None  # the user id to take, where the grader is root
+    layers: tuple[str, ...] = LAYERS
+    address_space: int = 8 << 30  # bytes; torch's ordinary build maps 4 GiB
+    file_size: int = 64 << 20  # bytes
+    processes: int = 64  # threads, of a user id that has no others
+    cpu: int = 900  # seconds
+
+
+def confine(plan: Plan, socket: int, output: int) -> dict[str, Any]:
+    """Close this process in.
+
+    socket, output: the two descriptors it keeps
+    Returns the layers in force, and for each other one the reason.
+    """
+    state: dict[str, Any] = {"layers": [], "missing": {}}
+    rules = None
+    if "process" in plan.layers:
+        shut_process(plan, socket, output)
+        state["layers"].append("process")
+    if "landlock" in plan.layers:
+        with noted(state, "landlock"):
+            rules = landlock.Ruleset.prepare(read=readable(), write=(plan.folder, plan.temporary))
+    if "limits" in plan.layers:
+        with noted(state, "limits"):
+            set_limits(plan)
+    if "user" in plan.layers:
+        with noted(state, "user"):
+            drop_user(plan.uid)
+    if sys.platform == "linux":
+        kernel.die_with_parent(signal.SIGKILL)
+        if os.getppid() == 1:
+            raise SystemExit("the parent is gone")
+        kernel.forbid_new_privileges()
+    if rules:
+        with noted(state, "landlock"):
+            rules.enforce()
+    if "seccomp" in plan.layers:
+        with noted(state, "seccomp"):
+            seccomp.install(os.getpid())
+    return state
+
+
+@contextlib.contextmanager
+def noted(state: dict[str, Any], layer: str) -> Any:  # noqa: ANN401
+    """Note that a layer is in force, or why it is not."""
+    try:
+        yield
+    except (kernel.Unavailable, OSError, ValueError) as reason:
+        state["missing"][layer] = str(reason)
+    else:
+        if layer not in state["layers"]:
+            state["layers"].append(layer)
+
+
+def shut_process(plan: Plan, socket: int, output: int) -> None:
+    """Leave the grader's session, descriptors, environment and import path."""
+    os.chdir(plan.folder)
+    os.umask(0o077)
+    if os.name == "posix":
+        os.setsid()
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.closerange(3, socket)
+        os.closerange(socket + 1, 4096)
+    sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115, PTH123
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115, PTH123
+    faulthandler.enable(sys.stderr)  # a crash names the student's line
+    clean_environment(plan)
+    inside = (plan.folder, str(Path(__file__).parents[1]))
+    sys.path[:] = [path for path in sys.path if path and str(Path(path).resolve()) not in inside]
+    sys.dont_write_bytecode = True
+    random.seed()
+    torch.default_generator.seed()
+    torch.set_num_threads(1)
+
+
+def clean_environment(plan: Plan) -> None:
+    """Keep a short environment, and overwrite the rest of it in memory, where a process can always look."""
+    if os.name == "posix":
+        getenv = ctypes.CDLL(None).getenv
+        getenv.restype = ctypes.c_void_p
+        for name in os.environ:
+            address = getenv(os.fsencode(name))
+            if name not in KEPT_VARIABLES and address:
+                ctypes.memset(address, 0, len(ctypes.string_at(address)))
+    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+    os.environ.clear()
+    os.environ.update(
+        kept,
+        HOME=plan.temporary,
+        TMPDIR=plan.temporary,
+        MPLBACKEND="Agg",
+        MPLCONFIGDIR=plan.temporary,
+        CUDA_VISIBLE_DEVICES="",  # the twelve rows are judged on the CPU
+        OMP_NUM_THREADS="1",
+    )
+
+
+def set_limits(plan: Plan) -> None:
+    """Set the resource limits. The grader watches the resident memory itself: no limit here bounds it."""
+    import resource  # not on Windows
+
+    limits = {
+        resource.RLIMIT_AS: plan.address_space,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_CPU: plan.cpu,
+        resource.RLIMIT_FSIZE: plan.file_size,
+        resource.RLIMIT_NOFILE: 256,
+    }
+    if plan.uid is not None and "user" in plan.layers:  # it counts all processes of a user
+        limits[resource.RLIMIT_NPROC] = plan.processes
+    for limit, value in limits.items():
+        hard = resource.getrlimit(limit)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)  # noqa: PLW2901
+        resource.setrlimit(limit, (value, value))
+
+
+def drop_user(uid: int | None) -> None:
+    """Become the user uid, or as root without one: keep the name and lose its powers."""
+    if os.name != "posix" or os.geteuid() != 0:
+        raise kernel.Unavailable("not started as root")
+    if uid is None:
+        with contextlib.suppress(kernel.Unavailable):
+            kernel.lock_capabilities()
+            kernel.drop_capabilities()
+        folder = unreachable()
+        raise kernel.Unavailable(f"{folder} is closed to other users, and Python lies in it" if folder else "no id")
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+
+
+def readable() -> list[str]:
+    """List what a worker may read: Python, its packages, the system's libraries."""
+    own = str(Path(__file__).parents[1])
+    packages = [path for path in sys.path if path and str(Path(path).resolve()) != own]
+    return [sys.prefix, sys.base_prefix, str(Path(torch.__file__).parents[1]), *packages, *READABLE]
+
+
+def unreachable() -> str | None:
+    """Find a folder on the way to Python or torch that only its owner can enter."""
+    for path in (sys.prefix, sys.base_prefix, torch.__file__):
+        for folder in reversed(Path(path).resolve().parents):
+            if not folder.stat().st_mode & 0o001:
+                return str(folder)
+    return None
+
+
+def hide() -> None:
+    """Keep other processes of the same user out of this one's memory, and inherit its orphans (Linux)."""
+    if sys.platform == "linux":
+        with contextlib.suppress(kernel.Unavailable):
+            kernel.hide_memory()
+        kernel.become_subreaper()

@@ -1,0 +1,249 @@
+"""Questions to a worker and its answers: values over, values back, and one wording for each way it can end.
+
+    answered
+    Raised             the student's code raised an exception: its type, message and their own lines
+    +-- Unfinished     a NotImplementedError, or a part that is still None
+    +-- Missing        a name that the assignment asks for is not there
+    WrongKind          an answer, but not of the kind asked for
+    sandbox.Ended      no answer: too slow, too big, the process died, bytes that are no answer
+    NurseryError       our own fault
+
+A failure while vae.py is loaded answers every later question the same way: it is not tried again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import msgspec
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from autograder.sandbox import HEADER, Ended, Malformed, Sandbox, TooSlow, Worker
+
+__all__ = ["Dialogue", "Missing", "Raised", "Unfinished", "WrongKind"]
+
+DTYPES = (torch.float32, torch.float64, torch.int64)
+MAX_ITEMS = 1000  # of a list in an answer
+MAX_DEPTH = 10  # of lists in an answer
+
+
+class Line(msgspec.Struct, array_like=True, frozen=True):
+    """A line of vae.py on the way to where it raised."""
+
+    number: int
+    function: str
+    text: str
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """What the student's code raised."""
+
+    kind: str
+    type: str
+    message: str
+    lines: list[Line]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An answer as it comes over."""
+
+    id: int
+    value: Any = None
+    error: Failure | None = None
+    tensors: int = 0
+
+
+class Raised(Exception):  # noqa: N818 - it is the student's error, named as an outcome
+    """The student's code raised an exception."""
+
+    def __init__(self, what: str, failure: Failure) -> None:
+        super().__init__(what)
+        self.what = what
+        self.failure = failure
+
+    def __str__(self) -> str:
+        """Say it in the student's terms, with their own lines only."""
+        failure = self.failure
+        message = f"{self.what} raised {failure.type}" + (f": {failure.message}" if failure.message else ".")
+        for line in failure.lines:
+            where = f" in {line.function}" if line.function not in ("", "<module>") else ""
+            message += f"\n  vae.py, line {line.number}{where}:  {line.text}"
+        return message
+
+
+class Unfinished(Raised):
+    """A part that is still to be written."""
+
+    def __str__(self) -> str:
+        """Say which part."""
+        if self.failure.kind == "none":
+            return f"`{self.failure.message}` is still None: this part is not written yet."
+        return f"{self.what} is not written yet: {self.failure.message or 'it raises NotImplementedError'}."
+
+
+class Missing(Raised):
+    """A name that is not there."""
+
+    def __str__(self) -> str:
+        """Say which name."""
+        return f"There is no `{self.failure.message}` in your vae.py: {self.what} needs it."
+
+
+class WrongKind(Exception):  # noqa: N818 - as above
+    """An answer, but not of the kind asked for."""
+
+
+class Dialogue:
+    """The conversation about one submission; a worker is started where there is none."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.worker: Worker | None = None
+        self.broken: Exception | None = None  # how loading vae.py failed
+        self.generation = 0  # how many workers there have been: what one holds is unknown to the next
+        self.asked = 0
+        self.held: dict[int, tuple[Tensor, int]] = {}  # tensors that the worker holds too, and in which slots
+        self.spent = 0.0  # seconds of all questions
+        self.spent_on_row = 0.0  # seconds of this row's questions
+
+    def ask(self, what: str, verb: str, **arguments: Any) -> Any:  # noqa: ANN401
+        """Ask a question.
+
+        what: the name of what is asked for, for messages
+        arguments: numbers, strings, None, tensors and lists of these
+        Returns numbers, strings, None, tensors, lists of these, and WrongKind objects for anything else.
+        """
+        worker = self.open()
+        tensors: list[Tensor] = []
+        self.asked += 1
+        header = {"id": self.asked, "verb": verb, "with": self.encode(arguments, tensors), "tensors": len(tensors)}
+        packed = save_tensors({f"{i:06}": t for i, t in enumerate(tensors)}) if tensors else b""
+        seconds = self.time_left()
+        begin = time.monotonic()
+        try:
+            worker.ask(json.dumps(header).encode(), packed, seconds)
+            return self.listen(worker, what, seconds)
+        except Ended:
+            self.close()
+            raise
+        finally:
+            self.spent += time.monotonic() - begin
+            self.spent_on_row += time.monotonic() - begin
+
+    def open(self) -> Worker:
+        """Return the worker, started and with vae.py loaded. Raises how loading it failed, or NurseryError."""
+        if self.worker:
+            return self.worker
+        if self.broken:
+            raise self.broken
+        self.worker = self.sandbox.start()
+        self.generation += 1
+        self.asked = 0
+        begin = time.monotonic()
+        try:
+            self.listen(self.worker, "Your vae.py", self.sandbox.limits.start)
+        except TooSlow:
+            self.broken = TooSlow(
+                f"Your vae.py could not be imported within {self.sandbox.limits.start:.0f} seconds: it should only "
+                "define classes and functions. Training belongs in the notebook."
+            )
+        except (Ended, Raised, WrongKind) as error:
+            self.broken = error
+        finally:
+            self.spent += time.monotonic() - begin
+        if self.broken:
+            self.close()
+            raise self.broken
+        return self.worker
+
+    def listen(self, worker: Worker, what: str, seconds: float) -> Any:  # noqa: ANN401
+        """Receive an answer, or raise how the question ended."""
+        try:
+            answer = msgspec.json.decode(worker.hear(HEADER, seconds), type=Answer)
+            tensors = load_tensors(worker.hear(self.sandbox.limits.answer, seconds)) if answer.tensors else {}
+            if answer.id != self.asked or sorted(tensors) != [f"{i:06}" for i in range(answer.tensors)]:
+                raise ValueError
+            if any(tensor.dtype not in DTYPES for tensor in tensors.values()):
+                raise ValueError
+            value = self.decode(answer.value, [tensors[name] for name in sorted(tensors)])
+        except (msgspec.MsgspecError, SafetensorError, ValueError, KeyError, IndexError, TypeError, RecursionError):
+            self.close()
+            raise Malformed("What came back from your code is not an answer to what it was asked.") from None
+        if answer.error:
+            kinds = {"missing": Missing, "none": Unfinished, "unfinished": Unfinished}
+            raise kinds.get(answer.error.kind, Raised)(what, answer.error)
+        return value
+
+    def time_left(self) -> float:
+        """Return how many seconds the next question may take. Raises TooSlow when there are none."""
+        limits = self.sandbox.limits
+        seconds = min(limits.question, limits.row - self.spent_on_row, limits.total - self.spent)
+        if seconds <= 0:
+            used = "this row" if limits.row <= self.spent_on_row else "the whole submission"
+            raise TooSlow(f"Your code has used up the time for {used}.")
+        return seconds
+
+    def new_row(self) -> None:
+        """Let go of everything that was made for the row before."""
+        self.spent_on_row = 0.0
+        self.held.clear()
+        if self.worker:
+            try:
+                self.ask("forget", "forget")
+            except (Ended, Raised):
+                self.close()
+
+    def close(self) -> None:
+        """End the worker; the next question starts another."""
+        worker, self.worker = self.worker, None
+        self.held.clear()
+        if worker:
+            worker.stop()
+
+    def encode(self, value: Any, tensors: list[Tensor]) -> Any:  # noqa: ANN401
+        """Turn arguments into JSON; tensors that the worker holds go as their slots, others are added to the list."""
+        if isinstance(value, Tensor):
+            known = self.held.get(id(value))
+            if known:
+                return {"slot": known[1]}
+            tensors.append(value.detach().contiguous().clone())
+            return {"tensor": len(tensors) - 1}
+        if isinstance(value, dict):
+            return {key: self.encode(item, tensors) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.encode(item, tensors) for item in value]
+        return value
+
+    def decode(self, value: Any, tensors: list[Tensor], depth: int = 0) -> Any:  # noqa: ANN401
+        """Turn JSON into values. Raises ValueError or the like for anything that no worker of ours sends."""
+        if isinstance(value, list):
+            if depth > MAX_DEPTH or len(value) > MAX_ITEMS:
+                raise ValueError
+            return [self.decode(item, tensors, depth + 1) for item in value]
+        if isinstance(value, dict):
+            if "tensor" in value:
+                return self.hold(tensors[as_index(value["tensor"])], as_index(value["slot"]))
+            if "float" in value:
+                return float(value["float"])
+            if "other" in value:
+                return WrongKind(str(value["other"])[:200])
+            return {str(key)[:20]: as_index(item) for key, item in value.items()}
+        return value
+
+    def hold(self, tensor: Tensor, slot: int) -> Tensor:
+        """Remember that the worker holds a tensor too."""
+        self.held[id(tensor)] = (tensor, slot)
+        return tensor
+
+
+def as_index(value: object) -> int:
+    """Check that a liar's number is a small natural one."""
+    if isinstance(value, int) and 0 <= value < 1 << 31:
+        return value
+    raise ValueError(value)

@@ -1,0 +1,279 @@
+"""How a worker is started, questioned and ended.
+
+Theory of operation. Three processes:
+
+    grader  --control-->  nursery  --fork-->  worker
+       |                                        |
+       +------- questions and answers ----------+
+       +<------ what the worker prints ---------+
+
+The *grader* asks the questions and knows what is right. The *nursery* (nursery.py) is forked from it when torch is
+imported and before anything else is: before the rubric is loaded and before any random input is drawn. So a worker,
+which is a fork of the nursery, starts in milliseconds and finds nothing of the grading in its memory. The nursery
+runs code of ours only; it is the worker's parent, so it can end it without mistaking another process for it, and as
+a subreaper it inherits whatever the worker leaves behind, and ends that too. The *worker* closes itself in
+(confine.py) and only then loads the student's file (worker.py).
+
+Where there is no fork (Windows, macOS), or when asked, a worker is started afresh by the multiprocessing module's
+"spawn"; then there is no nursery, and the worker imports torch for itself, which takes seconds.
+
+The answers are data from a liar. They arrive through channel.py, which bounds each in time and size. Whatever else
+goes wrong ends in one of these exceptions; the next question then starts a new worker.
+
+    Ended              the student's code gave no answer
+    +-- TooSlow        in the time allowed
+    +-- TooBig         an answer larger than any right one, or too much memory
+    +-- Died           the process ended: a signal, os._exit
+    +-- Malformed      bytes that are no answer
+    NurseryError       our own fault, never the student's
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from autograder.channel import Channel, OversizeError, StalledError
+from autograder.confine import LAYERS, Plan, unreachable
+from autograder.nursery import Nursery, NurseryError, Spawner, Starter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = [
+    "Died",
+    "Ended",
+    "Limits",
+    "Malformed",
+    "NurseryError",
+    "Sandbox",
+    "TooBig",
+    "TooSlow",
+    "Worker",
+    "open_starter",
+]
+
+HEADER = 1 << 20  # bytes of an answer's JSON
+FIRST_UID, LAST_UID = 20_000, 60_000  # above those of people and services, below what a container may lack
+
+
+class Ended(Exception):  # noqa: N818 - an ending is not always an error
+    """The student's code gave no answer; the message says so in the student's words."""
+
+
+class TooSlow(Ended):
+    """The time allowed has passed."""
+
+
+class TooBig(Ended):
+    """The answer, or the process, is larger than any right one."""
+
+
+class Died(Ended):
+    """The process ended in the middle of a question."""
+
+
+class Malformed(Ended):
+    """What came back is no answer."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use. Times are in seconds, memory in bytes."""
+
+    start: float = 60  # to load vae.py; on half a CPU torchvision and matplotlib alone take 10
+    question: float = 20  # right answers take milliseconds
+    row: float = 40  # all questions of a row together
+    total: float = 240  # all rows; Gradescope ends a run after 600
+    memory: int = 1500 << 20  # of a worker, beyond what it shares with the grader
+    answer: int = 64 << 20  # one answer's tensors
+
+
+class Alive(msgspec.Struct):
+    """A worker's first word, from code of ours: the doors are closed."""
+
+    alive: bool
+    layers: list[str]
+    missing: dict[str, str]
+
+
+def open_starter(method: str = "") -> Starter:
+    """Return where workers come from: "fork", or "spawn" where there is no fork or it is not wanted."""
+    if (method or ("fork" if sys.platform == "linux" else "spawn")) == "fork":
+        return Nursery()
+    return Spawner()
+
+
+class Sandbox:
+    """One submission's place: starts workers on it, each in a fresh copy."""
+
+    def __init__(
+        self, starter: Starter, folder: Path, nndl2: Path, limits: Limits, layers: tuple[str, ...] = LAYERS
+    ) -> None:
+        """Start nothing yet.
+
+        folder: the submission, with vae.py in it; it is only read
+        nndl2: the course's helper package
+        """
+        self.starter = starter
+        self.folder = folder
+        self.nndl2 = nndl2
+        self.limits = limits
+        self.layers = layers
+        self.state: Alive | None = None  # of the last worker
+
+    def start(self) -> Worker:
+        """Start a worker. Raises NurseryError."""
+        scratch = Path(tempfile.mkdtemp(prefix="vae-"))
+        claim, uid = claim_uid() if "user" in self.layers else (None, None)
+        try:
+            plan = self.furnish(scratch, uid)
+            connection, output, pid = self.starter.start(plan)
+            worker = Worker(self, scratch, claim, pid)
+            worker.channel = Channel(connection, output, worker.watch)
+            try:
+                self.state = msgspec.json.decode(worker.hear(HEADER, PATIENCE), type=Alive)
+            except (Ended, msgspec.MsgspecError) as error:
+                worker.stop()
+                raise NurseryError(f"a worker did not start: {error}\n{worker.printed}") from error
+        except BaseException:
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise
+        worker.floor = memory_of(pid)
+        return worker
+
+    def furnish(self, scratch: Path, uid: int | None) -> Plan:
+        """Put a copy of the submission, nndl2 and a temporary folder in place, and give them to uid."""
+        work, temporary = scratch / "work", scratch / "tmp"
+        shutil.copytree(self.folder, work, symlinks=True)
+        shutil.copytree(self.nndl2, work / "nndl2", ignore=shutil.ignore_patterns("__pycache__"))
+        temporary.mkdir()
+        if uid is not None:
+            for path in [scratch, temporary, work, *work.rglob("*")]:
+                os.chown(path, uid, uid, follow_symlinks=False)
+        return Plan(str(work), str(temporary), uid, self.layers)
+
+
+PATIENCE = 60  # seconds for a worker to close its doors; a spawned one imports torch first
+
+
+class Worker:
+    """A running worker, seen from the grader."""
+
+    channel: Channel
+
+    def __init__(self, sandbox: Sandbox, scratch: Path, claim: socket.socket | None, pid: int) -> None:
+        self.sandbox = sandbox
+        self.scratch = scratch
+        self.claim = claim
+        self.pid = pid
+        self.floor = 0  # bytes that it used before the student's code was loaded
+        self.stopped = False
+
+    def ask(self, header: bytes, tensors: bytes, seconds: float) -> None:
+        """Send a question. Raises Ended."""
+        deadline = time.monotonic() + seconds
+        with self.endings(seconds):
+            self.channel.send(header, deadline)
+            if tensors:
+                self.channel.send(tensors, deadline)
+
+    def hear(self, limit: int, seconds: float) -> bytes:
+        """Receive one message of at most limit bytes. Raises Ended."""
+        with self.endings(seconds):
+            return self.channel.receive(limit, time.monotonic() + seconds)
+
+    @contextlib.contextmanager
+    def endings(self, seconds: float) -> Iterator[None]:
+        """Turn what can go wrong with the channel into an ending, and end the worker."""
+        try:
+            yield
+        except StalledError:
+            self.stop()
+            raise TooSlow(f"Your code did not answer within {max(1, round(seconds))} seconds.") from None
+        except OversizeError:
+            self.stop()
+            raise TooBig("Your code's answer is larger than any right one.") from None
+        except MemoryError:
+            self.stop()
+            limit = self.sandbox.limits.memory >> 20
+            raise TooBig(f"Your code used more than {limit} MB of memory.") from None
+        except (EOFError, ConnectionError):
+            raise Died(describe(self.stop())) from None
+
+    def watch(self) -> None:
+        """Raise MemoryError when the worker has grown too large."""
+        if self.floor and memory_of(self.pid) > self.floor + self.sandbox.limits.memory:
+            raise MemoryError
+
+    def stop(self) -> int:
+        """End the worker and all that came from it, and remove its folders; returns its wait status."""
+        if self.stopped:
+            return 0
+        self.stopped = True
+        try:
+            status = self.sandbox.starter.stop()
+        finally:
+            self.channel.close()
+            if self.claim:
+                self.claim.close()
+            shutil.rmtree(self.scratch, ignore_errors=True)
+        return status
+
+    @property
+    def printed(self) -> str:
+        """The end of what the student's code printed."""
+        return self.channel.printed.decode("utf-8", "replace")
+
+
+def claim_uid() -> tuple[socket.socket | None, int | None]:
+    """Claim a user id that no other grading on this host has, for as long as the returned socket lives.
+
+    An abstract socket's name is taken by one process at a time and comes free with its death.
+    Returns (None, None) where no user can be dropped to.
+    """
+    if sys.platform != "linux" or os.geteuid() != 0 or unreachable():
+        return None, None
+    first = os.getpid() % (LAST_UID - FIRST_UID)
+    for i in range(LAST_UID - FIRST_UID):
+        uid = FIRST_UID + (first + i) % (LAST_UID - FIRST_UID)
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            claim.bind(f"\0vae-autograder-uid-{uid}")
+        except OSError:
+            claim.close()
+        else:
+            return claim, uid
+    return None, None
+
+
+def memory_of(pid: int) -> int:
+    """Measure a process's own memory in bytes, without the files that it shares with others (Linux)."""
+    total = 0
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123
+        for line in status:
+            if line.startswith(("RssAnon:", "RssShmem:")):
+                total += int(line.split()[1]) << 10
+    return total
+
+
+def describe(status: int) -> str:
+    """Say how a process ended, for the student."""
+    if os.name == "posix" and os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        with contextlib.suppress(ValueError):
+            return f"Your code ended its process: {signal.strsignal(number)} ({signal.Signals(number).name})."
+        return f"Your code ended its process: signal {number}."
+    code = status >> 8 if os.name == "posix" else status
+    return f"Your code ended its process with exit code {code}."

@@ -1,0 +1,178 @@
+"""The student's module, models and parts, as the rubric sees them: like local code, but each call is a question.
+
+    model = student.VAE(784, 17)
+    features = model.encoder(images)                    # tensors go over and come back
+    mu = model.mu_layer(features)                       # what came back goes over as itself, gradients and all
+    (biases,) = student.gradients([(mu, ones)], [model.encoder])
+
+How a question can end is told in dialogue.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from autograder.dialogue import Dialogue, WrongKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from autograder.sandbox import Sandbox
+
+__all__ = ["Model", "Parameter", "Part", "Student", "as_tensor"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a part: its name there and its shape, None for a lazy layer before its first call."""
+
+    name: str
+    shape: tuple[int, ...] | None
+
+
+class Student:
+    """One submission."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.dialogue = Dialogue(sandbox)
+
+    def VAE(self, input_size: int, latent_size: int) -> Model:  # noqa: N802 - the student's own name
+        """Make a VAE."""
+        return self.make("VAE", input_size=input_size, latent_size=latent_size)
+
+    def CVAE(self, input_size: int, num_classes: int, latent_size: int) -> Model:  # noqa: N802
+        """Make a CVAE."""
+        return self.make("CVAE", input_size=input_size, num_classes=num_classes, latent_size=latent_size)
+
+    def make(self, name: str, **sizes: int) -> Model:
+        """Make a model of the student's class."""
+        what = f"{name}({', '.join(f'{key}={value}' for key, value in sizes.items())})"
+        made = self.dialogue.ask(what, "make", name=name, args=[], named=sizes)
+        if not isinstance(made, dict) or "model" not in made:
+            raise WrongKind(f"{what} gave no model.")
+        return Model(self.dialogue, name, made["model"])
+
+    def reparametrize(self, mu: Tensor, logvar: Tensor, *, seed: int | None = None) -> Tensor:
+        """Call reparametrize(mu, logvar), with the generators seeded first where a seed is given."""
+        return self.call("reparametrize", mu, logvar, seed=seed)
+
+    def loss_function(self, x_hat: Tensor, x: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
+        """Call loss_function(x_hat, x, mu, logvar)."""
+        return self.call("loss_function", x_hat, x, mu, logvar)
+
+    def call(self, name: str, *args: Tensor, seed: int | None = None) -> Tensor:
+        """Call a function of the student's that should return a tensor."""
+        answer = self.dialogue.ask(f"{name}(...)", "call", model=None, path=[name], args=args, seed=seed)
+        return as_tensor(answer, f"{name}(...)")
+
+    def put(self, tensor: Tensor) -> Tensor:
+        """Hand a tensor over to stay: each call that gets it gets the same one, and gradients reach it."""
+        mine = tensor.clone()
+        slot = self.dialogue.ask("put", "put", value=mine)
+        return self.dialogue.hold(mine, slot["slot"])
+
+    def look(self, tensor: Tensor) -> Tensor:
+        """Look at a tensor that the worker holds: the student's code may have changed it since."""
+        slot = self.dialogue.held[id(tensor)][1]
+        return as_tensor(self.dialogue.ask("look", "look", slot=slot), "a tensor")
+
+    def gradients(
+        self, outputs: Sequence[tuple[Tensor, Tensor]], wrt: Sequence[Tensor | Part]
+    ) -> list[list[Tensor | None]]:
+        """Compute the gradients of the sum of <output, direction> over the pairs given.
+
+        wrt: tensors that were put or returned, and parts, which stand for their biases (parameters of one dimension)
+        Returns a list for each: one gradient for a tensor, one per bias for a part; None where there is no dependence.
+        """
+        slots = [self.dialogue.held[id(item)][1] for item in wrt if isinstance(item, Tensor)]
+        parts = [item for item in wrt if not isinstance(item, Tensor)]
+        flat = self.dialogue.ask(
+            "backward()",
+            "gradients",
+            of=[self.dialogue.held[id(output)][1] for output, _ in outputs],
+            along=[direction for _, direction in outputs],
+            slots=slots,
+            parts=[[part.model, part.path] for part in parts],
+        )
+        counts = [len([p for p in part.parameters() if p.shape and len(p.shape) == 1]) for part in parts]
+        if not isinstance(flat, list) or len(flat) != len(slots) + sum(counts):
+            raise WrongKind("The gradients that came back are not those asked for.")
+        found = [None if item is None else as_tensor(item, "a gradient") for item in flat]
+        of_tensors, of_parts = iter(found[: len(slots)]), iter(found[len(slots) :])
+        sizes = iter(counts)
+        return [
+            [next(of_tensors)] if isinstance(item, Tensor) else [next(of_parts) for _ in range(next(sizes))]
+            for item in wrt
+        ]
+
+
+class Part:
+    """A model of the student's, or a part of one such as its encoder."""
+
+    def __init__(self, dialogue: Dialogue, name: str, model: int, path: list[str]) -> None:
+        self.dialogue = dialogue
+        self.name = name
+        self.model = model
+        self.path = path
+
+    def __call__(self, *args: Tensor, seed: int | None = None) -> Tensor:
+        """Call the part, which should return a tensor, with the generators seeded first where a seed is given."""
+        return as_tensor(self.ask(*args, seed=seed), f"{self.name}(...)")
+
+    def ask(self, *args: Tensor, seed: int | None = None) -> Any:  # noqa: ANN401
+        """Call the part, whatever it returns."""
+        what = f"{self.name}(...)"
+        return self.dialogue.ask(what, "call", model=self.model, path=self.path, args=args, seed=seed)
+
+    def parameters(self) -> list[Parameter]:
+        """List the part's parameters in the order of its parameters()."""
+        rows = self.dialogue.ask(self.name, "parameters", model=self.model, path=self.path, values=False)
+        try:
+            return [Parameter(str(name), None if shape is None else as_shape(shape)) for name, shape, _ in rows]
+        except (TypeError, ValueError):
+            raise WrongKind(f"{self.name} is not a layer (an nn.Module), so it has no parameters.") from None
+
+    def assign(self, values: Sequence[Tensor]) -> None:
+        """Give the part's parameters new values, in the order of parameters()."""
+        self.dialogue.ask(self.name, "assign", model=self.model, path=self.path, values=values)
+
+
+class Model(Part):
+    """A model of the student's."""
+
+    def __init__(self, dialogue: Dialogue, name: str, model: int) -> None:
+        super().__init__(dialogue, name, model, [])
+        parts = ("encoder", "mu_layer", "logvar_layer", "decoder")
+        self.encoder, self.mu_layer, self.logvar_layer, self.decoder = (
+            Part(dialogue, f"{name}.{part}", model, [part]) for part in parts
+        )
+
+    def train(self, mode: bool = True) -> None:  # noqa: FBT001, FBT002 - torch's own signature
+        """Put the model into training mode, or with False into evaluation mode."""
+        self.dialogue.ask(f"{self.name}.train()", "mode", model=self.model, train=mode)
+
+    def eval(self) -> None:
+        """Put the model into evaluation mode."""
+        self.train(mode=False)
+
+
+def as_shape(value: object) -> tuple[int, ...]:
+    """Check that a liar's list is a shape."""
+    if isinstance(value, list) and all(isinstance(n, int) and 0 <= n < 1 << 31 for n in value):
+        return tuple(value)
+    raise ValueError(value)
+
+
+def as_tensor(value: object, what: str) -> Tensor:
+    """Check that an answer is a tensor. Raises WrongKind."""
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, WrongKind):
+        raise WrongKind(f"{what} returned {value}, where a tensor of float32 is due.")
+    if value is None:
+        raise WrongKind(f"{what} returned None: is a return missing?")
+    kind = f"{len(value)} values" if isinstance(value, list) else f"{type(value).__name__} {value!r}"[:80]
+    raise WrongKind(f"{what} returned {kind}, where a tensor is due.")

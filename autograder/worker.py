@@ -1,0 +1,277 @@
+"""The worker: sits beside the student's vae.py, in a process of its own, and answers questions about it.
+
+It runs with the student's rights and in the student's process, so nothing here is secret and nothing here is
+believed: the grader checks each answer for itself. It imports nothing else of ours.
+
+A question is a JSON object, and so is an answer; where an object has "tensors", a message of that many numbered
+tensors in safetensors form follows. A tensor inside a question or an answer is {"tensor": its number}; a tensor
+that the worker still holds is {"slot": its number}, so that gradients can be asked for later and across calls.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import inspect
+import json
+import math
+import random
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from types import ModuleType
+
+__all__ = ["serve"]
+
+DTYPES = (torch.float32, torch.float64, torch.int64)
+MAX_DEPTH = 8  # of tuples in an answer
+MAX_ELEMENTS = 50_000_000  # of a tensor in an answer
+MAX_ITEMS = 1000  # of a tuple in an answer
+MAX_TEXT = 4000  # characters of a string in an answer
+
+
+class MissingError(Exception):
+    """A name that the assignment asks for is not there, or still None."""
+
+
+def serve(connection: Connection, folder: Path) -> None:
+    """Load folder/vae.py, with folder/nndl2 importable, and answer questions until the other side hangs up."""
+    desk = Desk(connection, folder / "vae.py")
+    gc.enable()
+    desk.answer({"id": 0}, desk.load)
+    while True:
+        try:
+            question, tensors = receive(connection)
+        except (EOFError, OSError):
+            return
+        desk.tensors = tensors
+        desk.answer(question, lambda: getattr(desk, "on_" + question["verb"])(**question["with"]))  # noqa: B023
+
+
+def send(connection: Connection, header: dict[str, Any], tensors: list[Tensor] | None = None) -> None:
+    """Send one message, and its tensors behind it."""
+    if tensors:
+        header["tensors"] = len(tensors)
+    connection.send_bytes(json.dumps(header).encode("ascii"))
+    if tensors:
+        connection.send_bytes(save_tensors({f"{i:06}": t for i, t in enumerate(tensors)}))
+
+
+def receive(connection: Connection) -> tuple[dict[str, Any], list[Tensor]]:
+    """Receive one message from the grader, and the tensors behind it."""
+    header = json.loads(connection.recv_bytes())
+    if not header.get("tensors"):
+        return header, []
+    named = load_tensors(connection.recv_bytes())
+    return header, [named[name] for name in sorted(named)]
+
+
+class Desk:
+    """What the worker holds between questions: the student's module, models, and tensors in slots."""
+
+    def __init__(self, connection: Connection, path: Path) -> None:
+        """Hold nothing yet."""
+        self.connection = connection
+        self.path = path
+        self.module: ModuleType | None = None
+        self.models: list[Any] = []
+        self.leaves: list[Tensor] = []  # what a gradient is asked for
+        self.slots: list[Tensor] = []  # what calls get; the same tensor, or a copy of its leaf
+        self.tensors: list[Tensor] = []  # of the question
+        self.replies: list[Tensor] = []  # of the answer
+
+    def answer(self, question: dict[str, Any], work: Any) -> None:  # noqa: ANN401
+        """Do the work and send its outcome: a value or what the student's code raised."""
+        self.replies = []
+        try:
+            reply = {"value": self.encode(work())}
+        except BaseException as error:  # noqa: BLE001 - sys.exit() in the student's code is an error like others
+            reply = {"error": self.describe(error)}
+            self.replies = []
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except Exception:  # noqa: BLE001, S110 - the student may have closed or replaced it
+                pass
+        send(self.connection, {"id": question["id"], **reply}, self.replies)
+
+    def load(self) -> None:
+        """Run the student's file as the module `vae`, from its bytes: no folder of theirs is on sys.path."""
+        nndl2 = self.path.parent / "nndl2"
+        package = importlib.util.spec_from_file_location(
+            "nndl2", nndl2 / "__init__.py", submodule_search_locations=[str(nndl2)]
+        )
+        sys.modules["nndl2"] = importlib.util.module_from_spec(package)  # type: ignore[arg-type]
+        package.loader.exec_module(sys.modules["nndl2"])  # type: ignore[union-attr]
+        spec = importlib.util.spec_from_file_location("vae", self.path)
+        module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+        sys.modules["vae"] = module
+        code = compile(self.path.read_bytes(), str(self.path), "exec", dont_inherit=True)
+        exec(code, module.__dict__)  # noqa: S102 - what this process is for
+        self.module = module
+
+    # -- questions ---------------------------------------------------------------------------------------------
+
+    def on_make(self, name: str, args: list[Any], named: dict[str, Any]) -> dict[str, int]:
+        """Make a model. Named arguments go by name where the student kept the name, else by position."""
+        make = self.find(None, [name])
+        try:
+            known = inspect.signature(make).parameters
+        except (TypeError, ValueError):
+            known = {}
+        if all(key in known for key in named):
+            model = make(*args, **named)
+        else:
+            model = make(*args, *named.values())
+        self.models.append(model)
+        return {"model": len(self.models) - 1}
+
+    def on_call(self, model: int | None, path: list[str], args: list[Any], seed: int | None) -> Any:  # noqa: ANN401
+        """Call a function, a model or a part of one."""
+        function = self.find(model, path)
+        values = [self.decode(arg) for arg in args]
+        if seed is not None:
+            reseed(seed)
+        return function(*values)
+
+    def on_mode(self, model: int, train: bool) -> None:  # noqa: FBT001
+        """Put a model into train or eval mode."""
+        self.models[model].train(train)
+
+    def on_parameters(self, model: int, path: list[str], values: bool) -> list[Any]:  # noqa: FBT001
+        """List a part's parameters: name, shape and, where asked for, values."""
+        part = self.find(model, path)
+        if not isinstance(part, nn.Module):
+            return [type(part).__name__]
+        return [
+            [name, list(p.shape), p if values else None] for name, p in part.named_parameters() if not is_lazy(p)
+        ] + [[name, None, None] for name, p in part.named_parameters() if is_lazy(p)]
+
+    def on_assign(self, model: int, path: list[str], values: list[Any]) -> None:
+        """Give a part's parameters new values."""
+        part = self.find(model, path)
+        with torch.no_grad():
+            for parameter, value in zip(part.parameters(), values, strict=True):
+                parameter.copy_(self.decode(value))
+
+    def on_put(self, value: Any) -> dict[str, int]:  # noqa: ANN401
+        """Hold a tensor that gradients will be asked for: calls get a copy of it, as a layer's output would be."""
+        leaf = self.decode(value).requires_grad_()
+        return {"slot": self.hold(leaf.clone(), leaf)}
+
+    def on_look(self, slot: int) -> Tensor:
+        """Show a held tensor as it is now."""
+        return self.slots[slot]
+
+    def on_gradients(
+        self, of: list[int], along: list[Any], slots: list[int], parts: list[list[Any]]
+    ) -> list[Tensor | None]:
+        """Show the gradients of <of, along> with respect to held tensors and parts' parameters of one dimension.
+
+        None stands for no dependence. Biases stand for their layers: each layer has one, and they are small.
+        """
+        outputs = [(self.slots[i], self.decode(v)) for i, v in zip(of, along, strict=True)]
+        outputs = [(o, v.to(o.dtype)) for o, v in outputs if o.requires_grad]
+        wanted = [self.leaves[i] for i in slots]
+        for model, path in parts:
+            wanted += [p for p in self.find(model, path).parameters() if p.dim() == 1]
+        able = [t for t in wanted if t.requires_grad]
+        if not outputs or not able:
+            return [None] * len(wanted)
+        # Given directions of its own, autograd.grad imports sympy, for a second; a sum needs none.
+        total = torch.stack([(o * v).sum() for o, v in outputs]).sum()
+        found = torch.autograd.grad(total, able, retain_graph=True, allow_unused=True)
+        gradients = {id(t): g for t, g in zip(able, found, strict=True)}
+        return [gradients.get(id(t)) for t in wanted]
+
+    def on_forget(self) -> None:
+        """Let go of all models and tensors."""
+        self.models, self.leaves, self.slots = [], [], []
+
+    # -- values ------------------------------------------------------------------------------------------------
+
+    def find(self, model: int | None, path: list[str]) -> Any:  # noqa: ANN401
+        """Look up a name of the module, a model or a part of a model."""
+        found = self.module if model is None else self.models[model]
+        for name in path:
+            if not hasattr(found, name):
+                raise MissingError(name, "missing")
+            found = getattr(found, name)
+            if found is None:
+                raise MissingError(name, "none")
+        return found
+
+    def hold(self, tensor: Tensor, leaf: Tensor | None = None) -> int:
+        """Keep a tensor for later questions; returns its slot."""
+        self.slots.append(tensor)
+        self.leaves.append(tensor if leaf is None else leaf)
+        return len(self.slots) - 1
+
+    def decode(self, value: Any) -> Any:  # noqa: ANN401
+        """Turn a part of a question into what the student's code gets."""
+        if isinstance(value, dict):
+            return self.slots[value["slot"]] if "slot" in value else self.tensors[value["tensor"]].clone()
+        return value
+
+    def encode(self, value: Any, depth: int = 0) -> Any:  # noqa: ANN401
+        """Turn what the student's code returned into a part of an answer."""
+        if isinstance(value, Tensor):
+            if value.layout != torch.strided or value.dtype not in DTYPES or value.numel() > MAX_ELEMENTS:
+                return {"other": f"a tensor of {value.dtype}, {value.layout}, shape {tuple(value.shape)}"[:200]}
+            self.replies.append(torch.clone(value.detach().cpu(), memory_format=torch.contiguous_format))
+            number = len(self.replies) - 1
+            return {"tensor": number, "slot": self.hold(value), "grad": value.requires_grad}
+        if value is None or isinstance(value, (bool, int)):
+            return value
+        if isinstance(value, float):
+            return value if math.isfinite(value) else {"float": str(value)}
+        if isinstance(value, str):
+            return str(value)[:MAX_TEXT]
+        if isinstance(value, (list, tuple)) and depth < MAX_DEPTH and len(value) <= MAX_ITEMS:
+            return [self.encode(item, depth + 1) for item in value]
+        if isinstance(value, dict) and depth == 0 and value.keys() <= {"model", "slot"}:
+            return value
+        return {"other": f"an object of type {type(value).__name__}"[:200]}
+
+    def describe(self, error: BaseException) -> dict[str, Any]:
+        """Describe what the student's code raised: its type, its message and their own lines."""
+        if isinstance(error, MissingError):
+            name, kind = error.args
+            return {"kind": kind, "type": "", "message": name, "lines": []}
+        kind = "unfinished" if isinstance(error, NotImplementedError) else "raised"
+        try:
+            message = str(error)[:MAX_TEXT]
+        except BaseException as worse:  # noqa: BLE001 - a student's __str__ may raise anything
+            message = f"(its message cannot be shown: {type(worse).__name__})"
+        try:
+            stack = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(self.path)]
+            lines = [[f.lineno or 0, f.name[:100], (f.line or "")[:200]] for f in stack[-5:]]
+        except BaseException:  # noqa: BLE001
+            lines = []
+        if isinstance(error, SyntaxError) and error.filename == str(self.path):
+            lines = [[int(error.lineno or 0), "", str(error.text or "").strip()[:200]]]
+            message = str(error.msg)[:MAX_TEXT]
+        return {"kind": kind, "type": type(error).__name__[:100], "message": message, "lines": lines}
+
+
+def is_lazy(parameter: Tensor) -> bool:
+    """Whether a parameter has no shape before the first call (nn.LazyLinear)."""
+    return isinstance(parameter, nn.parameter.UninitializedParameter)
+
+
+def reseed(seed: int) -> None:
+    """Seed the generators that a student may draw noise from."""
+    # torch.manual_seed also writes a traceback to CUDA's queue of lazy calls, each time.
+    torch.default_generator.manual_seed(seed)
+    random.seed(seed)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(seed)
