@@ -62,7 +62,7 @@ def call(what: str, function: str, *arguments: int | bytes) -> int:
         return result
     code = ctypes.get_errno()
     if code in _NOT_HERE:
-        raise Unavailable(f"{what}: {_NOT_HERE[code]} ({errno.errorcode[code]})")
+        raise Unavailable(f"{what}: {_NOT_HERE[code]} ({os.strerror(code)})")
     raise OSError(code, f"{what}: {os.strerror(code)}")
 
 

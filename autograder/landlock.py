@@ -66,7 +66,7 @@ class Ruleset:
     def prepare(
         cls, *, read: Iterable[str | os.PathLike[str]] = (), write: Iterable[str | os.PathLike[str]] = ()
     ) -> Ruleset:
-        """Open files and folders: in ``read`` to read, list and execute, in ``write`` to read, list and change.
+        """Open files and folders: in ``read`` to read, list, execute, in ``write`` to read, list, change.
 
         Symbolic links are followed now, and a path that cannot be reached now is left out: it stays closed.
         Do this before the user is changed. Raises kernel.Unavailable where there is no Landlock.
