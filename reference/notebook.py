@@ -79,7 +79,7 @@ hello_helper()
 # The first line above comes from `vae.py`, the second from `nndl2/helper.py`. If you see an error instead,
 # this notebook does not run in the folder that holds them.
 #
-# The cells before each `check` use these two functions:
+# The cells before each `check` use these three functions:
 
 
 # %%
@@ -92,6 +92,11 @@ def compare(what, yours, right):
     """Say what was found, and what it should be."""
     hint = "" if yours == right else f"; it should be {right}"
     report(f"{what}: {yours}{hint}", yours == right)
+
+
+def count(part):
+    """Count a part's parameters."""
+    return sum(parameter.numel() for parameter in part.parameters())
 
 
 # %% [markdown]
@@ -154,13 +159,7 @@ show_images(images[:100])
 # A fully connected layer from $a$ to $b$ units has $a \cdot b$ weights and $b$ biases, $(a + 1) \cdot b$
 # parameters in all. With that you can count what your layers must have:
 
-
 # %%
-def count(part):
-    """Count a part's parameters."""
-    return sum(parameter.numel() for parameter in part.parameters())
-
-
 for input_size, latent_size in [(784, 15), (345, 7)]:
     model = VAE(input_size, latent_size)
     compare("encoder's parameters", count(model.encoder), (input_size + 1) * 400 + 2 * (400 + 1) * 400)
@@ -210,23 +209,27 @@ check("decoder")
 # %%
 reset_seed(0)
 mu, logvar = torch.zeros(1, 15), torch.ones(1, 15)
-z = reparametrize(mu, logvar)
-compare("shape of z", tuple(z.shape), (1, 15))
+drawn = reparametrize(mu, logvar)
+compare("shape of z", tuple(drawn.shape), (1, 15))
 
 # With this seed the mean and the standard deviation are known: relative errors of at most 1e-4.
-error = rel_error(z.mean(), -0.4363)
-report(f"mean: {z.mean().item():.4f}, for -0.4363; relative error {error:.1e}", error <= 1e-4)
-error = rel_error(z.std(), 1.6860)
-report(f"standard deviation: {z.std().item():.4f}, for 1.6860; relative error {error:.1e}", error <= 1e-4)
+error = rel_error(drawn.mean(), -0.4363)
+report(f"mean: {drawn.mean().item():.4f}, for -0.4363; relative error {error:.1e}", error <= 1e-4)
+error = rel_error(drawn.std(), 1.6860)
+report(f"standard deviation: {drawn.std().item():.4f}, for 1.6860; relative error {error:.1e}", error <= 1e-4)
 
 # The noise is fresh: two draws differ, and by more than rounding does.
 difference = (reparametrize(mu, logvar) - reparametrize(mu, logvar)).abs().max().item()
 report(f"two draws differ by up to {difference:.2f}", difference > 1e-3)
 
-# In z = mu + sigma * eps, moving mu moves z by just as much: the gradient is 1 for each element.
+# Gradients reach mu and logvar. In z = mu + sigma * eps, z grows with mu by just as much, and with logvar by
+# half of sigma * eps.
 mu.requires_grad_()
-reparametrize(mu, logvar).sum().backward()
-report("the gradient reaches mu", mu.grad is not None and rel_error(mu.grad, torch.ones(1, 15)) <= 1e-6)
+logvar.requires_grad_()
+drawn = reparametrize(mu, logvar)
+drawn.sum().backward()
+for name, found, right in [("mu", mu.grad, torch.ones(1, 15)), ("logvar", logvar.grad, (drawn - mu) / 2)]:
+    report(f"the gradient for {name}", found is not None and rel_error(found, right) <= 1e-4)
 
 # %%
 check("reparametrize")
