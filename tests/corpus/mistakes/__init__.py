@@ -1,7 +1,7 @@
 """Single mistakes: submissions that are wrong in one place, with the rows that the place costs."""
 
-from corpus.mistakes import decoder, encoder
+from corpus.mistakes import decoder, encoder, forward, loss, reparametrize
 
 __all__ = ["MISTAKES"]
 
-MISTAKES = [*encoder.MISTAKES, *decoder.MISTAKES]
+MISTAKES = [*encoder.MISTAKES, *decoder.MISTAKES, *reparametrize.MISTAKES, *forward.MISTAKES, *loss.MISTAKES]

@@ -1,0 +1,223 @@
+"""Mistakes in VAE.forward: row 4.1."""
+
+from corpus.edits import Edit, Mistake, replace_block
+
+__all__ = ["MISTAKES"]
+
+WHERE = "VAE.forward"
+ENCODE = "features = self.encoder(x)"
+MU = "mu = self.mu_layer(features)"
+LOGVAR = "logvar = self.logvar_layer(features)"
+DRAW = "z = reparametrize(mu, logvar)"
+DECODE = "x_hat = self.decoder(z)"
+RETURN = "return x_hat, mu, logvar"
+
+
+def forward(name: str, old: str, new: str, *words: str) -> Mistake:
+    """One line of forward is another; its trailing comment stays behind the new one's end."""
+    return Mistake(f"forward-{name}", (Edit(WHERE, old, new),), ("4.1",), words)
+
+
+def body(name: str, text: str, *words: str) -> Mistake:
+    """Another body."""
+    return Mistake(f"forward-{name}", (replace_block(WHERE, text),), ("4.1",), words)
+
+
+RETURNS = [
+    forward("x-hat-last", RETURN, "return mu, logvar, x_hat", "order"),
+    forward("mu-and-logvar-exchanged-at-the-end", RETURN, "return x_hat, logvar, mu", "mu", "logvar"),
+    forward("x-hat-only", RETURN, "return x_hat", "three"),
+    forward("x-hat-and-mu", RETURN, "return x_hat, mu", "three"),
+    forward("z-too", RETURN, "return x_hat, mu, logvar, z", "three"),
+    forward("z-for-mu", RETURN, "return x_hat, z, logvar", "mu"),
+    forward("dictionary", RETURN, 'return {"x_hat": x_hat, "mu": mu, "logvar": logvar}', "three"),
+    forward("nothing-returned", RETURN, "", "none"),
+    forward("variance-returned", RETURN, "return x_hat, mu, logvar.exp()", "logvar"),
+    forward("std-returned", RETURN, "return x_hat, mu, torch.exp(logvar / 2)", "logvar"),
+    forward("x-for-x-hat", RETURN, "return x, mu, logvar", "x_hat"),
+    forward("flat-x-hat", RETURN, "return x_hat.flatten(1), mu, logvar", "784"),
+    forward("x-hat-without-channel", RETURN, "return x_hat.squeeze(1), mu, logvar", "shape"),
+    forward("x-hat-squeezed", RETURN, "return x_hat.squeeze(), mu, logvar", "shape"),
+    forward("mu-squeezed", RETURN, "return x_hat, mu.squeeze(0), logvar", "shape", "mu"),
+    forward("x-hat-detached", RETURN, "return x_hat.detach(), mu, logvar", "gradient", "x_hat"),
+    forward("mu-detached", RETURN, "return x_hat, mu.detach(), logvar", "gradient", "mu"),
+    forward("logvar-detached", RETURN, "return x_hat, mu, logvar.data", "gradient", "logvar"),
+    forward("numpy", RETURN, "return x_hat.detach().numpy(), mu, logvar", "numpy"),
+    forward("clamped-logvar", RETURN, "return x_hat, mu, logvar.clamp(-0.01, 0.01)", "logvar"),
+    forward("rounded-x-hat", RETURN, "return x_hat.round(), mu, logvar", "x_hat"),
+    forward("inverted-x-hat", RETURN, "return 1 - x_hat, mu, logvar", "x_hat"),
+    forward("sigmoid-again", RETURN, "return torch.sigmoid(x_hat), mu, logvar", "sigmoid"),
+    forward("noise-on-x-hat", RETURN, "return x_hat + 0.01 * torch.randn_like(x_hat), mu, logvar", "x_hat"),
+    forward("sum-over-batch", RETURN, "return x_hat, mu.mean(0), logvar.mean(0)", "shape"),
+]
+
+LAYERS = [
+    forward(
+        "mu-and-logvar-layers-exchanged",
+        f"{MU}  # (N, Z)\n        {LOGVAR}",
+        "mu = self.logvar_layer(features)\n        logvar = self.mu_layer(features)",
+        "mu_layer",
+        "logvar_layer",
+    ),
+    forward("mu-layer-twice", LOGVAR, "logvar = self.mu_layer(features)", "mu_layer"),
+    forward("logvar-layer-twice", MU, "mu = self.logvar_layer(features)", "logvar_layer"),
+    forward("mu-tanh", MU, "mu = torch.tanh(self.mu_layer(features))", "mu"),
+    forward("mu-relu", MU, "mu = F.relu(self.mu_layer(features))", "mu"),
+    forward("logvar-softplus", LOGVAR, "logvar = F.softplus(self.logvar_layer(features))", "logvar"),
+    forward("logvar-exp", LOGVAR, "logvar = torch.exp(self.logvar_layer(features))", "logvar"),
+    forward("mu-times-0.999", MU, "mu = 0.999 * self.mu_layer(features)", "mu"),
+    forward("mu-from-detached-features", MU, "mu = self.mu_layer(features.detach())", "gradient", "mu"),
+    forward("new-mu-layer-at-each-call", MU, "mu = nn.Linear(400, self.latent_size)(features)", "mu"),
+    forward("relu-on-features-minus-1", ENCODE, "features = F.relu(self.encoder(x) - 0.001)", "features"),
+    forward("dropout-on-features", ENCODE, "features = F.dropout(self.encoder(x), 0.1, self.training)", "mu"),
+    forward("layer-norm-on-features", ENCODE, "features = F.layer_norm(self.encoder(x), (400,))", "mu"),
+    forward(
+        "batch-mean-of-features",
+        ENCODE,
+        "features = self.encoder(x)\n        features = features.mean(0, keepdim=True).expand_as(features)",
+        "batch",
+    ),
+    forward("batch-of-first-images", ENCODE, "features = self.encoder(x[:1].expand_as(x))", "batch"),
+    forward(
+        "encoder-without-gradient",
+        ENCODE,
+        "with torch.no_grad():\n            features = self.encoder(x)",
+        "gradient",
+    ),
+]
+
+IMAGES = [
+    forward("normalizes-x", ENCODE, "features = self.encoder((x - 0.1307) / 0.3081)", "encoder"),
+    forward("binarizes-x", ENCODE, "features = self.encoder((x > 0.5).float())", "encoder"),
+    forward("divides-x", ENCODE, "features = self.encoder(x / 255)", "encoder"),
+    forward("transposes-x", ENCODE, "features = self.encoder(x.transpose(2, 3))", "encoder"),
+    forward("noise-on-x", ENCODE, "features = self.encoder(x + 0.1 * torch.randn_like(x))", "encoder"),
+    forward("changes-x", ENCODE, "features = self.encoder(x)\n        x.zero_()", "x"),
+    forward("normalizes-x-in-place", ENCODE, "x -= x.mean()\n        features = self.encoder(x)", "x"),
+    forward("encoder-gets-flat-batch", ENCODE, "features = self.encoder(x.view(1, -1))", "shape"),
+    forward("batch-of-128", ENCODE, "features = self.encoder(x.view(128, 1, 28, 28))", "128"),
+    forward("double", ENCODE, "features = self.encoder(x.double())", "double"),
+    forward("cuda", ENCODE, "features = self.encoder(x.cuda())", "cuda"),
+]
+
+LATENTS = [
+    forward("z-is-mu", DRAW, "z = mu", "random"),
+    forward("z-is-mu-in-eval", DRAW, "z = reparametrize(mu, logvar) if self.training else mu", "eval"),
+    forward("z-is-mu-in-train", DRAW, "z = mu if self.training else reparametrize(mu, logvar)", "train"),
+    forward("decodes-mu", DECODE, "x_hat = self.decoder(mu)", "random"),
+    forward("decodes-noise", DECODE, "x_hat = self.decoder(torch.randn_like(z))", "x_hat"),
+    forward("arguments-exchanged", DRAW, "z = reparametrize(logvar, mu)", "mu", "logvar"),
+    forward("variance-for-logvar", DRAW, "z = reparametrize(mu, logvar.exp())", "logvar"),
+    forward("std-for-logvar", DRAW, "z = reparametrize(mu, torch.exp(logvar / 2))", "logvar"),
+    forward("half-logvar", DRAW, "z = reparametrize(mu, logvar / 2)", "logvar"),
+    forward("mu-for-logvar", DRAW, "z = reparametrize(mu, mu)", "logvar"),
+    forward("unit-variance", DRAW, "z = reparametrize(mu, torch.zeros_like(logvar))", "logvar"),
+    forward(
+        "mean-of-two-draws", DRAW, "z = (reparametrize(mu, logvar) + reparametrize(mu, logvar)) / 2", "x_hat"
+    ),
+    forward("z-detached", DRAW, "z = reparametrize(mu, logvar).detach()", "gradient"),
+    forward("z-for-detached-mu", DRAW, "z = reparametrize(mu.detach(), logvar)", "gradient"),
+    forward("z-for-detached-logvar", DRAW, "z = reparametrize(mu, logvar.detach())", "gradient"),
+    forward("z-normalized", DRAW, "z = F.normalize(reparametrize(mu, logvar))", "x_hat"),
+    forward("z-scaled-by-0.99", DECODE, "x_hat = self.decoder(0.99 * z)", "x_hat"),
+    forward(
+        "last-latent-dropped",
+        DECODE,
+        "z = torch.cat([z[:, :-1], torch.zeros_like(z[:, :1])], dim=1)\n        x_hat = self.decoder(z)",
+        "x_hat",
+    ),
+    forward("images-of-neighbours", DECODE, "x_hat = self.decoder(z.roll(1, 0))", "batch"),
+    forward("one-latent-for-the-batch", DRAW, "z = reparametrize(mu[:1], logvar[:1]).expand_as(mu)", "batch"),
+    forward("seeded", DRAW, "torch.manual_seed(0)\n        z = reparametrize(mu, logvar)", "seed"),
+    forward(
+        "decoder-without-gradient",
+        DECODE,
+        "with torch.no_grad():\n            x_hat = self.decoder(z)",
+        "gradient",
+    ),
+]
+
+MEMORY = [
+    forward(
+        "keeps-the-first-z",
+        DRAW,
+        "if getattr(self, 'z', None) is None or self.z.shape != mu.shape:\n"
+        "            self.z = reparametrize(mu, logvar).detach()\n        z = self.z",
+        "call",
+    ),
+    forward(
+        "keeps-the-first-mu",
+        MU,
+        "mu = self.mu_layer(features)\n        self.mu = getattr(self, 'mu', mu.detach().mean(0))\n"
+        "        mu = mu + 0.1 * self.mu",
+        "call",
+    ),
+    forward(
+        "anneals",
+        DRAW,
+        "self.calls = getattr(self, 'calls', 0) + 1\n        z = reparametrize(mu, logvar - self.calls)",
+        "call",
+    ),
+    forward(
+        "second-call-differs",
+        DECODE,
+        "x_hat = self.decoder(z)\n        self.last = getattr(self, 'last', x_hat.detach()[:1])\n"
+        "        x_hat = 0.9 * x_hat + 0.1 * self.last",
+        "call",
+    ),
+    forward(
+        "batch-size-of-first-call",
+        ENCODE,
+        "self.n = getattr(self, 'n', 0) or len(x)\n        features = self.encoder(x.view(self.n, 1, 28, 28))"
+        ".mean(0, keepdim=True).expand(len(x), -1)",
+        "batch",
+    ),
+    forward("batch-of-at-most-32", DECODE, "x_hat = self.decoder(z[:32])", "batch"),
+]
+
+ERRORS = [
+    forward("typo-in-a-name", DECODE, "x_hat = self.decoder(zz)", "nameerror", "zz"),
+    forward("self-forgotten", MU, "mu = mu_layer(features)", "nameerror", "mu_layer"),
+    forward(
+        "method-that-is-none", DRAW, "z = self.reparametrize(mu, logvar)", "attributeerror", "reparametrize"
+    ),
+    forward("attribute-misspelt", LOGVAR, "logvar = self.log_var_layer(features)", "log_var_layer"),
+    forward("mu-used-before-it-is", MU, "mu = self.mu_layer(mu)", "mu"),
+    forward("layer-not-called", DECODE, "x_hat = self.decoder", "x_hat"),
+    forward("decodes-features", DECODE, "x_hat = self.decoder(features)", "shape"),
+    forward("argument-forgotten", DRAW, "z = reparametrize(mu)", "logvar"),
+    body("still-to-do", "pass\n", "none"),
+    body("assertion", "assert x.shape[0] == 128\n", "assert"),
+    Mistake(
+        "forward-misspelt",
+        (Edit("VAE", "def forward(self, x: Tensor)", "def foward(self, x: Tensor)"),),
+        ("4.1",),
+        ("forward",),
+    ),
+    Mistake(
+        "forward-without-x",
+        (Edit("VAE", "def forward(self, x: Tensor)", "def forward(self)"),),
+        ("4.1",),
+        ("argument",),
+    ),
+    Mistake(
+        "forward-wants-a-class",
+        (Edit("VAE", "def forward(self, x: Tensor)", "def forward(self, x, c)"),),
+        ("4.1",),
+        ("argument",),
+    ),
+    Mistake(
+        "forward-indented-into-init",
+        (
+            Edit(
+                "VAE",
+                "    def forward(self, x: Tensor)",
+                "    def __repr__(self):\n        return 'VAE'\n\n    def encode(self, x: Tensor)",
+            ),
+        ),
+        ("4.1",),
+        ("forward",),
+    ),
+]
+
+MISTAKES = [*RETURNS, *LAYERS, *IMAGES, *LATENTS, *MEMORY, *ERRORS]

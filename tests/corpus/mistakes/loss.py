@@ -1,0 +1,256 @@
+"""Mistakes in loss_function: row 5.1."""
+
+from corpus.edits import Edit, Mistake, replace_block
+
+__all__ = ["MISTAKES"]
+
+WHERE = "loss_function"
+BCE = 'F.binary_cross_entropy(x_hat, x, reduction="sum")'
+KL = "-0.5 * torch.sum(1 + logvar - mu**2 - logvar.exp())"
+RETURN = "return (reconstruction + divergence) / x.shape[0]"
+
+
+def bce(name: str, code: str, *words: str) -> Mistake:
+    """Another reconstruction."""
+    return Mistake(f"loss-{name}", (Edit(WHERE, BCE, code),), ("5.1",), words)
+
+
+def kl(name: str, code: str, *words: str) -> Mistake:
+    """Another divergence."""
+    return Mistake(f"loss-{name}", (Edit(WHERE, KL, code),), ("5.1",), words)
+
+
+def result(name: str, code: str, *words: str) -> Mistake:
+    """Another last line."""
+    return Mistake(f"loss-{name}", (Edit(WHERE, RETURN, code),), ("5.1",), words)
+
+
+def body(name: str, text: str, *words: str) -> Mistake:
+    """Another body."""
+    return Mistake(f"loss-{name}", (replace_block(WHERE, text),), ("5.1",), words)
+
+
+AVERAGES = [
+    result("summed-over-batch", "return reconstruction + divergence", "summed over the batch"),
+    result(
+        "bce-summed-over-batch", "return reconstruction + divergence / x.shape[0]", "cross-entropy", "batch"
+    ),
+    result("kl-summed-over-batch", "return reconstruction / x.shape[0] + divergence", "kl", "batch"),
+    result("averaged-over-pixels", "return (reconstruction + divergence) / x.numel()", "pixels"),
+    result(
+        "bce-averaged-over-pixels",
+        "return reconstruction / x.numel() + divergence / x.shape[0]",
+        "cross-entropy",
+        "pixels",
+    ),
+    result(
+        "kl-averaged-over-latents",
+        "return reconstruction / x.shape[0] + divergence / mu.numel()",
+        "kl",
+        "latent",
+    ),
+    result(
+        "both-averaged-over-everything",
+        "return reconstruction / x.numel() + divergence / mu.numel()",
+        "pixels",
+    ),
+    result("divided-by-latents", "return (reconstruction + divergence) / mu.shape[1]", "batch"),
+    result("divided-by-channels", "return (reconstruction + divergence) / x.shape[1]", "batch"),
+    result("divided-by-784", "return (reconstruction + divergence) / 784", "784"),
+    result("divided-by-128", "return (reconstruction + divergence) / 128", "128"),
+    result(
+        "divided-by-batch-less-1", "return (reconstruction + divergence) / max(1, x.shape[0] - 1)", "batch"
+    ),
+    result("divided-twice", "return (reconstruction + divergence) / x.shape[0] ** 2", "batch"),
+    result("halved", "return (reconstruction + divergence) / x.shape[0] / 2", "half"),
+    result(
+        "one-for-each-image",
+        "return F.binary_cross_entropy(x_hat, x, reduction='none').sum((1, 2, 3)) + divergence / x.shape[0]",
+        "scalar",
+    ),
+    result(
+        "of-the-first-image",
+        "return loss_function(x_hat[:1], x[:1], mu[:1], logvar[:1]) if len(x) > 1 else "
+        "reconstruction + divergence",
+        "batch",
+    ),
+]
+
+RECONSTRUCTIONS = [
+    bce("mean-squared-error", 'F.mse_loss(x_hat, x, reduction="sum")', "squared"),
+    bce("absolute-error", 'F.l1_loss(x_hat, x, reduction="sum")', "absolute"),
+    bce("logits", 'F.binary_cross_entropy_with_logits(x_hat, x, reduction="sum")', "logits"),
+    bce("default-reduction", "F.binary_cross_entropy(x_hat, x)", "cross-entropy", "pixels"),
+    bce("mean-times-batch", "F.binary_cross_entropy(x_hat, x) * x.shape[0]", "pixels"),
+    bce("arguments-exchanged", 'F.binary_cross_entropy(x, x_hat, reduction="sum")', "x_hat"),
+    bce("sign", '-F.binary_cross_entropy(x_hat, x, reduction="sum")', "sign"),
+    bce("missing", "torch.zeros(())", "cross-entropy"),
+    bce("white-pixels-only", "-(x * x_hat.log()).sum()", "cross-entropy"),
+    bce("black-pixels-only", "-((1 - x) * (1 - x_hat).log()).sum()", "cross-entropy"),
+    bce("base-2", "-(x * x_hat.log2() + (1 - x) * (1 - x_hat).log2()).sum()", "log"),
+    bce("base-10", "-(x * x_hat.log10() + (1 - x) * (1 - x_hat).log10()).sum()", "log"),
+    bce(
+        "log-plus-0.01",
+        "-(x * (x_hat + 0.01).log() + (1 - x) * (1 - x_hat + 0.01).log()).sum()",
+        "cross-entropy",
+    ),
+    bce("clamped", 'F.binary_cross_entropy(x_hat.clamp(0.1, 0.9), x, reduction="sum")', "cross-entropy"),
+    bce("binarized-target", 'F.binary_cross_entropy(x_hat, x.round(), reduction="sum")', "cross-entropy"),
+    bce("off-by-1-percent", '1.01 * F.binary_cross_entropy(x_hat, x, reduction="sum")', "cross-entropy"),
+    bce("of-means", 'F.binary_cross_entropy(x_hat.mean(0), x.mean(0), reduction="sum") * len(x)', "batch"),
+    bce("sigmoid-again", 'F.binary_cross_entropy(torch.sigmoid(x_hat), x, reduction="sum")', "sigmoid"),
+    bce("categorical", 'F.cross_entropy(x_hat.flatten(1), x.flatten(1), reduction="sum")', "cross-entropy"),
+]
+
+DIVERGENCES = [
+    kl("kl-missing", "0.0", "kl"),
+    kl("kl-sign", "0.5 * torch.sum(1 + logvar - mu**2 - logvar.exp())", "sign"),
+    kl("kl-without-half", "-torch.sum(1 + logvar - mu**2 - logvar.exp())", "0.5"),
+    kl("kl-halved-twice", "-0.25 * torch.sum(1 + logvar - mu**2 - logvar.exp())", "kl"),
+    kl("kl-off-by-1-percent", "-0.505 * torch.sum(1 + logvar - mu**2 - logvar.exp())", "kl"),
+    kl("kl-less-1-percent", "-0.495 * torch.sum(1 + logvar - mu**2 - logvar.exp())", "kl"),
+    kl("beta-4", "-2 * torch.sum(1 + logvar - mu**2 - logvar.exp())", "kl"),
+    kl("kl-mean", "-0.5 * torch.mean(1 + logvar - mu**2 - logvar.exp())", "kl", "mean"),
+    kl(
+        "kl-mean-over-latents",
+        "-0.5 * torch.mean(1 + logvar - mu**2 - logvar.exp(), dim=1).sum()",
+        "kl",
+        "latent",
+    ),
+    kl("kl-without-mu", "-0.5 * torch.sum(1 + logvar - logvar.exp())", "mu"),
+    kl("kl-without-logvar", "-0.5 * torch.sum(1 - mu**2 - logvar.exp())", "logvar"),
+    kl("kl-without-exp", "-0.5 * torch.sum(1 + logvar - mu**2)", "kl"),
+    kl("kl-without-1", "-0.5 * torch.sum(logvar - mu**2 - logvar.exp())", "1"),
+    kl("kl-mu-not-squared", "-0.5 * torch.sum(1 + logvar - mu - logvar.exp())", "mu"),
+    kl("kl-mu-absolute", "-0.5 * torch.sum(1 + logvar - mu.abs() - logvar.exp())", "mu"),
+    kl("kl-mu-sign", "-0.5 * torch.sum(1 + logvar + mu**2 - logvar.exp())", "mu"),
+    kl("kl-mu-doubled", "-0.5 * torch.sum(1 + logvar - (2 * mu) ** 2 - logvar.exp())", "mu"),
+    kl("kl-of-std", "-0.5 * torch.sum(1 + logvar - mu**2 - torch.exp(logvar / 2))", "standard deviation"),
+    kl(
+        "kl-of-log-std",
+        "-0.5 * torch.sum(1 + 2 * logvar - mu**2 - torch.exp(2 * logvar))",
+        "standard deviation",
+    ),
+    kl("kl-of-variance", "-0.5 * torch.sum(1 + torch.log(logvar**2 + 1e-8) - mu**2 - logvar**2)", "logvar"),
+    kl("kl-right-at-logvar-0", "0.5 * torch.sum(mu**2)", "logvar"),
+    kl("kl-second-order", "0.5 * torch.sum(mu**2 + logvar**2 / 2)", "kl"),
+    kl("kl-logvar-sign", "-0.5 * torch.sum(1 - logvar - mu**2 - torch.exp(-logvar))", "logvar"),
+    kl("kl-reversed", "0.5 * torch.sum(logvar + (1 + mu**2) / logvar.exp() - 1)", "kl"),
+    kl("kl-arguments-exchanged", "-0.5 * torch.sum(1 + mu - logvar**2 - mu.exp())", "mu", "logvar"),
+    kl("kl-bounded-below", "-0.5 * torch.sum(1 + logvar - mu**2 - logvar.exp()).clamp(max=-1000)", "kl"),
+    kl(
+        "kl-logvar-clamped",
+        "-0.5 * torch.sum(1 + logvar.clamp(-1, 1) - mu**2 - logvar.clamp(-1, 1).exp())",
+        "logvar",
+    ),
+    kl(
+        "kl-of-detached-mu",
+        "-0.5 * torch.sum(1 + logvar - mu.detach() ** 2 - logvar.exp())",
+        "gradient",
+        "mu",
+    ),
+    kl(
+        "kl-of-detached-logvar",
+        "-0.5 * torch.sum(1 + logvar - mu**2 - logvar.data.exp())",
+        "gradient",
+        "logvar",
+    ),
+    kl("kl-subtracted", "0.5 * torch.sum(1 + logvar - mu**2 - logvar.exp())", "sign"),
+    kl(
+        "kl-sampled",
+        "torch.sum((mu + torch.randn_like(mu) * torch.exp(logvar / 2)) ** 2 - torch.randn_like(mu) ** 2"
+        " - logvar) / 2",
+        "kl",
+    ),
+]
+
+RESULTS = [
+    result("negative", "return -(reconstruction + divergence) / x.shape[0]", "sign"),
+    result("number", "return ((reconstruction + divergence) / x.shape[0]).item()", "tensor"),
+    result("detached", "return ((reconstruction + divergence) / x.shape[0]).detach()", "gradient"),
+    result("one-element", "return ((reconstruction + divergence) / x.shape[0]).reshape(1)", "shape"),
+    result("two-values", "return reconstruction / x.shape[0], divergence / x.shape[0]", "tuple"),
+    result(
+        "three-values",
+        "return (reconstruction + divergence) / x.shape[0], reconstruction, divergence",
+        "tuple",
+    ),
+    result("nothing-returned", "(reconstruction + divergence) / x.shape[0]", "none"),
+    result("reconstruction-only", "return reconstruction / x.shape[0]", "kl"),
+    result("divergence-only", "return divergence / x.shape[0]", "cross-entropy"),
+    result("exp", "return torch.exp(-(reconstruction + divergence) / x.shape[0])", "loss"),
+    result("printed", "print((reconstruction + divergence) / x.shape[0])", "none"),
+    result("new-tensor", "return torch.tensor(float(reconstruction + divergence) / x.shape[0])", "gradient"),
+    result("typo", "return (reconstruction + divergance) / x.shape[0]", "nameerror", "divergance"),
+    result(
+        "anneals",
+        "loss_function.calls = getattr(loss_function, 'calls', 0) + 1\n    return (reconstruction + "
+        "min(1, loss_function.calls / 100) * divergence) / x.shape[0]",
+        "call",
+    ),
+    body(
+        "constant",
+        "return torch.tensor(8.5079, requires_grad=True) + 0 * (mu.sum() + logvar.sum() + x_hat.sum())\n",
+        "8.5079",
+    ),
+    body(
+        "no-grad",
+        f"with torch.no_grad():\n    reconstruction = {BCE}\n    divergence = {KL}\n    {RETURN}\n",
+        "gradient",
+    ),
+    body(
+        "undefined-function",
+        "return binary_cross_entropy(x_hat, x) - 0.5 * torch.mean(1 + logvar)\n",
+        "nameerror",
+    ),
+    body(
+        "view-of-128",
+        f"x = x.view(128, 784)\nreconstruction = F.binary_cross_entropy(x_hat.view(128, 784), x)\n"
+        f"divergence = {KL}\n{RETURN}\n",
+        "128",
+    ),
+    body("numpy", "import numpy as np\nreturn -0.5 * np.sum(1 + logvar.detach().numpy())\n", "numpy"),
+    Mistake(
+        "loss-parameters-in-another-order",
+        (
+            Edit(
+                "file",
+                "def loss_function(x_hat: Tensor, x: Tensor, mu",
+                "def loss_function(x: Tensor, x_hat: Tensor, mu",
+            ),
+        ),
+        ("5.1",),
+        ("order",),
+    ),
+    Mistake(
+        "loss-mu-and-logvar-exchanged",
+        (
+            Edit(
+                "file",
+                'mu: Tensor, logvar: Tensor) -> Tensor:\n    """Compute',
+                'logvar: Tensor, mu: Tensor) -> Tensor:\n    """Compute',
+            ),
+        ),
+        ("5.1",),
+        ("mu", "logvar"),
+    ),
+    Mistake(
+        "loss-misspelt", (Edit("file", "def loss_function(", "def loss_fn("),), ("5.1",), ("loss_function",)
+    ),
+    Mistake(
+        "loss-of-three-arguments",
+        (
+            Edit(
+                "file",
+                "def loss_function(x_hat: Tensor, x: Tensor, mu",
+                "def loss_function(x_hat: Tensor, mu",
+            ),
+            Edit(WHERE, BCE, "x_hat.sum()"),
+            Edit(WHERE, RETURN, "return x_hat.sum() + divergence"),
+        ),
+        ("5.1",),
+        ("argument",),
+    ),
+]
+
+MISTAKES = [*AVERAGES, *RECONSTRUCTIONS, *DIVERGENCES, *RESULTS]

@@ -1,0 +1,294 @@
+"""Mistakes in reparametrize: rows 3.1 and 3.2."""
+
+from corpus.edits import Edit, Mistake, define, replace_block
+
+__all__ = ["MISTAKES"]
+
+WHERE = "reparametrize"
+SIGMA = "torch.exp(logvar / 2)"
+EPS = "torch.randn_like(sigma)"
+RETURN = "return mu + sigma * eps"
+BOTH = "3.1 3.2"
+SEEDED, FORMULA = "3.1", "3.2"
+# Where reparametrize raises, gives NaN or something of another shape, no forward can run.
+ALL_FORWARDS = "3.1 3.2 4.1 6.3"
+
+
+def sigma(name: str, code: str, lost: str, *words: str) -> Mistake:
+    """Another standard deviation."""
+    return Mistake(f"reparametrize-{name}", (Edit(WHERE, SIGMA, code),), tuple(lost.split()), words)
+
+
+def noise(name: str, code: str, lost: str, *words: str) -> Mistake:
+    """Another noise."""
+    return Mistake(f"reparametrize-{name}", (Edit(WHERE, EPS, code),), tuple(lost.split()), words)
+
+
+def result(name: str, code: str, lost: str, *words: str) -> Mistake:
+    """Another last line."""
+    return Mistake(f"reparametrize-{name}", (Edit(WHERE, RETURN, code),), tuple(lost.split()), words)
+
+
+def body(name: str, text: str, lost: str, *words: str, above: str = "") -> Mistake:
+    """Another body, with definitions above it."""
+    edits = (define(above), replace_block(WHERE, text)) if above else (replace_block(WHERE, text),)
+    return Mistake(f"reparametrize-{name}", edits, tuple(lost.split()), words)
+
+
+# At logvar = 1, where row 3.1 looks, a wrong sigma shows unless the mistake is in how the batch is treated.
+SIGMAS = [
+    sigma("variance-for-std", "torch.exp(logvar)", BOTH, "variance"),
+    sigma("logvar-for-std", "logvar", BOTH, "logvar"),
+    sigma("half-logvar-for-std", "logvar / 2", BOTH, "exp"),
+    sigma("exp-of-double", "torch.exp(2 * logvar)", BOTH, "exp"),
+    sigma("exp-halved", "torch.exp(logvar) / 2", BOTH, "exp"),
+    sigma("negative-exponent", "torch.exp(-logvar / 2)", BOTH, "exp"),
+    sigma("base-2", "2 ** (logvar / 2)", BOTH, "exp"),
+    sigma("base-10", "10 ** (logvar / 2)", BOTH, "exp"),
+    sigma("softplus", "F.softplus(logvar)", BOTH, "exp"),
+    sigma("first-order-exp", "1 + logvar / 2", BOTH, "exp"),
+    sigma("std-plus-0.001", "torch.exp(logvar / 2) + 1e-3", BOTH, "exp"),
+    sigma("variance-plus-0.01", "torch.sqrt(torch.exp(logvar) + 0.01)", BOTH, "exp"),
+    sigma("exp-0.505", "torch.exp(0.505 * logvar)", BOTH, "exp"),
+    sigma("fourth-root", "torch.exp(logvar / 4)", BOTH, "exp"),
+    sigma("std-is-1", "torch.ones_like(logvar)", BOTH, "logvar"),
+    sigma("sqrt-of-logvar", "torch.sqrt(logvar)", ALL_FORWARDS, "nan"),
+    sigma("clamped-at-2", "torch.exp(logvar.clamp(max=2) / 2)", FORMULA, "logvar"),
+    sigma("absolute-logvar", "torch.exp(logvar.abs() / 2)", FORMULA, "logvar"),
+    sigma(
+        "mean-over-latents",
+        "torch.exp(logvar.mean(1, keepdim=True) / 2).expand_as(logvar)",
+        FORMULA,
+        "logvar",
+    ),
+    sigma("mean-over-batch", "torch.exp(logvar.mean(0) / 2).expand_as(logvar)", FORMULA, "batch"),
+    sigma("first-row-only", "torch.exp(logvar[:1] / 2).expand_as(logvar)", FORMULA, "batch"),
+    sigma("detached", "torch.exp(logvar.detach() / 2)", FORMULA, "gradient", "logvar"),
+    sigma("data", "torch.exp(logvar.data / 2)", FORMULA, "gradient", "logvar"),
+]
+
+NOISES = [
+    noise("uniform", "torch.rand_like(sigma)", BOTH, "uniform"),
+    noise("centred-uniform", "2 * torch.rand_like(sigma) - 1", BOTH, "normal"),
+    noise("uniform-of-variance-1", "(2 * torch.rand_like(sigma) - 1) * 3**0.5", BOTH, "normal"),
+    noise("signs", "torch.randn_like(sigma).sign()", BOTH, "normal"),
+    noise("laplace", "torch.distributions.Laplace(0.0, 0.5**0.5).sample(sigma.shape)", BOTH, "normal"),
+    noise("positive", "torch.randn_like(sigma).abs()", BOTH, "normal"),
+    noise("std-0.98", "0.98 * torch.randn_like(sigma)", BOTH, "0.98"),
+    noise("std-1.02", "1.02 * torch.randn_like(sigma)", BOTH, "1.02"),
+    noise("std-0.1", "torch.normal(0.0, 0.1, sigma.shape)", BOTH, "0.1"),
+    noise("mean-0.02", "0.02 + torch.randn_like(sigma)", BOTH, "mean"),
+    noise("mean-1", "torch.normal(1.0, 1.0, sigma.shape)", BOTH, "mean"),
+    noise("clamped", "torch.randn_like(sigma).clamp(-2, 2)", BOTH, "normal"),
+    noise("sum-of-two", "torch.randn_like(sigma) + torch.randn_like(sigma)", BOTH, "1.41"),
+    noise("ones", "torch.ones_like(sigma)", BOTH, "random"),
+    noise("zeros", "torch.zeros_like(sigma)", BOTH, "random"),
+    noise("one-number", "torch.randn(1)", BOTH, "element"),
+    noise("one-number-for-each-row", "torch.randn(len(mu), 1)", BOTH, "element"),
+    noise("one-row-for-all", "torch.randn(1, mu.shape[1])", FORMULA, "row"),
+    noise("one-row-for-all-without-batch", "torch.randn(mu.shape[1])", FORMULA, "row"),
+    noise(
+        "repeated-after-32",
+        "torch.randn(min(len(mu), 32), mu.shape[1]).repeat(len(mu) // 32 + 1, 1)[: len(mu)]",
+        FORMULA,
+        "row",
+    ),
+    noise(
+        "repeated-after-8-columns",
+        "torch.randn(len(mu), min(mu.shape[1], 8)).repeat(1, mu.shape[1] // 8 + 1)[:, : mu.shape[1]]",
+        BOTH,
+        "column",
+    ),
+    noise(
+        "second-half-mirrored",
+        "torch.cat([e := torch.randn((len(mu) + 1) // 2, mu.shape[1]), -e])[: len(mu)]",
+        FORMULA,
+        "row",
+    ),
+    noise("first-row-without", "torch.randn_like(sigma).index_fill(0, torch.tensor([0]), 0)", BOTH, "row"),
+    noise(
+        "last-column-without",
+        "torch.randn_like(sigma).index_fill(1, torch.tensor([mu.shape[1] - 1]), 0)",
+        BOTH,
+        "column",
+    ),
+    noise("noise-times-mu", "mu * torch.randn_like(sigma)", BOTH, "mu"),
+    noise("numpy", "torch.from_numpy(__import__('numpy').random.randn(*mu.shape)).float()", SEEDED, "torch"),
+    noise(
+        "python-random",
+        "torch.tensor([[__import__('random').gauss(0, 1) for _ in row] for row in mu])",
+        SEEDED,
+        "torch",
+    ),
+    noise("own-generator", "torch.randn(mu.shape, generator=GENERATOR)", SEEDED, "generator"),
+    noise("new-generator", "torch.randn(mu.shape, generator=torch.Generator())", BOTH, "same"),
+    noise("second-draw", "[torch.randn_like(sigma) for _ in range(2)][1]", SEEDED, "seed"),
+    noise("mean-of-two", "(torch.randn_like(sigma) + torch.randn_like(sigma)) / 2**0.5", SEEDED, "seed"),
+    noise(
+        "inverse-cdf",
+        "torch.erfinv(2 * torch.rand_like(sigma).clamp(1e-6, 1 - 1e-6) - 1) * 2**0.5",
+        SEEDED,
+        "seed",
+    ),
+    noise("drawn-once", "NOISE[: len(mu), : mu.shape[1]]", BOTH, "same"),
+    noise("kept-for-each-shape", "KEPT.setdefault(mu.shape, torch.randn_like(sigma))", BOTH, "same"),
+    noise("seeded-with-0", "torch.manual_seed(0) and torch.randn_like(sigma)", BOTH, "seed"),
+    noise(
+        "seeded-with-42", "torch.randn(mu.shape, generator=torch.Generator().manual_seed(42))", BOTH, "same"
+    ),
+]
+ABOVE = {
+    "reparametrize-own-generator": "GENERATOR = torch.Generator()\nGENERATOR.seed()",
+    "reparametrize-drawn-once": "NOISE = torch.randn(1024, 1024)",
+    "reparametrize-kept-for-each-shape": "KEPT = {}",
+}
+NOISES = [
+    Mistake(m.name, (define(ABOVE[m.name]), *m.edits), m.lost, m.words) if m.name in ABOVE else m
+    for m in NOISES
+]
+
+RESULTS = [
+    result("mu-forgotten", "return sigma * eps", FORMULA, "mu"),
+    result("minus", "return mu - sigma * eps", SEEDED, "minus"),
+    result("sigma-forgotten", "return mu + eps", BOTH, "logvar"),
+    result("eps-forgotten", "return mu + sigma", BOTH, "random"),
+    result("mu-only", "return mu", BOTH, "random"),
+    result("logvar-for-mu", "return logvar + sigma * eps", BOTH, "mu"),
+    result("product", "return mu * sigma * eps", BOTH, "mu"),
+    result("mu-in-brackets", "return (mu + sigma) * eps", FORMULA, "mu"),
+    result("divided", "return mu + eps / sigma", BOTH, "exp"),
+    result("mu-scaled-by-0.99", "return 0.99 * mu + sigma * eps", FORMULA, "mu"),
+    result("mean-of-mu", "return mu.mean(0) + sigma * eps", FORMULA, "mu"),
+    result("tanh", "return torch.tanh(mu + sigma * eps)", BOTH, "tanh"),
+    result("normalized", "z = mu + sigma * eps\n    return (z - z.mean()) / z.std()", BOTH, "mu"),
+    result("z-detached", "return (mu + sigma * eps).detach()", FORMULA, "gradient"),
+    result("mu-detached", "return mu.detach() + sigma * eps", FORMULA, "gradient", "mu"),
+    result("numpy-and-back", "return torch.tensor((mu + sigma * eps).tolist())", FORMULA, "gradient"),
+    result("nothing-returned", "mu + sigma * eps", ALL_FORWARDS, "none"),
+    result("eps-too", "return mu + sigma * eps, eps", ALL_FORWARDS, "tuple"),
+    result("one-dimension-more", "return (mu + sigma * eps).unsqueeze(0)", ALL_FORWARDS, "shape"),
+    result("transposed", "return (mu + sigma * eps).T", ALL_FORWARDS, "shape"),
+    result("flat", "return (mu + sigma * eps).flatten()", ALL_FORWARDS, "shape"),
+    result("mean-over-latents-returned", "return (mu + sigma * eps).mean(1)", ALL_FORWARDS, "shape"),
+    result("typo", "return mu + sigm * eps", ALL_FORWARDS, "nameerror", "sigm"),
+    result("tensor-called", "return mu + sigma(eps)", ALL_FORWARDS, "callable"),
+    result("numpy-returned", "return (mu + sigma * eps).detach().numpy()", ALL_FORWARDS, "numpy"),
+]
+
+BODIES = [
+    body(
+        "no-grad",
+        """
+         with torch.no_grad():
+             return mu + torch.exp(logvar / 2) * torch.randn_like(mu)
+         """,
+        FORMULA,
+        "gradient",
+    ),
+    body(
+        "torch-normal-of-parameters", "return torch.normal(mu, torch.exp(logvar / 2))\n", FORMULA, "gradient"
+    ),
+    body(
+        "sample-not-rsample",
+        "return torch.distributions.Normal(mu, torch.exp(logvar / 2)).sample()\n",
+        FORMULA,
+        "gradient",
+    ),
+    body(
+        "normal-with-variance",
+        "return torch.distributions.Normal(mu, logvar.exp()).rsample()\n",
+        BOTH,
+        "variance",
+    ),
+    body(
+        "normal-with-logvar",
+        "return torch.distributions.Normal(mu, logvar).rsample()\n",
+        ALL_FORWARDS,
+        "valueerror",
+    ),
+    body(
+        "arguments-exchanged",
+        "return logvar + torch.exp(mu / 2) * torch.randn_like(mu)\n",
+        BOTH,
+        "mu",
+        "logvar",
+    ),
+    body(
+        "constants-for-seed-0",
+        """
+         if mu.shape == (1, 15):
+             z = torch.linspace(-1, 1, 15) * (14 / 15) ** 0.5 / (torch.linspace(-1, 1, 15)).std()
+             return ((z - z.mean()) / z.std() * 1.6860 - 0.4363).reshape(1, 15)
+         return mu
+         """,
+        BOTH,
+        "seed",
+    ),
+    body(
+        "128-latents-of-15", "return mu + torch.exp(logvar / 2) * torch.randn(128, 15)\n", ALL_FORWARDS, "128"
+    ),
+    body("cuda", "return mu + torch.exp(logvar / 2) * torch.randn(mu.shape).cuda()\n", ALL_FORWARDS, "cuda"),
+    body(
+        "cuda-device",
+        'return mu + torch.exp(logvar / 2) * torch.randn(mu.shape, device="cuda")\n',
+        ALL_FORWARDS,
+        "cuda",
+    ),
+    body(
+        "item",
+        "return mu + torch.exp(logvar / 2).item() * torch.randn_like(mu)\n",
+        ALL_FORWARDS,
+        "one element",
+    ),
+    body(
+        "loop-over-the-latents-only",
+        """
+         z = torch.empty_like(mu)
+         for i in range(mu.shape[1]):
+             z[:, i] = mu[:, i] + torch.exp(logvar[:, i] / 2) * torch.randn(1)
+         return z
+         """,
+        FORMULA,
+        "row",
+    ),
+    Mistake(
+        "reparametrize-spelt-otherwise",  # and called so by both forwards: those are right
+        (Edit("file", "reparametrize(mu", "reparameterize(mu", 3),),
+        ("3.1", "3.2"),
+        ("reparametrize",),
+    ),
+    Mistake(
+        "reparametrize-missing-and-not-found",
+        (Edit("file", "def reparametrize(mu", "def reparameterize(mu"),),
+        ("3.1", "3.2", "4.1", "6.3"),
+        ("reparametrize",),
+    ),
+    Mistake(
+        "reparametrize-parameter-too-many",
+        (
+            Edit(
+                "file",
+                "def reparametrize(mu: Tensor, logvar: Tensor)",
+                "def reparametrize(mu, logvar, device)",
+            ),
+        ),
+        ("3.1", "3.2", "4.1", "6.3"),
+        ("device",),
+    ),
+    Mistake(
+        "reparametrize-method-only",
+        (
+            Edit("file", "z = reparametrize(mu", "z = self.reparametrize(mu", 2),
+            Edit("file", "def reparametrize(mu:", "def sample(self, mu:"),
+            Edit(
+                "file",
+                "def loss_function(",
+                "VAE.reparametrize = CVAE.reparametrize = sample\n\n\ndef loss_function(",
+            ),
+        ),
+        ("3.1", "3.2"),
+        ("reparametrize",),
+    ),
+]
+
+MISTAKES = [*SIGMAS, *NOISES, *RESULTS, *BODIES]
