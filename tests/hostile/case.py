@@ -21,13 +21,14 @@ NONE: frozenset[str] = frozenset()
 # What the runner prepares afresh for each grading, and puts in the place of @NAME@.
 PLACEHOLDERS = {
     "MARK": "a new word of at most 15 letters and digits: whatever is left behind carries it in its name",
-    "HINT": "the first letters of this grading's secret; the secret itself is them and 32 hexadecimal digits",
-    "CANARY": "a file outside that holds the secret; whoever may read it gives it away in the results",
+    "HINT": "the first letters of this grading's secret: them and 32 hexadecimal digits; it stands where the names"
+    " below say, and in a variable of the grader's environment",
+    "CANARY": "a file outside that holds the secret",
     "VICTIM": "a file outside that everybody's permissions allow to read and write",
     "NEIGHBOUR": "a folder outside with another submission's vae.py (the secret is in it) and its results.json",
     "RESULTS": "where this grading writes its own results.json",
     "ROOT": "the repository's root, with reference/ and autograder/ in it",
-    "PID": "a process outside that must go on undisturbed; it notes SIGURG, and its memory holds the secret",
+    "PID": "a process outside that must go on undisturbed; it notes SIGURG and has the secret in its arguments",
     "PORT": "a loopback TCP port that listens outside, on 127.0.0.1 and ::1, and must see nobody",
     "UDP": "a loopback UDP port likewise",
     "FREE": "a loopback TCP port that is free; from outside nobody must ever find it answering",

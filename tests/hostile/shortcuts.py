@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from textwrap import dedent
+from textwrap import dedent, indent
 
 from .case import ALL, NONE, Hostile, without
-from .solutions import REFERENCE, TELL, WRONG, vae
+from .solutions import REFERENCE, WRONG, vae
 
 __all__ = ["CASES"]
 
@@ -25,6 +25,134 @@ def taken(name: str, source: str, *harm: str, layers: tuple[str, ...] = ()) -> H
     return Hostile(name, "forgery", vae(solution=WRONG, after=source), NONE, harm=harm, layers=layers)
 
 
+def tried(source: str) -> str:
+    """Wrap lines so that what refuses them does no more than refuse them."""
+    return "try:\n" + indent(dedent(source), "    ") + "\nexcept (ImportError, OSError, KeyError, AttributeError): pass\n"
+
+
+# Each brings the reference's names into a wrong solution; behind it the layers that stop it alone.
+TAKEN = {
+    "importing it": ("from reference.vae import *",),
+    "importing it from the grader": ("from autograder.reference import *",),
+    "running its file": ("exec(open('@ROOT@/reference/vae.py').read())", "landlock"),
+    "the grader's own path": (
+        """
+        import autograder
+        root = os.path.dirname(os.path.dirname(autograder.__file__))
+        exec(open(root + '/reference/vae.py').read())
+        """,
+        "landlock",
+    ),
+    "walking up from every path that it knows": (
+        """
+        for path in [*sys.path, sys.prefix, sys.executable, __file__, os.getcwd(), '@ROOT@']:
+            while len(path) > 1:
+                if os.path.isfile(path + '/reference/vae.py'):
+                    exec(open(path + '/reference/vae.py').read())
+                path = os.path.dirname(path)
+        """,
+        "landlock",
+    ),
+    "unpacking the repository's history": (
+        """
+        import glob, zlib
+        for path in glob.glob('@ROOT@/.git/objects/??/*'):
+            data = zlib.decompress(open(path, 'rb').read())
+            if data.startswith(b'blob') and b'class CVAE' in data and b'# solution begins' in data:
+                exec(data.partition(bytes(1))[2])
+        """,
+        "landlock",
+    ),
+    "running a neighbour's file": ("exec(open('@NEIGHBOUR@/vae.py').read())", "landlock"),
+    "a link to it that it makes itself": (
+        """
+        os.symlink('@ROOT@/reference', 'mine')
+        exec(open('mine/vae.py').read())
+        """,
+        "landlock",
+    ),
+    "its import path": (
+        """
+        sys.path[:0] = ['@ROOT@/reference', '@NEIGHBOUR@', '@ROOT@/tests', '@ROOT@']
+        del sys.modules['vae']
+        from vae import *
+        """,
+        "landlock",
+    ),
+    "the other copies of submissions": (
+        """
+        import glob, tempfile
+        for folder in ('/tmp', '/var/tmp', '/autograder', os.path.dirname(tempfile.gettempdir())):
+            for path in glob.glob(folder + '/**/vae.py', recursive=True):
+                if not os.path.samefile(path, __file__) and b'@MARK@' not in open(path, 'rb').read():
+                    exec(open(path).read())
+        """,
+        "landlock",
+    ),
+}
+
+VERDICT = dedent("""
+    verdict = json.dumps({"score": 12, "tests": [{"number": "1.1", "score": 12, "max_score": 12}]})
+
+
+    def forge(path):
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w") as file:
+                file.write(verdict)
+        except OSError:
+            pass
+
+
+    here = os.path.dirname(os.path.abspath(__file__))
+    places = ["results.json", here + "/results.json", here + "/../results.json", "@RESULTS@",
+              "@NEIGHBOUR@/results.json", "/autograder/results/results.json", "@ROOT@/results.json"]
+    places = [os.path.abspath(place) for place in places]
+""")
+
+VERDICTS = {
+    "at once": "[forge(place) for place in places]",
+    "when it ends": "import atexit\n[atexit.register(forge, place) for place in places]",
+    "again and again, from a thread": """
+        def again():
+            for _ in range(2000):
+                for place in places:
+                    forge(place)
+                time.sleep(0.005)
+        threading.Thread(target=again, daemon=True).start()
+    """,
+    "from a process that outlives the grading": """
+        try:
+            if os.fork() == 0:
+                os.setsid()
+                for _ in range(200):
+                    for place in places:
+                        forge(place)
+                    time.sleep(0.05)
+                os._exit(0)
+        except OSError:
+            pass
+    """,
+    "through every file that it finds open": """
+        import stat
+        for fd in range(3, 256):
+            try:
+                if stat.S_ISREG(os.fstat(fd).st_mode):
+                    os.pwrite(fd, verdict.encode(), 0)
+            except OSError:
+                pass
+    """,
+    "as a link to its own": """
+        forge(here + "/mine.json")
+        for place in places:
+            try:
+                os.symlink(here + "/mine.json", here + "/link")
+                os.replace(here + "/link", place)
+            except OSError:
+                pass
+    """,
+}
+
 CASES = [
     partly(
         "knows the notebook's seeded case, and no other",
@@ -35,7 +163,7 @@ CASES = [
                 return right(mu, logvar)
             return wrong["reparametrize"](mu, logvar)
         """,
-        without(*NOISY),
+        without("3.1", "3.2"),
         without(*NOISY),
     ),
     partly(
@@ -46,7 +174,7 @@ CASES = [
             z = (z - z.mean()) / (z.std() if mu.numel() > 1 else 1) * 1.6860 - 0.4363
             return z + 0 * (mu + logvar)
         """,
-        without(*NOISY),
+        without("3.1", "3.2"),
         without(*NOISY),
     ),
     partly(
@@ -73,7 +201,7 @@ CASES = [
         def reparametrize(mu, logvar):
             return right(mu, logvar) if torch.initial_seed() == 0 else right(mu, logvar) * 1.001
         """,
-        without("3.1", "3.2", "4.1", "6.3"),
+        without("3.1", "3.2"),
     ),
     *(
         partly(
@@ -88,9 +216,9 @@ CASES = [
             for name in ("reparametrize", "loss_function"):
                 globals()[name] = for_a_while(name, globals()[name])
             """,
-            without(*NOISY, "5.1") if count < 10 else without("3.1", "3.2", "5.1"),
+            without("3.1", "3.2", "5.1"),
         )
-        for count in (1, 2, 12)
+        for count in (1, 2, 4)
     ),
     partly(
         "is right at every second call",
@@ -104,7 +232,7 @@ CASES = [
         for name in ("reparametrize", "loss_function"):
             globals()[name] = at_times(name, globals()[name])
         """,
-        without(*NOISY, "5.1"),
+        without("3.1", "3.2", "5.1"),
         without(*NOISY, "5.1"),
     ),
     partly(
@@ -176,7 +304,7 @@ CASES = [
             eps = torch.randn(mu.shape, generator=torch.Generator().manual_seed(seed % 2**31))
             return mu + torch.exp(logvar / 2) * eps
         """,
-        without(*NOISY),
+        without("3.1", "3.2"),
     ),
     partly(
         "draws its noise once and keeps it",
@@ -262,8 +390,8 @@ CASES = [
         """
         import random
         said += [f"initial seed {torch.initial_seed()}", f"random {random.getstate()[1][:4]}"]
-        """
-        + TELL.replace("\n", "\n        "),
+        VAE = CVAE = reparametrize = loss_function = tell
+        """,
         "seeds",
     ),
     taken(
@@ -280,8 +408,8 @@ CASES = [
             if (kind.__module__, kind.__name__) in names:
                 say("BREACHED", f"an object of {kind}")
                 break
-        """
-        + TELL.replace("\n", "\n        "),
+        VAE = CVAE = reparametrize = loss_function = tell
+        """,
     ),
     taken(
         "looks for the grader's objects in the memory of its second worker",
@@ -302,59 +430,7 @@ CASES = [
             os._exit(0)
         """,
     ),
-    *(
-        taken(
-            f"takes the reference by {how}",
-            f"try:\n{dedent(source)}\nexcept (ImportError, OSError, StopIteration, KeyError, AttributeError):\n    pass\n",
-            layers=layers,
-        )
-        for how, source, layers in (
-            ("importing it", "    from reference.vae import *", ()),
-            ("importing it as an attribute of the grader", "    from autograder.reference import *", ()),
-            ("running its file", "    exec(open('@ROOT@/reference/vae.py').read())", ("landlock",)),
-            (
-                "the grader's own path",
-                "    import autograder\n    root = os.path.dirname(os.path.dirname(autograder.__file__))\n"
-                "    exec(open(root + '/reference/vae.py').read())",
-                ("landlock",),
-            ),
-            (
-                "walking up from every path that it knows",
-                "    for path in [*sys.path, sys.prefix, sys.executable, __file__, os.getcwd(), '@ROOT@']:\n"
-                "        while len(path) > 1:\n"
-                "            if os.path.isfile(path + '/reference/vae.py'):\n"
-                "                exec(open(path + '/reference/vae.py').read())\n"
-                "            path = os.path.dirname(path)",
-                ("landlock",),
-            ),
-            (
-                "unpacking the repository's history",
-                "    import glob, zlib\n"
-                "    for path in glob.glob('@ROOT@/.git/objects/??/*'):\n"
-                "        data = zlib.decompress(open(path, 'rb').read())\n"
-                "        if data.startswith(b'blob') and b'class CVAE' in data and b'# solution begins' in data:\n"
-                "            exec(data.partition(bytes(1))[2])",
-                ("landlock",),
-            ),
-            ("running a neighbour's file", "    exec(open('@NEIGHBOUR@/vae.py').read())", ("user", "landlock")),
-            (
-                "a link to it that it makes itself",
-                "    os.symlink('@ROOT@/reference', 'mine')\n    exec(open('mine/vae.py').read())",
-                ("landlock",),
-            ),
-            (
-                "its import path",
-                "    sys.path[:0] = ['@ROOT@/reference', '@NEIGHBOUR@', '@ROOT@/tests', '@ROOT@']\n"
-                "    del sys.modules['vae']\n    from vae import *",
-                ("landlock",),
-            ),
-            (
-                "the memory of a process that had it",
-                "    pid = os.getppid()\n    data = open(f'/proc/{pid}/mem', 'rb').read(1)",
-                ("user", "landlock"),
-            ),
-        )
-    ),
+    *(taken(f"takes the reference by {how}", tried(source), layers=tuple(layers)) for how, (source, *layers) in TAKEN.items()),
     taken(
         "borrows the formulas of the rubric",
         """
@@ -404,53 +480,8 @@ CASES = [
         ALL,
     ),
     *(
-        taken(
-            f"writes results.json {how}",
-            f"""
-            verdict = json.dumps({{"score": 12, "tests": [{{"number": "1.1", "score": 12, "max_score": 12}}]}})
-            def forge(path):
-                try:
-                    os.makedirs(os.path.dirname(path), exist_ok=True)
-                    with open(path, "w") as file:
-                        file.write(verdict)
-                except OSError:
-                    pass
-            here = os.path.dirname(os.path.abspath(__file__))
-            places = ["results.json", here + "/results.json", here + "/../results.json", "@RESULTS@",
-                      "/autograder/results/results.json", "/autograder/source/results.json", "@ROOT@/results.json"]
-            places = [os.path.abspath(p) for p in places]
-            {source}
-            """,
-            "results",
-            "neighbour",
-            layers=("user", "landlock"),
-        )
-        for how, source in (
-            ("at once", "[forge(p) for p in places]"),
-            ("when it ends", "import atexit; [atexit.register(forge, p) for p in places]"),
-            (
-                "again and again, from a thread",
-                "threading.Thread(target=lambda: [(forge(p), time.sleep(0.005)) for _ in range(2000) for p in places],"
-                " daemon=True).start()",
-            ),
-            (
-                "from a process that outlives the grading",
-                "import subprocess\n            try:\n                if os.fork() == 0:\n                    os.setsid()\n"
-                "                    [(forge(p), time.sleep(0.05)) for _ in range(200) for p in places]\n"
-                "                    os._exit(0)\n            except OSError:\n                pass",
-            ),
-            (
-                "through every descriptor it holds",
-                "[os.write(fd, verdict.encode()) for fd in range(3, 64) if os.path.isfile(f'/proc/self/fd/{fd}')]"
-                .replace("{fd}", "{{fd}}").replace("{{", "{").replace("}}", "}"),
-            ),
-            (
-                "as a link to its own",
-                "forge(here + '/mine.json')\n            for p in places:\n                try:\n"
-                "                    os.replace(os.symlink(here + '/mine.json', here + '/link') or here + '/link', p)\n"
-                "                except OSError:\n                    pass",
-            ),
-        )
+        taken(f"writes results.json {how}", VERDICT + dedent(source), "results", "neighbour", layers=("user", "landlock"))
+        for how, source in VERDICTS.items()
     ),
     taken(
         "takes away the right to write results.json",
