@@ -77,7 +77,7 @@ class Hostile:
     """A hostile submission.
 
     name: what it does, unique in the table
-    family: results, forgery, reading, planting, network, processes, display or machine
+    family: control, results, forgery, reading, planting, network, processes, display or machine
     files: contents by path in the submission; or, for what a dict cannot say, a function that is given an empty
         folder and the filling of placeholders, and returns the path to hand in
     keeps: the rows that it may honestly keep, at most

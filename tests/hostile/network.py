@@ -144,7 +144,7 @@ TRIES = {
     ),
     "sockets by the old multiplexer, in 32 bits": (  # int 0x80: socket(AF_INET, SOCK_DGRAM, 0) is call 359 there
         "os.uname().machine == 'x86_64' and machine_code(bytes.fromhex("
-        "'53 b867010000 bb02000000 b902000000 31d2 cd80 5b c3'.replace(' ', ''))) > 2",
+        "'53 b867010000 bb02000000 b902000000 31d2 cd80 5b c3'))) > 2",
         "udp",
         "seccomp",
     ),
@@ -156,7 +156,7 @@ TRIES = {
     "sockets by the call itself": ("system(number(41, 198), 2, 1, 0) > 0", "tcp", "seccomp"),
     "sockets by machine code": (
         "os.uname().machine == 'x86_64' and machine_code(bytes.fromhex("
-        "'b829000000 bf02000000 be01000000 31d2 0f05 c3'.replace(' ', ''))) > 2",
+        "'b829000000 bf02000000 be01000000 31d2 0f05 c3'))) > 2",
         "tcp",
         "seccomp",
     ),

@@ -1,0 +1,264 @@
+"""Machine: taking more than a share of it, or more rights than were given."""
+
+from __future__ import annotations
+
+from textwrap import dedent
+
+from .case import ALL, NONE, Hostile
+from .reading import SYSTEM_CALLS
+from .solutions import REFERENCE, TELL, vae
+
+__all__ = ["CASES"]
+
+GREEDY = {
+    "spins in 60 threads": (
+        """
+        def spin():
+            end = time.monotonic() + 30
+            while time.monotonic() < end:
+                pass
+        for _ in range(60):
+            try:
+                threading.Thread(target=spin, daemon=True).start()
+            except RuntimeError:
+                break
+        """,
+        ("pids", "time"),
+    ),
+    "spins in threads of C that need no lock": (
+        """
+        import hashlib, zlib
+        def spin():
+            end = time.monotonic() + 30
+            while time.monotonic() < end:
+                hashlib.pbkdf2_hmac("sha512", b"x", b"y", 200_000)
+        for _ in range(32):
+            try:
+                threading.Thread(target=spin, daemon=True).start()
+            except RuntimeError:
+                break
+        """,
+        ("pids", "time"),
+    ),
+    "computes on every processor": (
+        """
+        import torch
+        try:
+            torch.set_num_threads(256)
+        except RuntimeError:
+            pass
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            torch.randn(1500, 1500) @ torch.randn(1500, 1500)
+        """,
+        ("pids", "time"),
+    ),
+    "hides memory from whoever measures it": (  # given back to the shared object, not to the machine
+        """
+        kept = []
+        for _ in range(12):
+            kept.append(mmap.mmap(-1, 256 << 20))
+            for at in range(0, 256 << 20, 4096):
+                kept[-1][at] = 1
+            kept[-1].madvise(mmap.MADV_DONTNEED)
+        time.sleep(3)
+        """,
+        ("memory",),
+    ),
+    "hides memory in files that it has removed": (
+        """
+        import tempfile
+        kept = []
+        for _ in range(32):
+            kept.append(tempfile.TemporaryFile())
+            kept[-1].write(os.urandom(1 << 20) * 60)
+            kept[-1].flush()
+        time.sleep(2)
+        """,
+        ("memory", "disk"),
+    ),
+    "hides memory in pages that nothing maps": (
+        """
+        reader, kept = None, []
+        for _ in range(120):
+            try:
+                pair = os.pipe()
+                import fcntl
+                fcntl.fcntl(pair[1], 1031, 1 << 20)
+            except OSError:
+                break
+            kept.append(pair)
+            os.set_blocking(pair[1], False)
+            page = mmap.mmap(-1, 1 << 20)
+            page[:] = b"x" * (1 << 20)
+            address = ctypes.addressof(ctypes.c_char.from_buffer(page))
+            libc.vmsplice(pair[1], struct.pack("PN", address, 1 << 20), ctypes.c_size_t(1), 1)
+        time.sleep(2)
+        """,
+        ("memory",),
+    ),
+    "takes memory faster than it is measured": (
+        """
+        libc.mmap.restype = ctypes.c_void_p
+        for _ in range(12):
+            libc.mmap(None, ctypes.c_size_t(256 << 20), 3, 0x22 | 0x8000, -1, ctypes.c_long(0))
+        """,
+        ("memory",),
+    ),
+    "takes and gives back memory again and again": (
+        """
+        for _ in range(60):
+            kept = mmap.mmap(-1, 1200 << 20)
+            for at in range(0, 1200 << 20, 4096):
+                kept[at] = 1
+            kept.close()
+        """,
+        ("memory", "time"),
+    ),
+    "opens everything it can": (
+        """
+        kept = []
+        for _ in range(100_000):
+            try:
+                kept.append(os.open(os.devnull, os.O_RDONLY))
+            except OSError:
+                break
+        if len(kept) > 20_000:
+            say("BREACHED", f"{len(kept)} descriptors")
+        for fd in kept:
+            os.close(fd)
+        """,
+        (),
+    ),
+    "writes the same file a million times": (
+        """
+        end = time.monotonic() + 15
+        fd = os.open("again", os.O_CREAT | os.O_RDWR | os.O_SYNC)
+        while time.monotonic() < end:
+            os.pwrite(fd, b"x" * 65536, 0)
+        """,
+        ("disk",),
+    ),
+    "asks for the disk to be synchronised for ever": (
+        """
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            os.sync()
+        """,
+        (),
+    ),
+    "makes and removes files for ever": (
+        """
+        end = time.monotonic() + 15
+        while time.monotonic() < end:
+            for name in range(100):
+                open(f"name-{name}", "w").close()
+                os.unlink(f"name-{name}")
+        """,
+        ("disk",),
+    ),
+    "locks what others may want to lock": (
+        """
+        import fcntl, glob
+        kept = []
+        for path in [*sys.path, os.path.dirname(os.__file__), sys.executable, *glob.glob(os.path.dirname(os.__file__) + "/*.py")]:
+            try:
+                kept.append(os.open(path, os.O_RDONLY))
+                fcntl.flock(kept[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                pass
+        """,
+        (),
+    ),
+}
+
+LONG = ("computes on every processor", "writes the same file a million times", "makes and removes files for ever")
+
+HELPERS = dedent("""
+    import resource
+
+
+    def raised(limit):
+        try:
+            resource.setrlimit(limit, (-1, -1))
+        except (OSError, ValueError):
+            return False
+        return limits[limit] != -1
+
+
+    limits = {n: resource.getrlimit(n)[1] for n in range(10)}
+""")
+
+# An expression that is true when it got through, and the layers that stop it alone.
+RIGHTS = {
+    "raises its limits": ("[n for n in (0, 1, 4, 6, 7, 9) if raised(n)]", "user"),
+    "finds itself without limits": ("[n for n in (0, 1, 4, 7, 9) if resource.getrlimit(n)[0] == -1]", "limits"),
+    "raises its parent's limits": ("system(number(302, 261), os.getppid(), 7, struct.pack('2Q', 3, 3), 0) == 0", "user", "seccomp"),
+    "lowers the outside process's limits": (
+        "system(number(302, 261), int('@PID@'), 9, struct.pack('2Q', 1 << 20, 1 << 20), 0) == 0",
+        "user",
+        "seccomp",
+    ),
+    "takes precedence": ("os.nice(-5) < 0", "user", "seccomp"),
+    "takes precedence over its parent": ("os.setpriority(os.PRIO_PROCESS, os.getppid(), 19) is None", "user", "seccomp"),
+    "takes precedence over its user's others": ("os.setpriority(os.PRIO_USER, 0, 19) is None", "user", "seccomp"),
+    "becomes a real-time process": ("os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50)) is None", "user"),
+    "makes its parent idle": ("os.sched_setscheduler(os.getppid(), os.SCHED_IDLE, os.sched_param(0)) is None", "user", "seccomp"),
+    "moves its parent to one processor": ("os.sched_setaffinity(os.getppid(), {0}) is None", "user", "seccomp"),
+    "takes the disk first": ("system(number(251, 30), 1, 0, (1 << 13) | 0) == 0", "user", "seccomp"),
+    "locks 1 GB in memory": (
+        "libc.mlock(ctypes.addressof(ctypes.create_string_buffer(1 << 30)), ctypes.c_size_t(1 << 30)) == 0",
+        "user",
+    ),
+    "is never to be killed for memory": ("open('/proc/self/oom_score_adj', 'w').write('-1000')", "user", "landlock"),
+    "has others killed for memory": ("open('/proc/@PID@/oom_score_adj', 'w').write('0')", "user", "landlock"),
+    "changes its personality": ("libc.personality(0x0040000) >= 0", "seccomp"),
+    "becomes another user": ("os.setuid(12345) is None", "user"),
+    "becomes root by capabilities": (
+        "libc.prctl(47, 2, 7, 0, 0) == 0",  # PR_CAP_AMBIENT_RAISE of CAP_SETUID
+        "user",
+    ),
+    "finds that it may gain privileges": ("libc.prctl(39, 0, 0, 0, 0) == 0",),  # PR_GET_NO_NEW_PRIVS
+    "finds no filter on its calls": ("libc.prctl(21, 0, 0, 0, 0) == 0", "seccomp"),  # PR_GET_SECCOMP
+    "sets the clock": ("libc.clock_settime(0, struct.pack('2l', 1, 0)) == 0 if os.getuid() else False", "user", "seccomp"),
+    "renames the host": ("libc.sethostname(b'@MARK@', 6) == 0 if os.getuid() else False", "user", "seccomp"),
+    "enters a namespace of the kernel's": ("[n for n in (0x20000, 0x10000000, 0x8000000) if libc.unshare(n) == 0]", "seccomp"),
+    "loads a module": ("system(number(175, 105), b'', 0, b'') == 0", "user", "seccomp"),
+    "adds swap": ("libc.swapon(b'/nonexistent', 0) == 0 or ctypes.get_errno() == errno.ENOENT", "user", "seccomp"),
+    "reads the processor's ports": ("libc.iopl(3) == 0 or libc.ioperm(0x70, 1, 1) == 0", "user", "seccomp"),
+    "is forgotten when its parent dies": ("libc.prctl(1, 0, 0, 0, 0) == 0", "seccomp"),
+}
+
+CASES = [
+    *(
+        Hostile(what, "machine", vae(source, after=TELL), NONE, harm=harm, slow=what in LONG)
+        for what, (source, harm) in GREEDY.items()
+    ),
+    *(
+        Hostile(
+            what,
+            "machine",
+            vae(SYSTEM_CALLS + HELPERS + f"attempt({what!r}, lambda: {expression})\n", after=TELL),
+            NONE,
+            layers=tuple(layers),
+        )
+        for what, (expression, *layers) in RIGHTS.items()
+    ),
+    Hostile(
+        "renames itself like a kernel thread and goes on",
+        "machine",
+        vae(
+            solution=REFERENCE,
+            after=dedent("""
+                libc.prctl(15, b"kworker/0:0", 0, 0, 0)
+                try:
+                    name = ctypes.c_void_p.in_dll(libc, "program_invocation_name").value
+                    ctypes.memset(name, ord("x"), 1)
+                except ValueError:
+                    pass
+            """),
+        ),
+        ALL,
+        earns=ALL,
+    ),
+]
