@@ -37,7 +37,7 @@ case "$*" in
   '-m venv'*) for folder; do :; done; mkdir -p "$folder/bin"; cp "$0" "$folder/bin/python" ;;
   '-m pip'*) exit "${PIP-0}" ;;
   '-m compileall'*) ;;
-  *) exec PYTHON "$@" ;;
+  *) exec "PYTHON" "$@" ;;
 esac
 """
 
