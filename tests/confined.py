@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ USERS = ["root", "nobody"] if hasattr(os, "geteuid") and os.geteuid() == 0 else 
 
 # What Python and torch read when they are loaded already.
 PYTHON = sorted(
-    {sys.prefix, sys.base_prefix, *sysconfig.get_paths().values()}
+    {sys.prefix, sys.base_prefix, *(path for path in sys.path if path.endswith("-packages"))}
     | {"/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime"}
     | {"/dev/urandom", "/proc/cpuinfo", "/sys/devices/system/cpu"}
 )
