@@ -1,0 +1,261 @@
+"""A notebook that defines the models becomes a vae.py; a hostile one costs little and runs nothing."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import resource
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from handed_in import MIB, VAE, below, make_folder
+
+from autograder import notebook
+from autograder.intake import Unreadable, stage
+from autograder.notebook import convert, to_python
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from autograder.notebook import Exporter
+
+Cell = dict[str, Any]
+pytestmark = pytest.mark.filterwarnings("ignore:IPython is needed")  # nbconvert says so where it is not there
+
+
+def of_cells(*cells: str | Cell) -> bytes:
+    """The bytes of a notebook with these cells, code where nothing else is said."""
+    code: Cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    content = [code | ({"source": cell} if isinstance(cell, str) else cell) for cell in cells]
+    return json.dumps({"cells": content, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
+
+
+@pytest.fixture(params=["with IPython", "without IPython"])
+def exporter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Exporter:
+    """Read notebooks in this process, with IPython and without: nbconvert does not always bring it along."""
+    from nbconvert import PythonExporter
+
+    if request.param == "without IPython":
+        monkeypatch.setitem(sys.modules, "IPython.core.inputtransformer2", None)
+    made: Exporter = PythonExporter()
+    return made
+
+
+KEPT: dict[str, tuple[list[str], list[str]]] = {
+    # code cells, and what vae.py then holds
+    "comments and blank lines within": (
+        ["# before\nclass VAE:\n    # within\n\n    x = 1  # after\n# behind"],
+        ["class VAE:\n    # within\n\n    x = 1  # after"],
+    ),
+    "decorators": (["@a.b\n@c(\n  1\n)\nclass VAE: pass"], ["@a.b\n@c(\n  1\n)\nclass VAE: pass"]),
+    "functions": (
+        ["def f(): pass", "class VAE: pass", "async def g(): pass"],
+        ["def f(): pass", "class VAE: pass", "async def g(): pass"],
+    ),
+    "both definitions of a name": (["class VAE: a", "class VAE: b"], ["class VAE: a", "class VAE: b"]),
+    "the imports that are used": (
+        ["import torch, sea\nfrom torch import nn as N, o\nfrom x import *\nclass VAE(N.M, torch.T): pass"],
+        ["import torch", "from torch import nn as N", "from x import *", "class VAE(N.M, torch.T): pass"],
+    ),
+    "an import of a part": (
+        ["import a.b, c.d\nclass VAE(a.b.C): pass"],
+        ["import a.b", "class VAE(a.b.C): pass"],
+    ),
+    "the constants that are used": (
+        ["W: int = 28\nD = 2 * W\nunused = 1", "a, b = 1, [2]\nclass VAE: D, a"],
+        ["W: int = 28", "D = 2 * W", "a, b = (1, [2])", "class VAE: D, a"],
+    ),
+    "the device": (
+        ["import torch\nd = torch.device('cuda' if torch.cuda.is_available() else 'cpu')\nclass VAE: d"],
+        ["import torch", "d = torch.device('cuda' if torch.cuda.is_available() else 'cpu')", "class VAE: d"],
+    ),
+    "the future at the top": (
+        ["import a", "from __future__ import annotations\nclass VAE(a.B): pass"],
+        ["from __future__ import annotations", "import a", "class VAE(a.B): pass"],
+    ),
+    "no import of itself or of Colab": (
+        ["from vae import f\nfrom google.colab import drive\nclass VAE: f, drive"],
+        ["class VAE: f, drive"],
+    ),
+    "no other statements": (
+        ["print(1)\nfor i in x: pass\nif 1:\n    class CVAE: pass\nVAE()\nclass VAE: pass\nVAE.y = 1"],
+        ["class VAE: pass"],
+    ),
+    "two statements on a line": (
+        ["import a; a.run()\nclass VAE(a.B): pass"],
+        ["import a", "class VAE(a.B): pass"],
+    ),
+    "line magics": (
+        ["%matplotlib inline\n!pip install x\nfiles = !ls\n?torch\nclass VAE: pass\n%time f()"],
+        ["class VAE: pass"],
+    ),
+    "cell magics": (
+        ["%%time\nclass VAE: pass", "%%writefile vae.py\nclass CVAE: pass", "%%bash\nclass Shell: pass"],
+        ["class VAE: pass", "class CVAE: pass"],
+    ),
+    "carriage returns": (["x\r\ny\rclass VAE:\r\n    z = 1\r\n"], ["class VAE:\n    z = 1"]),
+    "a line that begins with %": (["class VAE:\n    x = (a\n% b)"], ["class VAE:\n    x = (a\n% b)"]),
+    "other letters": (["class VAE:\n    'é 漢字 🎲'"], ["class VAE:\n    'é 漢字 🎲'"]),
+}
+
+
+@pytest.mark.parametrize(("cells", "kept"), KEPT.values(), ids=KEPT)
+def test_kept(cells: list[str], kept: list[str], exporter: Exporter) -> None:
+    """Kept are the definitions at the outer level as they were written, and what they use."""
+    source, notes = convert(of_cells(*cells), exporter)
+    assert re.sub("# code cell .*\n", "", source) == "\n\n".join(kept) + "\n"
+    assert notes == []
+    ast.parse(source)
+
+
+NOTED: dict[str, tuple[list[str], list[str]]] = {
+    "a cell that is not Python": (["class ("], ["code cell 2 was left out: it is not Python"]),
+    "a NUL": (["x = 1\0"], ["code cell 2 was left out: it is not Python"]),
+    "half a character": (["x = '\ud800'"], ["code cell 2 was left out: it is not Python"]),
+    "too many brackets": (["(" * 999 + ")" * 999], ["code cell 2 was left out: it is not Python"]),
+    "a value that is computed": (
+        ["used = f(1)"],
+        ["code cell 2: used = f(1) was left out: it is no plain constant"],
+    ),
+    "a value that would be huge": (["used = 9 ** 9 ** 9"], []),
+    "a value that is not used": (["other = f(1)"], []),
+}
+
+
+@pytest.mark.parametrize(("cells", "notes"), NOTED.values(), ids=NOTED)
+def test_noted(cells: list[str], notes: list[str], exporter: Exporter) -> None:
+    """What the definitions need and cannot have is said, and the rest is graded."""
+    source, said = convert(of_cells("class VAE: used", *cells), exporter)
+    assert "class VAE: used" in source
+    assert said == notes
+
+
+def test_staged(tmp_path: Path) -> None:
+    """A notebook is graded where there is no vae.py, and the result says so; any vae.py goes first."""
+    made = of_cells("%matplotlib inline\nimport torch\nclass VAE(torch.nn.Module): pass")
+    source = make_folder({"p/model.ipynb": made, "p/data.txt": b"x"}, tmp_path / "s")
+    staged = stage(source, tmp_path / "1")
+    assert below(tmp_path / "1") == {"vae.py", "model.ipynb", "data.txt"}
+    assert "class VAE(torch.nn.Module): pass" in (tmp_path / "1/vae.py").read_text()
+    assert staged.notes == ("vae.py was made from p/model.ipynb: its definitions, and what they use",)
+    assert stage(source, tmp_path / "2") == staged
+
+    stage(source / "p/model.ipynb", tmp_path / "3")
+    assert (tmp_path / "3/vae.py").read_bytes() == (tmp_path / "1/vae.py").read_bytes()
+
+    (source / "p/deeper").mkdir()
+    (source / "p/deeper/vae.py").write_bytes(VAE)
+    assert stage(source, tmp_path / "4").notes == ()
+    assert (tmp_path / "4/vae.py").read_bytes() == VAE
+
+
+def test_old_format(exporter: Exporter) -> None:
+    """A notebook of format 3 keeps its cells in worksheets, and their text as input."""
+    cells = [{"cell_type": "code", "input": ["class VAE:\n", "    pass"]}]
+    source, _ = convert(json.dumps({"worksheets": [{"cells": cells}]}).encode(), exporter)
+    assert source == "# code cell 1\nclass VAE:\n    pass\n"
+
+
+def test_only_code_counts(exporter: Exporter) -> None:
+    """Text cells and outputs are not code."""
+    text: Cell = {"cell_type": "markdown", "source": "class VAE: pass"}
+    output: Cell = {"source": "1", "outputs": [{"text": "class VAE: pass"}]}
+    assert convert(of_cells(text, output), exporter) == ("", [])
+
+
+NOT_TAKEN: dict[str, tuple[dict[str, bytes], str]] = {
+    "two that define a model": (
+        {"a.ipynb": of_cells("class VAE: pass"), "b.ipynb": of_cells("class CVAE: pass")},
+        "which one counts: a.ipynb, b.ipynb",
+    ),
+    "a model within a block": (
+        {"a.ipynb": of_cells("if True:\n    class VAE: pass")},
+        "there is no vae.py, and a.ipynb does not define VAE or CVAE outside of other blocks",
+    ),
+    "a model of another name": (
+        {"a.ipynb": of_cells("class Vae: pass")},
+        "there is no vae.py; found a.ipynb",
+    ),
+    "no notebook": ({"a.ipynb": b"class VAE"}, "a.ipynb cannot be read: damaged, too large, or no notebook"),
+    "a list": ({"a.ipynb": b'["class VAE"]'}, "a.ipynb cannot be read"),
+    "a source that is no text": (
+        {"a.ipynb": of_cells("class VAE: pass", {"source": 3})},
+        "a.ipynb cannot be read",
+    ),
+    "more than 1 MiB of code": (
+        {"a.ipynb": of_cells("class VAE: pass", "#" * MIB)},
+        "a.ipynb cannot be read",
+    ),
+    "JSON without end": ({"a.ipynb": b'{"class VAE": ' + b"[" * MIB}, "a.ipynb cannot be read"),
+    "JSON of gigabytes": (
+        {"a.ipynb": b'{"class VAE": [' + b"{}," * (10 * MIB) + b"0]}"},
+        "a.ipynb cannot be read",
+    ),
+    "more than 32 MiB": ({"a.ipynb": b"class VAE" + b" " * (33 * MIB)}, "a.ipynb has more than 32 MiB"),
+}
+
+
+@pytest.mark.parametrize(("tree", "reason"), NOT_TAKEN.values(), ids=NOT_TAKEN)
+def test_not_taken(tree: dict[str, bytes], reason: str, tmp_path: Path) -> None:
+    """A notebook that cannot stand for vae.py is refused with the reason, within the memory allowed."""
+    with pytest.raises(Unreadable, match=re.escape(reason)):
+        stage(make_folder(tree, tmp_path / "s"), tmp_path / "staged")
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 < notebook.MEMORY * 1.1
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "x = " + "-" * 100_000 + "1",
+        "x = " + "(" * 100_000,
+        "x = " + "f(" * 100_000,
+        "x = " + "a." * 100_000 + "b",
+        "x = " + "1+" * 100_000 + "1",
+        "x = '" + "\\N{DIGIT ONE}" * 50_000 + "'",
+        "x = (" * 100 + "\n%a" * 10_000,
+        "%a\n" * 300,
+        "\n".join(f"{' ' * i}if x:" for i in range(500)),
+    ],
+    ids=["minus", "brackets", "calls", "attributes", "sums", "names", "percent", "magics", "indents"],
+)
+def test_hostile_code(code: str) -> None:
+    """Code that is hard to parse costs bounded time; the definitions beside it are kept, or it is refused."""
+    try:
+        source, _ = to_python(of_cells("class VAE: pass", code), "a.ipynb")
+    except Unreadable as refused:
+        assert "a.ipynb" in str(refused)  # noqa: PT017  both outcomes are right
+    else:
+        assert b"class VAE: pass" in source
+
+
+def test_nothing_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither code in the notebook nor a template or module beside it is run."""
+    canary = tmp_path / "canary"
+    evil = f"open({str(canary)!r}, 'w').close()"
+    template = "{{ cycler.__init__.__globals__.os.mkdir('" + str(canary) + "') }}"
+    made = of_cells(f"%%python\n{evil}", f"!touch {canary}", f"%run {canary}", f"{evil}\nclass VAE: pass")
+    planted = {f"{module}.py": evil.encode() for module in ("nbconvert", "nbformat", "json", "sitecustomize")}
+    planted |= {f"{place}/index.py.j2": template.encode() for place in ("python", "base", "templates/python")}
+    source = make_folder({"a.ipynb": made, "python/conf.json": b"{}"} | planted, tmp_path / "s")
+    monkeypatch.chdir(source)
+    staged = stage(source, tmp_path / "staged")
+    assert (tmp_path / "staged/vae.py").read_text() == "# code cell 4\nclass VAE: pass\n"
+    assert staged.notes[0].startswith("vae.py was made from a.ipynb")
+    assert not canary.exists()
+
+
+def test_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notebook that takes too long to read is refused."""
+    monkeypatch.setattr(notebook, "SECONDS", 0.01)
+    with pytest.raises(Unreadable, match=r"there is no vae.py, and a.ipynb takes too long to read"):
+        to_python(of_cells("class VAE: pass"), "a.ipynb")
+
+
+def test_without_nbconvert(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That nbconvert is not installed is no fault of the student's."""
+    (tmp_path / "nbconvert.py").write_text("raise ImportError")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(RuntimeError, match="nbconvert, which reads notebooks, is not installed"):
+        to_python(of_cells("class VAE: pass"), "a.ipynb")
