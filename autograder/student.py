@@ -74,6 +74,10 @@ class Student:
         slot = self.dialogue.ask("put", "put", value=mine)
         return self.dialogue.hold(mine, slot["slot"])
 
+    def join(self, *tensors: Tensor) -> Tensor:
+        """Join tensors (N, *) side by side in the worker, so that gradients pass through."""
+        return as_tensor(self.dialogue.ask("torch.cat", "join", values=tensors), "torch.cat")
+
     def look(self, tensor: Tensor) -> Tensor:
         """Look at a tensor that the worker holds: the student's code may have changed it since."""
         slot = self.dialogue.held[id(tensor)][1]

@@ -168,6 +168,12 @@ class Desk:
         leaf = self.decode(value).requires_grad_()
         return {"slot": self.hold(leaf.clone(), leaf)}
 
+    def on_join(self, values: list[Any]) -> Tensor:
+        """Join tensors of two dimensions side by side, as floating-point numbers."""
+        tensors = [self.decode(value) for value in values]
+        dtype = next(t.dtype for t in tensors if t.is_floating_point())
+        return torch.cat([t.to(dtype) for t in tensors], dim=1)
+
     def on_look(self, slot: int) -> Tensor:
         """Show a held tensor as it is now."""
         return self.slots[slot]

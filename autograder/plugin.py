@@ -1,0 +1,157 @@
+"""The pytest plugin that turns the rubric's outcomes into rows, and the one run of pytest that a grading is."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from autograder import rubric
+from autograder.dialogue import Missing, Raised, Unfinished, WrongKind
+from autograder.nursery import NurseryError
+from autograder.results import Row, clean
+from autograder.rubric.expect import Mistake
+from autograder.sandbox import Died, Ended, Malformed, TooBig, TooSlow
+from autograder.student import Student
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+__all__ = ["run"]
+
+# The closed list of how a row that is not passed has ended; anything else is a fault of the grader.
+ENDINGS: tuple[tuple[type[Exception], str], ...] = (
+    (Mistake, "mistake"),
+    (Missing, "missing"),
+    (Unfinished, "unfinished"),
+    (Raised, "raised"),
+    (WrongKind, "wrong kind of answer"),
+    (TooSlow, "too slow"),
+    (TooBig, "too big"),
+    (Died, "died"),
+    (Malformed, "malformed answer"),
+    (Ended, "no answer"),
+)
+FAULT = "grader fault"
+FAULT_WORDS = (
+    "The grader itself failed at this row: that is its own fault, not yours, and says nothing about your work. "
+    "Course staff must look at it and grade this submission again."
+)
+# None of these is needed here, and each costs time at every start.
+UNNEEDED = (
+    *("cacheprovider", "debugging", "doctest", "faulthandler", "junitxml", "logging", "nose", "pastebin"),
+    *("setuponly", "setupplan", "stepwise", "subtests", "terminal", "threadexception", "tmpdir", "unittest"),
+    *("unraisableexception", "warnings"),
+)
+
+
+class Plugin:
+    """Collects the rubric's rows in order and notes each one's outcome."""
+
+    def __init__(self, student: Student | None, only: Sequence[str], notify: Callable[[Row], None] | None) -> None:
+        self.asked = student
+        self.only = only
+        self.notify = notify
+        self.rows: dict[str, Row] = {}
+
+    @pytest.fixture
+    def student(self) -> Student:
+        """The submission at hand."""
+        if self.asked is None:
+            raise RuntimeError("there is no submission to ask")
+        return self.asked
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Put the rows in order, each as not judged yet; leave out the sections that are not asked for."""
+        items[:] = [item for item in items if not self.only or section(item) in self.only]
+        items.sort(key=lambda item: getattr(function(item), "__number__", ""))
+        for item in items:
+            test = function(item)
+            points = float(getattr(test, "__weight__", 0))
+            self.rows[item.nodeid] = Row(
+                number=getattr(test, "__number__", ""),
+                name=(test.__doc__ or item.name).strip(),
+                status="failed",
+                score=0.0,
+                max_score=points,
+                tags=[section(item)],
+            )
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Note the outcome of a row."""
+        row = self.rows[item.nodeid]
+        error = call.excinfo.value if call.excinfo else None
+        if call.when == "call" and error is None:
+            row.status, row.score = "passed", row.max_score
+            row.output = "Passed."
+        elif error is not None:
+            note_failure(row, error)
+            if isinstance(error, pytest.exit.Exception):
+                raise error
+        if call.when == "call" and self.notify:
+            self.notify(row)
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        """Let the student forget the row before, and note how long this one takes."""
+        if self.asked:
+            self.asked.dialogue.new_row()
+        begin = time.monotonic()
+        try:
+            return (yield)
+        finally:
+            self.rows[item.nodeid].extra_data["seconds"] = round(time.monotonic() - begin, 3)
+
+
+def note_failure(row: Row, error: BaseException) -> None:
+    """Write how a row failed."""
+    ending = next((name for kind, name in ENDINGS if isinstance(error, kind)), FAULT)
+    row.status, row.score = "failed", 0.0
+    row.extra_data["ending"] = ending
+    if ending == FAULT:
+        row.output = FAULT_WORDS
+        row.extra_data["fault"] = clean(f"{type(error).__name__}: {error}")
+        if isinstance(error, NurseryError):
+            row.extra_data["sandbox"] = True
+    else:
+        row.output = clean(str(error))
+
+
+def function(item: pytest.Item) -> Any:  # noqa: ANN401 - pytest's own type
+    """Return a row's function."""
+    return getattr(item, "function", item)
+
+
+def section(item: pytest.Item) -> str:
+    """Return a row's section: "encoder" for test_1_encoder.py."""
+    return item.path.stem.split("_", 2)[-1]
+
+
+def run(
+    student: Student | None, only: Sequence[str] = (), notify: Callable[[Row], None] | None = None
+) -> list[Row]:
+    """Run the rubric; returns its rows in order. Without a student the rows are only listed, none passed.
+
+    only: names of sections; none means all
+    notify: called with each row when it is judged
+    Raises RuntimeError when pytest itself fails.
+    """
+    plugin = Plugin(student, only, notify)
+    folder = Path(rubric.__file__).parent
+    arguments = [str(folder), "-c", str(folder / "pytest.ini"), "--rootdir", str(folder), "--assert=plain"]
+    arguments += ["--import-mode=importlib", "-p", "pytest_timeout", "--timeout=120", "--capture=no"]
+    arguments += [word for name in UNNEEDED for word in ("-p", f"no:{name}")]
+    if student is None:
+        arguments.append("--collect-only")
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # nothing that happens to be installed takes part
+    code = pytest.main(arguments, [plugin])
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or not plugin.rows:
+        raise RuntimeError(f"pytest ended with {code!r} and {len(plugin.rows)} rows")
+    return list(plugin.rows.values())

@@ -1,0 +1,94 @@
+"""The record of one grading, in the form that Gradescope reads; read and written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+__all__ = ["Results", "Row", "clean", "read", "write"]
+
+MAX_OUTPUT = 8_000  # characters of a row's output
+# Control characters but newline and tab, ANSI sequences first; lone surrogates; characters that turn the text round.
+UNWANTED = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]|[\ud800-\udfff]"
+    "|[\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]"
+)
+
+
+class Row(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One row of the rubric, one test of results.json. Without points it only informs."""
+
+    number: str
+    name: str
+    status: str  # "passed" or "failed"
+    output: str = ""
+    score: float | None = None
+    max_score: float | None = None
+    output_format: str | None = None
+    tags: list[str] = []
+    visibility: str | None = None
+    extra_data: dict[str, Any] = {}
+
+    @property
+    def fault(self) -> bool:
+        """Whether the grader itself failed at this row."""
+        return self.extra_data.get("ending") == "grader fault"
+
+
+class Results(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """results.json."""
+
+    score: float
+    output: str
+    output_format: str
+    tests: list[Row]
+    execution_time: float = 0.0
+    visibility: str | None = None
+    extra_data: dict[str, Any] = {}
+
+    @property
+    def max_score(self) -> float:
+        """The points that there are."""
+        return sum(row.max_score or 0 for row in self.tests)
+
+    @property
+    def fault(self) -> bool:
+        """Whether the grader itself failed, at some row or altogether."""
+        return bool(self.extra_data.get("grader_fault")) or any(row.fault for row in self.tests)
+
+
+def clean(text: str, limit: int = MAX_OUTPUT) -> str:
+    """Make text safe to show: no control characters, no lone surrogates, not endless."""
+    text = text[: 4 * limit].replace("\r\n", "\n").replace("\r", "\n")
+    text = UNWANTED.sub("\N{REPLACEMENT CHARACTER}", text)
+    if len(text) > limit:
+        text = f"{text[:limit]}\n... ({len(text) - limit} characters more)"
+    return text
+
+
+def write(path: Path, results: Results) -> None:
+    """Write results.json: all of it or nothing. Raises OSError."""
+    data = msgspec.json.format(msgspec.json.encode(results), indent=2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+            if hasattr(os, "fchmod"):
+                os.fchmod(file.fileno(), 0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def read(path: Path) -> Results:
+    """Read results.json. Raises OSError, or msgspec.MsgspecError when it is none of ours."""
+    return msgspec.json.decode(path.read_bytes(), type=Results)

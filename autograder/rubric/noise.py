@@ -1,0 +1,95 @@
+"""Whether noise is standard normal and fresh: statistics of one large draw."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from autograder.rubric.expect import close, expect_shape, fail
+
+if TYPE_CHECKING:
+    from autograder.student import Student
+
+__all__ = ["expect_fresh", "expect_moments", "expect_standard_normal", "unseeded_slip"]
+
+ROWS, COLUMNS = 2048, 128
+# Each statistic below is within 7 standard errors for right noise but for one draw in 10^11.
+ERRORS = 7.0
+
+
+def expect_standard_normal(student: Student) -> None:
+    """Expect noise with the moments of N(0, 1), independent over rows, columns and calls."""
+    zero = torch.zeros(ROWS, COLUMNS)
+    eps = student.reparametrize(zero, zero)
+    expect_shape(f"z for mu and logvar of shape ({ROWS}, {COLUMNS})", eps, zero.shape)
+    again = student.reparametrize(zero, zero)
+    expect_shape(f"z for mu and logvar of shape ({ROWS}, {COLUMNS})", again, zero.shape)
+    if close(eps, again):
+        raise fail("Two calls of reparametrize give the same z: the noise must be drawn afresh in every call.")
+    expect_fresh(eps.double())
+    expect_moments(eps.double(), "For mu = 0 and logvar = 0, z should be standard normal noise")
+
+
+def expect_moments(eps: Tensor, what: str) -> None:
+    """Expect the first four moments of N(0, 1)."""
+    n = eps.numel()
+    # The variances of x, x^2, x^3 and x^4 for a standard normal x are 1, 2, 15 and 96.
+    for name, power, expected, variance in (
+        ("mean", 1, 0.0, 1.0),
+        ("variance", 2, 1.0, 2.0),
+        ("third moment", 3, 0.0, 15.0),
+        ("fourth moment", 4, 3.0, 96.0),
+    ):
+        found = float((eps**power).mean())
+        if not abs(found - expected) <= ERRORS * math.sqrt(variance / n):
+            uniform = bool(eps.abs().max() < 2)  # noqa: PLR2004 - normal numbers, so many, pass 4
+            raise fail(
+                f"{what}; the {name} of {n} draws is {found:.3f}, expected {expected:.3f}.",
+                f"Their standard deviation is {float(eps.std()):.3f}, their mean {float(eps.mean()):.3f}.",
+                "The noise seems to be uniform, not normal: rand in place of randn?" if uniform else "",
+            )
+
+
+def expect_fresh(eps: Tensor) -> None:
+    """Expect no number to come back, at whatever distance: the autocorrelation of the draw, row after row.
+
+    eps: (N, Z)
+    """
+    columns = eps.shape[1]
+    if not float(eps.std()) > 0:
+        raise fail("z has no noise: for one mu and logvar every element is the same.")
+    flat = (eps - eps.mean()).flatten()
+    n = flat.numel()
+    spectrum = torch.fft.rfft(flat, 2 * n)
+    correlation = torch.fft.irfft(spectrum.abs() ** 2)[1:n] / (flat @ flat)
+    worst = int(correlation.abs().argmax())
+    # Right noise stays within 8.5 / sqrt(n) at all n distances, but for one draw in 10^11.
+    if not float(correlation.abs()[worst]) <= 8.5 / math.sqrt(n):
+        distance = worst + 1
+        if distance % columns == 0:
+            rows = distance // columns
+            where = "all images of a batch get the same noise" if rows == 1 else f"the noise repeats after {rows} rows"
+        elif distance < columns:
+            where = "the latents of an image get the same noise, or noise that depends on each other"
+        else:
+            where = f"the noise repeats after {distance} elements"
+        raise fail(f"The noise is not drawn afresh for every element: {where}.", "Draw eps with the shape of mu.")
+
+
+def unseeded_slip(z: Tensor, eps: Tensor) -> list[str]:
+    """Name known slips of the seeded case: mu = 0, logvar = 1, the right noise eps."""
+    slips = {
+        "Your standard deviation is exp(logvar); that is the variance.": math.e * eps,
+        "Your standard deviation is 1, whatever logvar is.": eps,
+        "Your z has no noise.": torch.zeros_like(eps),
+        "Your standard deviation is exp(-logvar / 2), its reciprocal.": math.exp(-0.5) * eps,
+        "Your standard deviation is exp(logvar / 4).": math.exp(0.25) * eps,
+        "Your standard deviation is logvar / 2.": eps / 2,
+        "Your standard deviation is exp(2 * logvar).": math.e**2 * eps,
+        "Your standard deviation is 2 ** (logvar / 2): the base should be e.": math.sqrt(2) * eps,
+    }
+    named = [text for text, value in slips.items() if close(z, value, 1e-4)]
+    return named or ["Draw the noise with torch (randn, randn_like, normal): other generators ignore torch's seed."]

@@ -1,0 +1,40 @@
+"""1. Encoder (4 points): Flatten, then three times Linear and ReLU; mu_layer and logvar_layer behind them."""
+
+from gradescope_utils.autograder_utils.decorators import number, weight
+
+from autograder.rubric.expect import expect_count, expect_linear, expect_network
+from autograder.rubric.oracle import H, images
+
+
+@number("1.1")
+@weight(1)
+def test_encoder_parameters(student):
+    """VAE.encoder has the parameters of three fully connected layers, for any number of pixels"""
+    for size in (784, 576):
+        expect_count(student.VAE(size, 15).encoder, [(size, H), (H, H), (H, H)])
+
+
+@number("1.2")
+@weight(1)
+def test_encoder_behaviour(student):
+    """VAE.encoder flattens the images and computes three times Linear and ReLU"""
+    model = student.VAE(784, 15)
+    expect_network(student, model, model.encoder, images(6), layers=3)
+
+
+@number("1.3")
+@weight(1)
+def test_mu_layer(student):
+    """VAE.mu_layer is one fully connected layer from 400 to latent_size"""
+    for latent in (15, 23):
+        model = student.VAE(784, latent)
+        expect_linear(student, model, model.mu_layer, H, latent)
+
+
+@number("1.4")
+@weight(1)
+def test_logvar_layer(student):
+    """VAE.logvar_layer is one fully connected layer from 400 to latent_size"""
+    for latent in (15, 23):
+        model = student.VAE(784, latent)
+        expect_linear(student, model, model.logvar_layer, H, latent)

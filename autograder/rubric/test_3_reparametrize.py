@@ -1,0 +1,95 @@
+"""3. Reparametrization (2 points): z = mu + sigma * eps, with eps ~ N(0, 1) drawn afresh each time."""
+
+import torch
+from gradescope_utils.autograder_utils.decorators import number, weight
+
+from autograder.rubric.expect import close, expect_shape, expect_untouched, fail
+from autograder.rubric.noise import expect_standard_normal, unseeded_slip
+
+
+@number("3.1")
+@weight(1)
+def test_seeded_statistics(student):
+    """With torch's generator seeded, z has the notebook's mean and standard deviation"""
+    mu, logvar = torch.zeros(1, 15), torch.ones(1, 15)
+    for seed in (0, *torch.randint(1, 2**31, (3,)).tolist()):
+        z = student.reparametrize(mu, logvar, seed=seed)
+        expect_shape("z for mu and logvar of shape (1, 15)", z, (1, 15))
+        eps = torch.randn(1, 15, generator=torch.Generator().manual_seed(seed))
+        for name, statistic in (("mean", torch.mean), ("standard deviation", torch.std)):
+            found, expected = float(statistic(z)), float(statistic(torch.exp(torch.tensor(0.5)) * eps))
+            if not abs(found - expected) <= 1e-4 * (abs(found) + abs(expected)):
+                raise fail(
+                    f"After torch.manual_seed({seed}), for mu = 0 and logvar = 1, z has the {name} {found:.4f}; "
+                    f"expected {expected:.4f}.",
+                    *unseeded_slip(z, eps),
+                )
+
+
+@number("3.2")
+@weight(1)
+def test_formula_and_noise(student):
+    """z = mu + exp(logvar / 2) * eps for any batch, with fresh noise for every element and call, and gradients"""
+    # Noise that torch's seed does not reach is charged in 3.1: then this row looks at statistics instead.
+    mu, logvar = torch.randn(64, 7), torch.randn(64, 7)
+    seed = int(torch.randint(1, 2**31, ()))
+    zero = torch.zeros(64, 7)
+    eps = student.reparametrize(zero, zero, seed=seed)  # mu = 0 and sigma = 1: z is the noise itself
+    expect_shape("z for mu and logvar of shape (64, 7)", eps, (64, 7))
+    if close(student.reparametrize(zero, zero, seed=seed), eps):
+        held = {"mu": student.put(mu), "logvar": student.put(logvar)}
+        z = student.reparametrize(held["mu"], held["logvar"], seed=seed)
+        expect_formula(z, mu, logvar, eps)
+        expect_untouched(student, "reparametrize", held)
+        expect_gradients(student, z, held, mu, logvar, eps)
+    else:
+        held = {"mu": student.put(mu), "logvar": student.put(logvar)}
+        z = student.reparametrize(held["mu"], held["logvar"])
+        expect_untouched(student, "reparametrize", held)
+        expect_gradients(student, z, held, mu, logvar, (z - mu) * torch.exp(-logvar / 2))
+    expect_standard_normal(student)
+
+
+def expect_formula(z, mu, logvar, eps):
+    """Compare z with the formula and with known slips."""
+    expect_shape("z for mu and logvar of shape (64, 7)", z, mu.shape)
+    slips = {
+        "your standard deviation is exp(logvar); that is the variance": mu + torch.exp(logvar) * eps,
+        "your standard deviation is logvar itself": mu + logvar * eps,
+        "your standard deviation is logvar / 2, without exp": mu + logvar / 2 * eps,
+        "your standard deviation is sqrt(logvar), without exp": mu + torch.sqrt(logvar) * eps,
+        "your standard deviation is exp(logvar / 4)": mu + torch.exp(logvar / 4) * eps,
+        "your standard deviation is exp(2 * logvar)": mu + torch.exp(2 * logvar) * eps,
+        "your standard deviation is exp(-logvar / 2), its reciprocal": mu + torch.exp(-logvar / 2) * eps,
+        "your standard deviation is 2 ** (logvar / 2): the base should be e": mu + 2 ** (logvar / 2) * eps,
+        "your standard deviation is 1, whatever logvar is": mu + eps,
+        "you forgot to add mu": torch.exp(logvar / 2) * eps,
+        "you subtract mu; it should be added": torch.exp(logvar / 2) * eps - mu,
+        "you add mu twice": 2 * mu + torch.exp(logvar / 2) * eps,
+        "you forgot the noise: z is mu": mu,
+        "mu and logvar are swapped": logvar + torch.exp(mu / 2) * eps,
+        "mu is multiplied by the noise too": (mu + torch.exp(logvar / 2)) * eps,
+        "there is no eps: z is mu + sigma": mu + torch.exp(logvar / 2),
+    }
+    if not close(z, mu + torch.exp(logvar / 2) * eps):
+        named = [slip for slip, value in slips.items() if close(z, value)]
+        raise fail(
+            "z is not mu + exp(logvar / 2) * eps" + (f": {' or '.join(named)}." if named else "."),
+            f"For mu = {mu[0, 0]:.4f}, logvar = {logvar[0, 0]:.4f} and noise {eps[0, 0]:.4f}, yours is {z[0, 0]:.4f};"
+            f" expected {(mu + torch.exp(logvar / 2) * eps)[0, 0]:.4f}.",
+        )
+
+
+def expect_gradients(student, z, held, mu, logvar, eps):
+    """Expect dz/dmu = 1 and dz/dlogvar = exp(logvar / 2) * eps / 2."""
+    direction = torch.randn(z.shape)
+    found = student.gradients([(z, direction)], list(held.values()))
+    right = {"mu": direction, "logvar": direction * torch.exp(logvar / 2) * eps / 2}
+    for (name, expected), (gradient,) in zip(right.items(), found, strict=True):
+        if gradient is None:
+            raise fail(
+                f"No gradient reaches {name}: the encoder could not learn through z.",
+                "Look for detach(), .data, torch.no_grad() and sample() in place of rsample().",
+            )
+        if not close(gradient, expected, 1e-3):
+            raise fail(f"The gradient of z with respect to {name} is not the right one.")
