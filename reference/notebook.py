@@ -302,8 +302,8 @@ check("loss")
 #
 # `nndl2.helper.train_vae` runs through the data once: it computes your loss for each batch and makes a step
 # with Adam (learning rate 1e-3). After 10 epochs the loss should be below 120; without a GPU this takes some
-# minutes. If it is stuck near 200, the model draws the same blur for each image: look at the KL divergence
-# and the noise.
+# minutes. What is printed is the loss of one batch, so it jumps a little. If it is stuck near 200, the model
+# draws the same blur for each image: look at the KL divergence and the noise.
 
 # %%
 epochs = int(os.environ.get("VAE_EPOCHS", "10"))
