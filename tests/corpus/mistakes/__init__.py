@@ -1,7 +1,15 @@
 """Single mistakes: submissions that are wrong in one place, with the rows that the place costs."""
 
-from corpus.mistakes import decoder, encoder, forward, loss, reparametrize
+from corpus.mistakes import cvae, decoder, encoder, files, forward, loss, reparametrize
 
 __all__ = ["MISTAKES"]
 
-MISTAKES = [*encoder.MISTAKES, *decoder.MISTAKES, *reparametrize.MISTAKES, *forward.MISTAKES, *loss.MISTAKES]
+MISTAKES = [
+    *encoder.MISTAKES,
+    *decoder.MISTAKES,
+    *reparametrize.MISTAKES,
+    *forward.MISTAKES,
+    *loss.MISTAKES,
+    *cvae.MISTAKES,
+    *files.MISTAKES,
+]

@@ -155,7 +155,6 @@ DIVERGENCES = [
         "gradient",
         "logvar",
     ),
-    kl("kl-subtracted", "0.5 * torch.sum(1 + logvar - mu**2 - logvar.exp())", "sign"),
     kl(
         "kl-sampled",
         "torch.sum((mu + torch.randn_like(mu) * torch.exp(logvar / 2)) ** 2 - torch.randn_like(mu) ** 2"

@@ -1,0 +1,404 @@
+"""Mistakes in CVAE: rows 6.1 to 6.3."""
+
+from corpus.edits import Edit, Mistake, replace_block
+from corpus.mistakes.encoder import APPLY, LAST_RELU, PAIR, RELU
+
+__all__ = ["MISTAKES"]
+
+ENCODER, DECODER, FORWARD = "CVAE.encoder", "CVAE.decoder", "CVAE.forward"
+FIRST = "nn.Linear(input_size + num_classes, self.hidden_dim),"
+MU = "self.mu_layer = nn.Linear(self.hidden_dim, latent_size)"
+LOGVAR = "self.logvar_layer = nn.Linear(self.hidden_dim, latent_size)"
+TAKES = "nn.Linear(latent_size + num_classes, self.hidden_dim),"
+LAST = "nn.Linear(self.hidden_dim, input_size),"
+SIGMOID = "nn.Sigmoid(),"
+UNFLATTEN = "nn.Unflatten(1, (1, 28, 28)),"
+ENCODE = "features = self.encoder(torch.cat([x.flatten(1), c], dim=1))"
+CAST = "c = c.to(x.dtype)"
+DRAW = "z = reparametrize(mu, logvar)"
+DECODE = "x_hat = self.decoder(torch.cat([z, c], dim=1))"
+RETURN = "return x_hat, mu, logvar"
+
+
+def cvae(name: str, where: str, old: str, new: str, lost: str, *words: str, times: int = 1) -> Mistake:
+    """One text of CVAE is another; Apply(function) may be used in it."""
+    edit = Edit(where, old, new, times)
+    return Mistake(f"cvae-{name}", (APPLY, edit) if "Apply(" in new else (edit,), tuple(lost.split()), words)
+
+
+def forward(name: str, old: str, new: str, *words: str) -> Mistake:
+    """One line of forward is another."""
+    return cvae(f"forward-{name}", FORWARD, old, new, "6.3", *words)
+
+
+ENCODERS = [
+    cvae("encoder-leaky-relu-0.01", ENCODER, RELU, "nn.LeakyReLU(0.01)", "6.1", "leaky", times=3),
+    cvae("encoder-leaky-relu-0.001", ENCODER, RELU, "nn.LeakyReLU(0.001)", "6.1", "leaky", times=3),
+    cvae("encoder-gelu", ENCODER, RELU, "nn.GELU()", "6.1", "gelu", times=3),
+    cvae("encoder-tanh", ENCODER, RELU, "nn.Tanh()", "6.1", "tanh", times=3),
+    cvae("encoder-no-relu", ENCODER, RELU, "nn.Identity()", "6.1", "relu", times=3),
+    cvae("encoder-no-last-relu", ENCODER, LAST_RELU, ")\n", "6.1", "relu"),
+    cvae("encoder-two-layers", ENCODER, PAIR + PAIR, PAIR, "6.1", "layer"),
+    cvae("encoder-four-layers", ENCODER, PAIR + PAIR, PAIR * 3, "6.1", "layer"),
+    cvae("encoder-dropout-0.01", ENCODER, RELU, "nn.ReLU(), nn.Dropout(0.01)", "6.1", "dropout", times=3),
+    cvae("encoder-no-bias", ENCODER, FIRST, FIRST.replace("),", ", bias=False),"), "6.1", "bias"),
+    cvae("encoder-layer-norm", ENCODER, RELU, "nn.LayerNorm(400), nn.ReLU()", "6.1", "2400", times=3),
+    cvae(
+        "encoder-784-written-in",
+        ENCODER,
+        FIRST,
+        "nn.Linear(784 + num_classes, self.hidden_dim),",
+        "6.1",
+        "784",
+    ),
+    cvae(
+        "encoder-ends-in-300",
+        ENCODER,
+        PAIR + PAIR,
+        PAIR + PAIR.replace("self.hidden_dim)", "300)"),
+        "6.1 6.3",
+        "300",
+    ),
+    # The encoder is the VAE's, and forward gives it a class too many.
+    cvae(
+        "encoder-without-classes",
+        ENCODER,
+        FIRST,
+        "nn.Linear(input_size, self.hidden_dim),",
+        "6.1 6.3",
+        "num_classes",
+    ),
+    cvae(
+        "encoder-one-class-input",
+        ENCODER,
+        FIRST,
+        "nn.Linear(input_size + 1, self.hidden_dim),",
+        "6.1 6.3",
+        "785",
+    ),
+    cvae(
+        "encoder-latents-for-classes",
+        ENCODER,
+        FIRST,
+        "nn.Linear(input_size + latent_size, self.hidden_dim),",
+        "6.1 6.3",
+        "num_classes",
+    ),
+    cvae(
+        "encoder-of-images",
+        ENCODER,
+        FIRST,
+        f"nn.Unflatten(1, (1, 28, 28)), nn.Flatten(), {FIRST}",
+        "6.1 6.3",
+        "unflatten",
+    ),
+    cvae("encoder-forgotten", ENCODER, "self.encoder =", "encoder =", "6.1 6.3", "none"),
+    cvae(
+        "encoder-ignores-classes",
+        ENCODER,
+        FIRST,
+        f"Apply(lambda x: torch.cat([x[:, :input_size], 0 * x[:, input_size:]], 1)), {FIRST}",
+        "6.1",
+        "class",
+    ),
+    cvae("hidden-512", "CVAE", "self.hidden_dim = 400", "self.hidden_dim = 512", "6.1 6.2", "512", "400"),
+    cvae("hidden-300", "CVAE", "self.hidden_dim = 400", "self.hidden_dim = 300", "6.1 6.2", "300", "400"),
+    cvae(
+        "mu-layer-relu",
+        ENCODER,
+        MU,
+        MU.replace("nn.Linear", "nn.Sequential(nn.Linear") + ", nn.ReLU())",
+        "6.1",
+        "mu_layer",
+    ),
+    cvae(
+        "logvar-layer-softplus",
+        ENCODER,
+        LOGVAR,
+        LOGVAR.replace("nn.Linear", "nn.Sequential(nn.Linear") + ", nn.Softplus())",
+        "6.1",
+        "logvar_layer",
+    ),
+    cvae(
+        "logvar-layer-two-linears",
+        ENCODER,
+        LOGVAR,
+        "self.logvar_layer = nn.Sequential(nn.Linear(400, 400), nn.Linear(400, latent_size))",
+        "6.1",
+        "logvar_layer",
+    ),
+    cvae(
+        "mu-layer-takes-classes",
+        ENCODER,
+        MU,
+        "self.mu_layer = nn.Linear(self.hidden_dim + num_classes, latent_size)",
+        "6.1 6.3",
+        "mu_layer",
+    ),
+    cvae("mu-layer-forgotten", ENCODER, MU, "", "6.1 6.3", "mu_layer"),
+    cvae(
+        "logvar-layer-gives-classes",
+        ENCODER,
+        LOGVAR,
+        "self.logvar_layer = nn.Linear(self.hidden_dim, latent_size + num_classes)",
+        "6.1 6.3",
+        "logvar_layer",
+    ),
+]
+
+DECODERS = [
+    cvae("decoder-leaky-relu-0.01", DECODER, RELU, "nn.LeakyReLU(0.01)", "6.2", "leaky", times=3),
+    cvae("decoder-silu", DECODER, RELU, "nn.SiLU()", "6.2", "silu", times=3),
+    cvae("decoder-relu6", DECODER, RELU, "nn.ReLU6()", "6.2", "relu6", times=3),
+    cvae("decoder-no-last-relu", DECODER, f"nn.ReLU(),\n            {LAST}", LAST, "6.2", "relu"),
+    cvae("decoder-one-layer-short", DECODER, PAIR + PAIR, PAIR, "6.2", "layer"),
+    cvae("decoder-one-layer-more", DECODER, PAIR + PAIR, PAIR * 3, "6.2", "layer"),
+    cvae("decoder-no-sigmoid", DECODER, SIGMOID, "", "6.2", "sigmoid"),
+    cvae("decoder-sigmoid-twice", DECODER, SIGMOID, "nn.Sigmoid(), nn.Sigmoid(),", "6.2", "sigmoid", "twice"),
+    cvae("decoder-tanh", DECODER, SIGMOID, "nn.Tanh(),", "6.2", "tanh"),
+    cvae("decoder-relu-before-sigmoid", DECODER, SIGMOID, "nn.ReLU(), nn.Sigmoid(),", "6.2", "relu"),
+    cvae("decoder-dropout", DECODER, RELU, "nn.ReLU(), nn.Dropout(0.2)", "6.2", "dropout", times=3),
+    cvae("decoder-no-bias-at-the-end", DECODER, LAST, LAST.replace("),", ", bias=False),"), "6.2", "bias"),
+    cvae("decoder-784-written-in", DECODER, LAST, "nn.Linear(self.hidden_dim, 784),", "6.2", "784"),
+    cvae(
+        "decoder-columns-first",
+        DECODER,
+        UNFLATTEN,
+        f"{UNFLATTEN} Apply(lambda x: x.transpose(2, 3)),",
+        "6.2",
+        "transpose",
+    ),
+    cvae(
+        "decoder-ignores-classes",
+        DECODER,
+        TAKES,
+        f"Apply(lambda z: z * (torch.arange(z.shape[1]) < latent_size)), {TAKES}",
+        "6.2",
+        "class",
+    ),
+    cvae(
+        "decoder-softmax-of-classes",
+        DECODER,
+        TAKES,
+        f"Apply(lambda z: torch.cat([z[:, :latent_size], z[:, latent_size:].softmax(1)], 1)), {TAKES}",
+        "6.2",
+        "first",
+    ),
+    cvae(
+        "decoder-without-classes",
+        DECODER,
+        TAKES,
+        "nn.Linear(latent_size, self.hidden_dim),",
+        "6.2 6.3",
+        "num_classes",
+    ),
+    cvae(
+        "decoder-one-class-input",
+        DECODER,
+        TAKES,
+        "nn.Linear(latent_size + 1, self.hidden_dim),",
+        "6.2 6.3",
+        "num_classes",
+    ),
+    cvae(
+        "decoder-gives-classes-too",
+        DECODER,
+        LAST,
+        "nn.Linear(self.hidden_dim, input_size + num_classes),",
+        "6.2 6.3",
+        "794",
+    ),
+    cvae("decoder-forgotten", DECODER, "self.decoder =", "decoder =", "6.2 6.3", "none"),
+    cvae(
+        "decoder-batch-of-128",
+        DECODER,
+        UNFLATTEN,
+        "Apply(lambda x: x.view(128, 1, 28, 28)),",
+        "6.2 6.3",
+        "128",
+    ),
+    Mistake(
+        "cvae-decoder-no-unflatten",
+        (Edit(DECODER, UNFLATTEN, ""), Edit(FORWARD, DECODE, DECODE + ".view(x.shape)")),
+        ("6.2",),
+        ("784", "28"),
+    ),
+]
+
+# The class is joined to the image and to z, and a mistake is made with one of them.
+CLASSES = [
+    forward(
+        "class-ignored-by-encoder",
+        ENCODE,
+        "features = self.encoder(torch.cat([x.flatten(1), torch.zeros_like(c)], dim=1))",
+        "encoder",
+    ),
+    forward(
+        "class-ignored-by-decoder",
+        DECODE,
+        "x_hat = self.decoder(torch.cat([z, torch.zeros_like(c)], dim=1))",
+        "decoder",
+    ),
+    forward("class-ignored", CAST, "c = torch.zeros_like(c).to(x.dtype)", "class"),
+    forward("classes-all-ones", CAST, "c = torch.ones_like(c).to(x.dtype)", "class"),
+    forward("class-before-z", DECODE, "x_hat = self.decoder(torch.cat([c, z], dim=1))", "order"),
+    forward(
+        "class-as-index",
+        CAST,
+        "c = c.argmax(1, keepdim=True).expand(len(c), self.num_classes).to(x.dtype)",
+        "one-hot",
+    ),
+    forward("one-hot-as-index", CAST, "c = F.one_hot(c.long(), self.num_classes).to(x.dtype)", "one-hot"),
+    forward("class-is-first-column", CAST, "c = c[:, :1].expand_as(c).to(x.dtype)", "class"),
+    forward("class-of-the-first-image", CAST, "c = c[:1].expand_as(c).to(x.dtype)", "batch"),
+    forward("classes-rolled", CAST, "c = c.roll(1, 0).to(x.dtype)", "batch"),
+    forward("classes-backwards", CAST, "c = c.flip(1).to(x.dtype)", "class"),
+    forward(
+        "class-backwards-for-decoder",
+        DECODE,
+        "x_hat = self.decoder(torch.cat([z, c.flip(1)], dim=1))",
+        "decoder",
+    ),
+    forward("class-off-by-one", CAST, "c = c.roll(1, 1).to(x.dtype)", "class"),
+    forward("class-scaled", CAST, "c = c.to(x.dtype) / self.num_classes", "class"),
+    forward("class-softmax", CAST, "c = c.to(x.dtype).softmax(1)", "class"),
+    forward("class-dropout", CAST, "c = F.dropout(c.to(x.dtype), 0.1, self.training)", "class"),
+    forward("class-changed-in-place", CAST, "c *= 2\n        c = c.to(x.dtype)", "c"),
+    forward(
+        "image-and-class-interleaved",
+        ENCODE,
+        "features = self.encoder(torch.cat([x.flatten(1)[:, :392], c, x.flatten(1)[:, 392:]], dim=1))",
+        "order",
+    ),
+    forward(
+        "class-added-to-image",
+        ENCODE,
+        f"x = x + c.argmax(1).view(-1, 1, 1, 1)\n        {ENCODE}",
+        "encoder",
+    ),
+    forward("class-not-joined-for-encoder", ENCODE, "features = self.encoder(x.flatten(1))", "784"),
+    forward("class-not-joined-for-decoder", DECODE, "x_hat = self.decoder(z)", "decoder"),
+    forward("image-not-flattened", ENCODE, "features = self.encoder(torch.cat([x, c], dim=1))", "flatten"),
+    forward(
+        "joined-along-the-batch",
+        ENCODE,
+        "features = self.encoder(torch.cat([x.flatten(1), c], dim=0))",
+        "dim",
+    ),
+    forward("integer-classes-refused", CAST, "assert c.dtype == torch.float32", "int64"),
+    forward("classes-to-double", CAST, "c = c.double()", "double"),
+    forward("ten-classes-asserted", CAST, "c = c.to(x.dtype).view(-1, 10)", "10"),
+    forward("class-for-mu", DECODE, "x_hat = self.decoder(torch.cat([mu, c], dim=1))", "random"),
+]
+
+FORWARDS = [
+    forward(
+        "mu-and-logvar-layers-exchanged",
+        "mu = self.mu_layer(features)  # (N, Z)\n        logvar = self.logvar_layer(features)",
+        "mu = self.logvar_layer(features)\n        logvar = self.mu_layer(features)",
+        "mu_layer",
+        "logvar_layer",
+    ),
+    forward(
+        "mu-layer-twice",
+        "logvar = self.logvar_layer(features)",
+        "logvar = self.mu_layer(features)",
+        "mu_layer",
+    ),
+    forward("z-is-mu", DRAW, "z = mu", "random"),
+    forward("z-is-mu-in-eval", DRAW, "z = reparametrize(mu, logvar) if self.training else mu", "eval"),
+    forward("half-logvar", DRAW, "z = reparametrize(mu, logvar / 2)", "logvar"),
+    forward("std-for-logvar", DRAW, "z = reparametrize(mu, torch.exp(logvar / 2))", "logvar"),
+    forward("z-detached", DRAW, "z = reparametrize(mu, logvar).detach()", "gradient"),
+    forward("seeded", DRAW, "torch.manual_seed(0)\n        z = reparametrize(mu, logvar)", "seed"),
+    forward(
+        "keeps-the-first-z",
+        DRAW,
+        "if getattr(self, 'z', None) is None or self.z.shape != mu.shape:\n"
+        "            self.z = reparametrize(mu, logvar).detach()\n        z = self.z",
+        "call",
+    ),
+    forward("decodes-noise", DRAW, "z = torch.randn_like(reparametrize(mu, logvar))", "x_hat"),
+    forward("x-hat-last", RETURN, "return mu, logvar, x_hat", "order"),
+    forward("x-hat-only", RETURN, "return x_hat", "three"),
+    forward("class-returned-too", RETURN, "return x_hat, mu, logvar, c", "three"),
+    forward("flat-x-hat", RETURN, "return x_hat.flatten(1), mu, logvar", "784"),
+    forward("x-hat-squeezed", RETURN, "return x_hat.squeeze(), mu, logvar", "shape"),
+    forward("variance-returned", RETURN, "return x_hat, mu, logvar.exp()", "logvar"),
+    forward("mu-detached", RETURN, "return x_hat, mu.detach(), logvar", "gradient", "mu"),
+    forward("sigmoid-again", RETURN, "return torch.sigmoid(x_hat), mu, logvar", "sigmoid"),
+    forward("nothing-returned", RETURN, "", "none"),
+    forward("normalizes-x", CAST, f"{CAST}\n        x = (x - 0.1307) / 0.3081", "encoder"),
+    forward("x-changed-in-place", CAST, f"{CAST}\n        x.mul_(0.5)", "x"),
+    forward("typo", DRAW, "z = reparametrise(mu, logvar)", "nameerror", "reparametrise"),
+    forward(
+        "name-of-another-part",
+        ENCODE,
+        "features = self.encode(torch.cat([x.flatten(1), c], dim=1))",
+        "encode",
+    ),
+    Mistake(
+        "cvae-forward-of-vae",
+        (Edit("CVAE", "def forward(self, x: Tensor, c: Tensor)", "def forward(self, x)"),),
+        ("6.3",),
+        ("argument",),
+    ),
+    Mistake(
+        "cvae-forward-class-first",
+        (Edit("CVAE", "def forward(self, x: Tensor, c: Tensor)", "def forward(self, c: Tensor, x: Tensor)"),),
+        ("6.3",),
+        ("order",),
+    ),
+    Mistake(
+        "cvae-forward-misspelt",
+        (Edit("CVAE", "def forward(self, x: Tensor, c: Tensor)", "def forwards(self, x, c)"),),
+        ("6.3",),
+        ("forward",),
+    ),
+]
+
+WHOLE = [
+    Mistake("cvae-misspelt", (Edit("file", "class CVAE(", "class Cvae("),), ("6.1", "6.2", "6.3"), ("cvae",)),
+    Mistake(
+        "cvae-super-forgotten",
+        (Edit("CVAE", "super().__init__()", ""),),
+        ("6.1", "6.2", "6.3"),
+        ("__init__",),
+    ),
+    Mistake(
+        "cvae-init-typo",
+        (Edit("CVAE", FIRST, FIRST.replace("num_classes", "num_class")),),
+        ("6.1", "6.2", "6.3"),
+        ("num_class",),
+    ),
+    Mistake(
+        "cvae-takes-no-classes",
+        (
+            Edit(
+                "CVAE", "input_size: int, num_classes: int = 10, latent_size", "input_size: int, latent_size"
+            ),
+            Edit("CVAE", "self.num_classes = num_classes", "self.num_classes = num_classes = 10"),
+        ),
+        ("6.1", "6.2", "6.3"),
+        ("argument",),
+    ),
+    Mistake(
+        "cvae-no-module", (Edit("CVAE", "class CVAE(nn.Module)", "class CVAE"),), ("6.3",), ("callable",)
+    ),
+    Mistake(
+        "cvae-is-vae",
+        (
+            replace_block(
+                ENCODER,
+                f"self.encoder = VAE(input_size, latent_size).encoder\n{MU}\n{LOGVAR}\n",
+            ),
+            replace_block(DECODER, "self.decoder = VAE(input_size, latent_size).decoder\n"),
+            Edit(FORWARD, ENCODE, "features = self.encoder(x)"),
+            Edit(FORWARD, DECODE, "x_hat = self.decoder(z)"),
+        ),
+        ("6.1", "6.2", "6.3"),
+        ("num_classes",),
+    ),
+]
+
+MISTAKES = [*ENCODERS, *DECODERS, *CLASSES, *FORWARDS, *WHOLE]
