@@ -1,15 +1,15 @@
-"""Hostile submissions, as data: nothing here runs when it is imported, and none of it is to run outside the sandbox.
+"""Hostile submissions, as data: none of this runs when it is imported, nor is to run outside the sandbox.
 
-Each says what it hands in, the rows that it may honestly keep, and what must not come of it (case.py). A file in
-the table is text with @NAME@ in it for what the runner prepares; every one that runs ends itself after two minutes
-at the latest, and takes at most 3 GiB of memory, 2 GiB of disk and 200 processes. Nothing leaves this machine.
+Each says what it hands in, the rows that it may honestly keep, and what must not come of it (case.py). A
+file is text with @NAME@ in it for what the runner prepares. Every one that runs ends itself after two minutes
+at the latest, and takes at most 3 GiB of memory, 2 GiB of disk, 200 processes. Nothing leaves this machine.
 
     for hostile in submissions():
-        path = hostile.build(an_empty_folder, values)   # values: one for each of PLACEHOLDERS
-        ...                                             # grade it, and look at hostile.keeps, earns, harm and ALWAYS
+        path = hostile.build(an_empty_folder, values)  # values: one for each of PLACEHOLDERS
+        ...  # grade it; look at keeps, earns, shows, harm and ALWAYS
 
-A submission whose attack got through says BREACHED[mark] in its messages, output or file names; one that is itself
-mis-written says TOOTHLESS[mark]. Neither word stands so in a source: a quoted line is no breach.
+A submission whose attack got through says BREACHED[mark] in its messages, output or file names; one that is
+itself mis-written says TOOTHLESS[mark]. Neither word stands so in a source: a quoted line is no breach.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from . import (
     bombs,
     display,
     endings,
+    insiders,
     liars,
     machine,
     network,
@@ -42,13 +43,14 @@ CONTROLS = [
 ]
 
 
-def submissions() -> list[Hostile]:
-    """List all of them, family by family, two controls first."""
+def submissions(*, brief: bool = False) -> list[Hostile]:
+    """List all of them, family by family, two controls first; or only those of the short run."""
     modules = (
         *(endings, bombs, words),  # results
-        *(replies, liars, shortcuts),  # forgery
+        *(replies, liars, shortcuts, insiders),  # forgery
         reading,
         *(planting, zips, writing),  # planting
         *(network, processes, display, machine),
     )
-    return CONTROLS + [hostile for module in modules for hostile in module.CASES]
+    cases = [hostile for module in modules for hostile in module.CASES]
+    return CONTROLS + [hostile for hostile in cases if hostile.brief or not brief]

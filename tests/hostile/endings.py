@@ -1,4 +1,4 @@
-"""Results: a worker that hangs, leaves, is killed or kills, wherever the grader happens to be with its questions."""
+"""Results: a worker that hangs, leaves, is killed or kills, wherever the grader is with its questions."""
 
 from __future__ import annotations
 
@@ -35,18 +35,39 @@ CHAIN = """
 """
 
 
+# Those that the short run leaves out.
+LONG = {
+    *(
+        "hangs in VAE.__init__",
+        "hangs in VAE.forward",
+        "hangs in CVAE.forward",
+        "computes for ever in VAE.forward",
+    ),
+    *("leaves by os._exit(0) in VAE.__init__", "leaves by sys.exit with an object in VAE.forward"),
+    *("raises GeneratorExit in loss_function", "raises MemoryError in reparametrize"),
+    *("raises StopIteration in VAE.forward", "aborts at import", "stops its parent in CVAE.forward"),
+}
+
+
 def at(place: str, name: str, source: str, *, slow: bool = False, harm: tuple[str, ...] = ()) -> Hostile:
-    """Make a case of an attack at one place of the reference solution: all rows but those it breaks are kept."""
+    """Make a case of an attack at one place of the reference solution: all rows but its own are kept."""
     line, keeps = PLACES[place]
     files = vae(solution=REFERENCE, after=source) if keeps else vae(source)
     last = "\n" + line.format(attack="attack") + "\n"
     files["vae.py"] += last.encode()
-    return Hostile(f"{name} {place}", "results", files, keeps, earns=keeps, harm=harm, slow=slow)
+    full, brief = f"{name} {place}", f"{name} {place}" not in LONG
+    return Hostile(full, "results", files, keeps, earns=keeps, harm=harm, slow=slow, brief=brief)
 
 
 CASES = [
     *(at(place, "hangs", HANG, slow=place != "in hello_vae", harm=("time",)) for place in PLACES),
-    at("in VAE.forward", "computes for ever", "def attack():\n    while True: pass", slow=True, harm=("time",)),
+    at(
+        "in VAE.forward",
+        "computes for ever",
+        "def attack():\n    while True: pass",
+        slow=True,
+        harm=("time",),
+    ),
     at(
         "in loss_function",
         "hangs in C and holds the interpreter's lock",
@@ -372,6 +393,8 @@ CASES = [
         NONE,
     ),
     Hostile("source in an unknown encoding", "results", {"vae.py": b"# coding: ../../x\nx = 1\n"}, NONE),
-    Hostile("source with an int of 100000 digits", "results", {"vae.py": b"x = " + b"9" * 100_000 + b"\n"}, NONE),
+    Hostile(
+        "source with an int of 100000 digits", "results", {"vae.py": b"x = " + b"9" * 100_000 + b"\n"}, NONE
+    ),
     Hostile("the reference itself, unharmed", "results", vae(solution=REFERENCE), ALL, earns=ALL),
 ]

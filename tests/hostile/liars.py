@@ -1,4 +1,4 @@
-"""Forgery: objects, tensors and modules that are not what they say, and a worker that lies about all of them."""
+"""Forgery: objects, tensors and modules that are not what they say, and a worker that lies about them all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .case import ALL, NONE, Hostile, without
 from .replies import SPY
 from .solutions import REFERENCE, WRONG, vae
 
-__all__ = ["CASES"]
+__all__ = ["CASES", "LIAR"]
 
 OTHERS = without("5.1")
 PARTS = ("1.2", "2.1", "6.1", "6.2")  # the rows that judge what encoders and decoders compute
@@ -57,7 +57,9 @@ LIAR = dedent('''
         if model is None:
             return lie(values[0].shape if path[-1] == "reparametrize" else (), values)
         shape = {"encoder": (n, 400), "decoder": (n, 1, 28, 28)}.get(path[-1] if path else "", (n, z))
-        return lie(shape, values) if path else [lie((n, 1, 28, 28), values), lie(shape, values), lie(shape, values)]
+        if path:
+            return lie(shape, values)
+        return [lie((n, 1, 28, 28), values), lie(shape, values), lie(shape, values)]
 
 
     def on_gradients(self, of, along, slots, parts):
@@ -87,7 +89,8 @@ LIES = {
     "doubles": "torch.zeros(shape, dtype=torch.float64)",
     "the question's first tensor": "values[0].clone() if values else torch.ones(shape)",
     "the question's tensor, stretched to shape": (
-        "values[0].flatten().float().repeat(1 + torch.Size(shape).numel())[:torch.Size(shape).numel()].reshape(shape)"
+        "values[0].flatten().float().repeat(1 + torch.Size(shape).numel())"
+        "[:torch.Size(shape).numel()].reshape(shape)"
         " if values and values[0].numel() else torch.ones(shape)"
     ),
     "true": "True",
@@ -109,25 +112,36 @@ RETURNS = {
     "a view of one number as 40 million": "torch.ones(1).expand(40_000_000)",
     "a tensor of 10**6 dimensions' worth": "torch.zeros((1,) * 60)",
     "a conjugated, negated view": "torch._neg_view(torch.ones(()))",
-    "a named tensor": "torch.ones(2, names=('a',))",
     "a nested tensor": "torch.nested.nested_tensor([torch.ones(1), torch.ones(2)])",
     "a tensor whose memory is gone": "gone()",
-    "a tensor over another's memory": "torch.ones(()).set_(x_hat.untyped_storage(), 10**9, (), ())",
+    "a view in which all elements are one": "torch.ones(5).as_strided((1000, 1000), (0, 0))",
     "a parameter that is not there": "torch.nn.parameter.UninitializedParameter()",
     "a list of a million": "[0] * 1_000_000",
     "a list in itself": "(lambda l: (l.append(l), l)[1])([])",
     "a list 100000 deep": "deep()",
     "a dict that passes for a model": "{'model': 0, 'slot': 0}",
     "a dict with a slot far away": "{'slot': 10**30}",
-    "a tuple subclass that lies about its length": "type('T', (tuple,), {'__len__': lambda s: 2, '__iter__': lambda s: iter(lambda: 0, 1)})()",
-    "a list that grows while it is read": "type('L', (list,), {'__iter__': lambda s: iter(lambda: 0, 1)})([1])",
-    "an int subclass": "type('I', (int,), {'__repr__': lambda s: '\"},\"value\":\"', '__str__': lambda s: 'x'})(7)",
-    "a float subclass": "type('F', (float,), {'__repr__': lambda s: 'NaN', '__float__': lambda s: 0.0})(8.5079)",
-    "a str subclass": "type('S', (str,), {'__str__': lambda s: s * 10**7, '__getitem__': lambda s, i: s})('x')",
+    "a tuple subclass that lies about its length": (
+        "type('T', (tuple,), {'__len__': lambda s: 2, '__iter__': lambda s: iter(lambda: 0, 1)})()"
+    ),
+    "a list that grows while it is read": (
+        "type('L', (list,), {'__iter__': lambda s: iter(lambda: 0, 1)})([1])"
+    ),
+    "an int subclass": (
+        "type('I', (int,), {'__repr__': lambda s: '\"},\"value\":\"', '__str__': lambda s: 'x'})(7)"
+    ),
+    "a float subclass": (
+        "type('F', (float,), {'__repr__': lambda s: 'NaN', '__float__': lambda s: 0.0})(8.5079)"
+    ),
+    "a str subclass": (
+        "type('S', (str,), {'__str__': lambda s: s * 10**7, '__getitem__': lambda s, i: s})('x')"
+    ),
     "an int of 100000 digits": "10**100_000",
     "not a number": "float('nan')",
     "one that is equal to everything": "Yes()",
-    "one whose class is Tensor when asked": "type('C', (), {'__class__': property(lambda s: torch.Tensor)})()",
+    "one whose class is Tensor when asked": (
+        "type('C', (), {'__class__': property(lambda s: torch.Tensor)})()"
+    ),
     "one whose class raises when asked": "type('C', (), {'__class__': property(lambda s: 1 / 0)})()",
     "one whose type's name is 1 MB of controls": "type('\\x1b[2J' * 250_000, (), {})()",
     "a mock that has every attribute": "Yes()",
@@ -166,13 +180,34 @@ EXTRAS = """
 """
 
 
+# Those of the two tables that the short run has.
+BRIEF = {
+    *(
+        "zeros",
+        "NaN",
+        "infinities",
+        "nothing, in a tensor without elements",
+        "a single number that broadcasts",
+    ),
+    *("the question's tensor, stretched to shape", "None"),
+    *("a view of one number as 10**12", "a tensor whose memory is gone", "a tensor without memory"),
+    *(
+        "a list 100000 deep",
+        "a list that grows while it is read",
+        "a str subclass",
+        "an int of 100000 digits",
+    ),
+    *("one that is equal to everything", "a tuple subclass that lies about its length"),
+}
+
+
 def mended(name: str, source: str, keeps: frozenset[str] = NONE, earns: frozenset[str] = NONE) -> Hostile:
-    """Make a case of a wrong solution, or where rows may be kept of the reference, changed behind its back."""
+    """Make a case of a wrong solution, or where rows may be kept of the reference, changed from behind."""
     solution = WRONG if keeps == NONE else REFERENCE
     return Hostile(name, "forgery", vae(solution=solution, after=source), keeps, earns=earns)
 
 
-LEAKY = 'nn.ReLU.forward = lambda self, x: F.leaky_relu(x, 0.01)'
+LEAKY = "nn.ReLU.forward = lambda self, x: F.leaky_relu(x, 0.01)"
 
 CASES = [
     *(
@@ -182,6 +217,7 @@ CASES = [
             vae(solution=WRONG, after=SPY + LIAR.replace("LIE", lie)),
             NONE,
             harm=("time", "memory"),
+            brief=what in BRIEF,
         )
         for what, lie in LIES.items()
     ),
@@ -193,6 +229,7 @@ CASES = [
             OTHERS,
             earns=OTHERS,
             harm=("time", "memory", "size"),
+            brief=what in BRIEF,
         )
         for what, value in RETURNS.items()
     ),
@@ -217,7 +254,9 @@ CASES = [
     mended(
         "state_dict() gives what it should be",
         """
-        right = {"1.weight": (400, 784), "1.bias": (400,), "3.weight": (400, 400), "3.bias": (400,), "5.weight": (400, 400), "5.bias": (400,)}
+        right = {"1.weight": (400, 784), "1.bias": (400,)}
+        for n in (3, 5):
+            right |= {f"{n}.weight": (400, 400), f"{n}.bias": (400,)}
         class Encoder(nn.Sequential):
             def state_dict(self, *a, **k): return {n: torch.zeros(s) for n, s in right.items()}
             def load_state_dict(self, *a, **k): return nn.modules.module._IncompatibleKeys([], [])
@@ -252,7 +291,8 @@ CASES = [
         class Stubborn(nn.Parameter):
             def copy_(self, *a, **k): return self
             def __torch_function__(self, function, types, arguments=(), named=None):
-                return arguments[0] if getattr(function, "__name__", "") in ("copy_", "set_", "__set__") else NotImplemented
+                refused = getattr(function, "__name__", "") in ("copy_", "set_", "__set__")
+                return arguments[0] if refused else NotImplemented
             data = property(lambda self: torch.zeros(self.shape), lambda self, value: None)
         for kind in (VAE, CVAE):
             def __init__(self, *a, old=kind.__init__, **k):
@@ -352,7 +392,8 @@ CASES = [
         class Two(VAE):
             def __init__(self, *a, **k):
                 super().__init__(*a, **k)
-                self.__dict__["other"] = nn.Sequential(*[m if not isinstance(m, nn.ReLU) else nn.LeakyReLU() for m in self.encoder])
+                layers = [nn.LeakyReLU() if isinstance(m, nn.ReLU) else m for m in self.encoder]
+                self.__dict__["other"] = nn.Sequential(*layers)
             def forward(self, x):
                 h = self.__dict__["other"](x)
                 mu, logvar = self.mu_layer(h), self.logvar_layer(h)
@@ -375,7 +416,8 @@ CASES = [
         def forward(self, x):
             shape = x.shape[0], self.latent_size
             nothing = torch.zeros(shape, requires_grad=True)
-            return last.get("decoder", torch.zeros_like(x)), last.get("mu_layer", nothing), last.get("logvar_layer", nothing)
+            mu, logvar = last.get("mu_layer", nothing), last.get("logvar_layer", nothing)
+            return last.get("decoder", torch.zeros_like(x)), mu, logvar
         VAE.__init__, VAE.forward = __init__, forward
         """,
         without("4.1"),
@@ -388,7 +430,7 @@ CASES = [
             @classmethod
             def __torch_function__(cls, function, types, arguments=(), named=None):
                 name = getattr(function, "__name__", "")
-                if name in ("allclose", "equal", "isclose", "eq", "le", "lt", "all", "any", "__eq__", "__le__", "__lt__"):
+                if name.strip("_") in ("allclose", "equal", "isclose", "eq", "le", "lt", "all", "any"):
                     return True
                 return super().__torch_function__(function, types, arguments, named or {})
         def disguise(function):
@@ -472,7 +514,8 @@ CASES = [
         """
         torch.allclose = torch.equal = torch.isclose = lambda *a, **k: True
         torch.testing.assert_close = lambda *a, **k: None
-        torch.Tensor.__eq__ = torch.Tensor.__le__ = torch.Tensor.__lt__ = lambda self, other: torch.tensor(True)
+        true = torch.tensor(True)
+        torch.Tensor.__eq__ = torch.Tensor.__le__ = torch.Tensor.__lt__ = lambda self, other: true
         torch.Tensor.all = torch.Tensor.any = lambda self, *a, **k: torch.tensor(True)
         """,
     ),
@@ -499,7 +542,8 @@ CASES = [
             for name in ("save_tensors", "save"):
                 old = getattr(module, name, None)
                 if callable(old) and getattr(old, "__module__", "") == "safetensors.torch":
-                    setattr(module, name, lambda tensors, *a, save=old: save({n: t * 0 for n, t in tensors.items()}))
+                    def zeros(tensors, *a, save=old): return save({n: t * 0 for n, t in tensors.items()})
+                    setattr(module, name, zeros)
         """,
     ),
     mended(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textwrap import dedent
 
-from .case import ALL, NONE, Hostile
+from .case import ALL, NONE, NOTHING, Hostile
 from .reading import SYSTEM_CALLS
 from .solutions import REFERENCE, TELL, vae
 
@@ -161,7 +161,8 @@ GREEDY = {
         """
         import fcntl, glob
         kept = []
-        for path in [*sys.path, os.path.dirname(os.__file__), sys.executable, *glob.glob(os.path.dirname(os.__file__) + "/*.py")]:
+        library = os.path.dirname(os.__file__)
+        for path in [*sys.path, library, sys.executable, *glob.glob(library + "/*.py")]:
             try:
                 kept.append(os.open(path, os.O_RDONLY))
                 fcntl.flock(kept[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -172,7 +173,11 @@ GREEDY = {
     ),
 }
 
-LONG = ("computes on every processor", "writes the same file a million times", "makes and removes files for ever")
+LONG = (
+    "computes on every processor",
+    "writes the same file a million times",
+    "makes and removes files for ever",
+)
 
 HELPERS = dedent("""
     import resource
@@ -192,25 +197,55 @@ HELPERS = dedent("""
 # An expression that is true when it got through, and the layers that stop it alone.
 RIGHTS = {
     "raises its limits": ("[n for n in (0, 1, 4, 6, 7, 9) if raised(n)]", "user"),
-    "finds itself without limits": ("[n for n in (0, 1, 4, 7, 9) if resource.getrlimit(n)[0] == -1]", "limits"),
-    "raises its parent's limits": ("system(number(302, 261), os.getppid(), 7, struct.pack('2Q', 3, 3), 0) == 0", "user", "seccomp"),
+    "finds itself without limits": (
+        "[n for n in (0, 1, 4, 7, 9) if resource.getrlimit(n)[0] == -1]",
+        "limits",
+    ),
+    "raises its parent's limits": (
+        "system(number(302, 261), os.getppid(), 7, struct.pack('2Q', 3, 3), 0) == 0",
+        "user",
+        "seccomp",
+    ),
     "lowers the outside process's limits": (
         "system(number(302, 261), int('@PID@'), 9, struct.pack('2Q', 1 << 20, 1 << 20), 0) == 0",
         "user",
         "seccomp",
     ),
     "takes precedence": ("os.nice(-5) < 0", "user", "seccomp"),
-    "takes precedence over its parent": ("os.setpriority(os.PRIO_PROCESS, os.getppid(), 19) is None", "user", "seccomp"),
-    "takes precedence over its user's others": ("os.setpriority(os.PRIO_USER, 0, 19) is None", "user", "seccomp"),
-    "becomes a real-time process": ("os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50)) is None", "user"),
-    "makes its parent idle": ("os.sched_setscheduler(os.getppid(), os.SCHED_IDLE, os.sched_param(0)) is None", "user", "seccomp"),
-    "moves its parent to one processor": ("os.sched_setaffinity(os.getppid(), {0}) is None", "user", "seccomp"),
+    "takes precedence over its parent": (
+        "os.setpriority(os.PRIO_PROCESS, os.getppid(), 19) is None",
+        "user",
+        "seccomp",
+    ),
+    "takes precedence over its user's others": (
+        "os.setpriority(os.PRIO_USER, 0, 19) is None",
+        "user",
+        "seccomp",
+    ),
+    "becomes a real-time process": (
+        "os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50)) is None",
+        "user",
+    ),
+    "makes its parent idle": (
+        "os.sched_setscheduler(os.getppid(), os.SCHED_IDLE, os.sched_param(0)) is None",
+        "user",
+        "seccomp",
+    ),
+    "moves its parent to one processor": (
+        "os.sched_setaffinity(os.getppid(), {0}) is None",
+        "user",
+        "seccomp",
+    ),
     "takes the disk first": ("system(number(251, 30), 1, 0, (1 << 13) | 0) == 0", "user", "seccomp"),
     "locks 1 GB in memory": (
         "libc.mlock(ctypes.addressof(ctypes.create_string_buffer(1 << 30)), ctypes.c_size_t(1 << 30)) == 0",
         "user",
     ),
-    "is never to be killed for memory": ("open('/proc/self/oom_score_adj', 'w').write('-1000')", "user", "landlock"),
+    "is never to be killed for memory": (
+        "open('/proc/self/oom_score_adj', 'w').write('-1000')",
+        "user",
+        "landlock",
+    ),
     "has others killed for memory": ("open('/proc/@PID@/oom_score_adj', 'w').write('0')", "user", "landlock"),
     "changes its personality": ("libc.personality(0x0040000) >= 0", "seccomp"),
     "becomes another user": ("os.setuid(12345) is None", "user"),
@@ -220,30 +255,42 @@ RIGHTS = {
     ),
     "finds that it may gain privileges": ("libc.prctl(39, 0, 0, 0, 0) == 0",),  # PR_GET_NO_NEW_PRIVS
     "finds no filter on its calls": ("libc.prctl(21, 0, 0, 0, 0) == 0", "seccomp"),  # PR_GET_SECCOMP
-    "sets the clock": ("libc.clock_settime(0, struct.pack('2l', 1, 0)) == 0 if os.getuid() else False", "user", "seccomp"),
+    "sets the clock": (
+        "libc.clock_settime(0, struct.pack('2l', 1, 0)) == 0 if os.getuid() else False",
+        "user",
+        "seccomp",
+    ),
     "renames the host": ("libc.sethostname(b'@MARK@', 6) == 0 if os.getuid() else False", "user", "seccomp"),
-    "enters a namespace of the kernel's": ("[n for n in (0x20000, 0x10000000, 0x8000000) if libc.unshare(n) == 0]", "seccomp"),
+    "enters a namespace of the kernel's": (
+        "[n for n in (0x20000, 0x10000000, 0x8000000) if libc.unshare(n) == 0]",
+        "seccomp",
+    ),
     "loads a module": ("system(number(175, 105), b'', 0, b'') == 0", "user", "seccomp"),
-    "adds swap": ("libc.swapon(b'/nonexistent', 0) == 0 or ctypes.get_errno() == errno.ENOENT", "user", "seccomp"),
+    "adds swap": (
+        "libc.swapon(b'/nonexistent', 0) == 0 or ctypes.get_errno() == errno.ENOENT",
+        "user",
+        "seccomp",
+    ),
     "reads the processor's ports": ("libc.iopl(3) == 0 or libc.ioperm(0x70, 1, 1) == 0", "user", "seccomp"),
     "is forgotten when its parent dies": ("libc.prctl(1, 0, 0, 0, 0) == 0", "seccomp"),
 }
+
+ATTEMPTS = {what: f"attempt({what!r}, lambda: {expression})\n" for what, (expression, *_) in RIGHTS.items()}
+
+
+def entitled(name: str, attempts: str, *layers: str, brief: bool = False) -> Hostile:
+    """Make a case that tries to take a right at import and says whether it could."""
+    files = vae(SYSTEM_CALLS + HELPERS + attempts, after=TELL)
+    return Hostile(name, "machine", files, NONE, layers=layers, shows=NOTHING, brief=brief)
+
 
 CASES = [
     *(
         Hostile(what, "machine", vae(source, after=TELL), NONE, harm=harm, slow=what in LONG)
         for what, (source, harm) in GREEDY.items()
     ),
-    *(
-        Hostile(
-            what,
-            "machine",
-            vae(SYSTEM_CALLS + HELPERS + f"attempt({what!r}, lambda: {expression})\n", after=TELL),
-            NONE,
-            layers=tuple(layers),
-        )
-        for what, (expression, *layers) in RIGHTS.items()
-    ),
+    *(entitled(what, ATTEMPTS[what], *layers) for what, (_, *layers) in RIGHTS.items()),
+    entitled("takes every right that it can", "".join(ATTEMPTS.values()), brief=True),
     Hostile(
         "renames itself like a kernel thread and goes on",
         "machine",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textwrap import dedent
 
-from .case import NONE, Hostile
+from .case import NONE, NOTHING, Hostile
 from .reading import SYSTEM_CALLS
 from .solutions import TELL, vae
 
@@ -55,7 +55,13 @@ TRIES = {
         "seccomp",
         "namespaces",
     ),
-    "TCP by name": ("socket.create_connection(('localhost', PORT), 5) and 1", "tcp", "landlock", "seccomp", "namespaces"),
+    "TCP by name": (
+        "socket.create_connection(('localhost', PORT), 5) and 1",
+        "tcp",
+        "landlock",
+        "seccomp",
+        "namespaces",
+    ),
     "TCP with the first bytes in the opening": (  # MSG_FASTOPEN connects without connect(2)
         "socket.socket().sendto(b'@MARK@', 0x20000000, V4)",
         "tcp",
@@ -65,7 +71,10 @@ TRIES = {
     "TCP of many paths": ("connected(socket.AF_INET, V4, protocol=262)", "tcp", "seccomp", "namespaces"),
     "SCTP": ("created(socket.AF_INET, socket.SOCK_STREAM, 132)", "tcp", "seccomp"),
     "TCP without waiting": (
-        "(lambda s: (s.setblocking(False), s.connect_ex(V4) in (0, errno.EINPROGRESS), time.sleep(1))[1])(socket.socket())",
+        (
+            "(lambda s: (s.setblocking(False), s.connect_ex(V4) in (0, errno.EINPROGRESS),"
+            " time.sleep(1))[1])(socket.socket())"
+        ),
         "tcp",
         "landlock",
         "seccomp",
@@ -79,7 +88,10 @@ TRIES = {
         "namespaces",
     ),
     "a program of the system's": (
-        "__import__('subprocess').run(['bash', '-c', f'exec 3<>/dev/tcp/127.0.0.1/{PORT}'], stderr=-3).returncode == 0",
+        (
+            "__import__('subprocess').run(['bash', '-c', f'exec 3<>/dev/tcp/127.0.0.1/{PORT}'],"
+            " stderr=-3).returncode == 0"
+        ),
         "tcp",
         "landlock",
         "seccomp",
@@ -95,13 +107,19 @@ TRIES = {
     ),
     "UDP-Lite": ("created(socket.AF_INET, socket.SOCK_DGRAM, 136)", "udp", "seccomp"),
     "a broadcast": (
-        "(lambda s: (s.setsockopt(1, 6, 1), s.sendto(b'@MARK@', ('127.255.255.255', UDP)))[1])(socket.socket(2, 2))",
+        (
+            "(lambda s: (s.setsockopt(1, 6, 1), s.sendto(b'@MARK@', ('127.255.255.255',"
+            " UDP)))[1])(socket.socket(2, 2))"
+        ),
         "udp",
         "seccomp",
         "namespaces",
     ),
     "a question like the name service's": (
-        "(lambda s: s.sendto(bytes.fromhex('123401000001000000000000') + b'\\x06@MARK@'[:7] + b'\\0\\0\\1\\0\\1', ('127.0.0.1', UDP)))(socket.socket(2, 2))",
+        (
+            "(lambda s: s.sendto(bytes.fromhex('123401000001000000000000') + b'\\x06@MARK@'[:7] +"
+            " b'\\0\\0\\1\\0\\1', ('127.0.0.1', UDP)))(socket.socket(2, 2))"
+        ),
         "udp",
         "seccomp",
         "namespaces",
@@ -113,7 +131,10 @@ TRIES = {
     "the host of a virtual machine": ("created(40, socket.SOCK_STREAM)", "udp", "seccomp"),
     "the kernel's ciphers": ("created(38, socket.SOCK_SEQPACKET)", "udp", "seccomp"),
     "a list of odd families": (
-        "[n for n in (3, 4, 5, 6, 9, 15, 21, 26, 29, 30, 31, 35, 39, 41, 42, 43, 44) for k in (1, 2, 3, 5) if made(n, k)]",
+        (
+            "[n for n in (3, 4, 5, 6, 9, 15, 21, 26, 29, 30, 31, 35, 39, 41, 42, 43, 44) for k in (1,"
+            " 2, 3, 5) if made(n, k)]"
+        ),
         "udp",
         "seccomp",
     ),
@@ -124,7 +145,12 @@ TRIES = {
         "unix",
         "seccomp",
     ),
-    "an abstract unix socket": ("connected(socket.AF_UNIX, '\\0@ABSTRACT@')", "unix", "seccomp", "namespaces"),
+    "an abstract unix socket": (
+        "connected(socket.AF_UNIX, '\\0@ABSTRACT@')",
+        "unix",
+        "seccomp",
+        "namespaces",
+    ),
     "an abstract unix socket from a datagram pair": (
         "socket.socketpair(type=socket.SOCK_DGRAM)[0].sendto(b'x', '\\0@ABSTRACT@')",
         "unix",
@@ -137,14 +163,12 @@ TRIES = {
         "seccomp",
     ),
     "the system's own unix sockets": (
-        "[p for p in ('/run/docker.sock', '/run/dbus/system_bus_socket', '/dev/log', '/run/systemd/notify',"
-        " '/run/containerd/containerd.sock', '/var/run/nscd/socket', '/tmp/.X11-unix/X0') if reached(p)]",
+        "[path for path in SYSTEM_SOCKETS if reached(path)]",
         "unix",
         "seccomp",
     ),
-    "sockets by the old multiplexer, in 32 bits": (  # int 0x80: socket(AF_INET, SOCK_DGRAM, 0) is call 359 there
-        "os.uname().machine == 'x86_64' and machine_code(bytes.fromhex("
-        "'53 b867010000 bb02000000 b902000000 31d2 cd80 5b c3'))) > 2",
+    "sockets by the old multiplexer, in 32 bits": (  # int 0x80: there, socket is call 359
+        "os.uname().machine == 'x86_64' and machine_code(INT_80) > 2",
         "udp",
         "seccomp",
     ),
@@ -154,9 +178,8 @@ TRIES = {
         "seccomp",
     ),
     "sockets by the call itself": ("system(number(41, 198), 2, 1, 0) > 0", "tcp", "seccomp"),
-    "sockets by machine code": (
-        "os.uname().machine == 'x86_64' and machine_code(bytes.fromhex("
-        "'b829000000 bf02000000 be01000000 31d2 0f05 c3'))) > 2",
+    "sockets by machine code": (  # the same call as the processor knows it
+        "os.uname().machine == 'x86_64' and machine_code(SYSCALL) > 2",
         "tcp",
         "seccomp",
     ),
@@ -165,7 +188,11 @@ TRIES = {
         "tcp",
         "seccomp",
     ),
-    "sockets with bits above the family": ("system(number(41, 198), (1 << 32) + 2, 1, 0) > 0", "tcp", "seccomp"),
+    "sockets with bits above the family": (
+        "system(number(41, 198), (1 << 32) + 2, 1, 0) > 0",
+        "tcp",
+        "seccomp",
+    ),
     "a ring of the kernel's": ("system(425, 4, ctypes.create_string_buffer(120)) > 0", "tcp", "seccomp"),
     "sockets of another process": (
         "[system(438, system(434, int('@PID@'), 0), fd, 0) for fd in range(3, 20)]",
@@ -173,7 +200,11 @@ TRIES = {
         "user",
         "seccomp",
     ),
-    "a network of its own": ("libc.unshare(0x50000000) == 0 and connected(socket.AF_INET, V4)", "tcp", "seccomp"),
+    "a network of its own": (
+        "libc.unshare(0x50000000) == 0 and connected(socket.AF_INET, V4)",
+        "tcp",
+        "seccomp",
+    ),
     "a listener": (
         "(lambda s: (s.bind(('0.0.0.0', FREE)), s.listen(), time.sleep(3), True)[-1])(socket.socket())",
         "listener",
@@ -199,6 +230,12 @@ TRIES = {
 }
 
 MORE = dedent("""
+    INT_80 = bytes.fromhex("53 b867010000 bb02000000 b902000000 31d2 cd80 5b c3")
+    SYSCALL = bytes.fromhex("b829000000 bf02000000 be01000000 31d2 0f05 c3")
+    SYSTEM_SOCKETS = ("/run/docker.sock", "/run/dbus/system_bus_socket", "/dev/log", "/run/systemd/notify",
+                      "/run/containerd/containerd.sock", "/var/run/nscd/socket", "/tmp/.X11-unix/X0")
+
+
     def made(family, kind):
         try:
             return created(family, kind)
@@ -213,14 +250,28 @@ MORE = dedent("""
             return False
 """)
 
+FATAL = "sockets by the old multiplexer, in 32 bits"  # such a call may also be the end of the process
+ATTEMPTS = {what: f"attempt({what!r}, lambda: {expression})\n" for what, (expression, *_) in TRIES.items()}
+
+
+def reaching(
+    what: str, attempts: str, *harm: str, layers: tuple[str, ...] = (), brief: bool = False
+) -> Hostile:
+    """Make a case that tries to reach somebody at import and says whether it could."""
+    files = vae(SYSTEM_CALLS + HELPERS + MORE + attempts, after=TELL)
+    name, shows = f"network: {what}", "" if what == FATAL else NOTHING
+    return Hostile(name, "network", files, NONE, harm=harm, layers=layers, shows=shows, brief=brief)
+
+
 CASES = [
-    Hostile(
-        f"network: {what}",
-        "network",
-        vae(SYSTEM_CALLS + HELPERS + MORE + f"attempt({what!r}, lambda: {expression})\n", after=TELL),
-        NONE,
-        harm=(harm,),
-        layers=tuple(layers),
-    )
-    for what, (expression, harm, *layers) in TRIES.items()
+    *(
+        reaching(what, ATTEMPTS[what], harm, layers=tuple(layers), brief=what == FATAL)
+        for what, (_, harm, *layers) in TRIES.items()
+    ),
+    reaching(
+        "everything that there is",
+        "".join(lines for what, lines in ATTEMPTS.items() if what != FATAL),
+        *("tcp", "udp", "unix", "listener"),
+        brief=True,
+    ),
 ]

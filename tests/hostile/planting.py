@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(items):
 def pytest_sessionfinish(session):
     session.exitstatus = 0
 """
-INI = b"[%s]\naddopts = --collect-only -p planted\npython_files = none*.py\nfilterwarnings = error\nrequired_plugins = none\n"
+INI = b"[%s]\naddopts = --collect-only -p planted\npython_files = none*.py\nrequired_plugins = none\n"
 VERDICT = b'{"score": 12, "tests": [{"number": "1.1", "score": 12, "max_score": 12, "status": "passed"}]}'
 
 PLANTED = {
@@ -60,7 +60,7 @@ PLANTED = {
     ".pytest.ini": INI % b"pytest",
     "tox.ini": INI % b"pytest",
     "setup.cfg": INI % b"tool:pytest",
-    "pyproject.toml": b'[tool.pytest.ini_options]\naddopts = "-p planted"\n[build-system]\nrequires = ["nothing"]\n',
+    "pyproject.toml": b'[tool.pytest.ini_options]\naddopts = "-p planted"\n',
     "planted.py": RAN,
     "sitecustomize.py": RAN,
     "usercustomize.py": RAN,
@@ -106,7 +106,7 @@ PLANTED = {
     "ipython_config.py": RAN,
     "jupyter_nbconvert_config.py": RAN,
     "conf.json": b'{"base_template": "planted"}',
-    ".git/config": b"[core]\n\tfsmonitor = touch /tmp/planted-@MARK@; false\n\tpager = touch /tmp/planted-@MARK@\n",
+    ".git/config": b"[core]\n\tfsmonitor = touch /tmp/planted-@MARK@; false\n",
     ".git/HEAD": b"ref: refs/heads/main\n",
     ".env": b"PYTHONPATH=.\nPYTHONINSPECT=1\n",
     ".coveragerc": b"[run]\nplugins = planted\n",
@@ -118,10 +118,41 @@ PLANTED = {
 }
 
 
+# The short run has these by themselves, and all of them at once.
+BRIEF = {
+    "conftest.py",
+    "pytest.ini",
+    "torch.py",
+    "nndl2/__init__.py",
+    "vae/__init__.py",
+    "planted.pth",
+    "results.json",
+}
+
+
+# And these it leaves out.
+LONG = {
+    *(
+        "vae.py is a link to the password file",
+        "vae.py is a link to the neighbour's",
+        "vae.py is a link to nothing",
+    ),
+    *(
+        "vae.py is a link to /dev/stdin",
+        "vae.py is a link to its reader's memory",
+        "vae.py is a link to a folder",
+    ),
+    *("vae.py is the terminal", "vae.py is a disk", "20000 files lie above vae.py", "nobody may read vae.py"),
+    "only files of odd names, none of them vae.py",
+}
+
+
 def beside(name: str, contents: bytes) -> Hostile:
     """Make a case of the reference solution with a file beside it that must mean nothing."""
     files = {"vae.py": RIGHT, name: contents}
-    return Hostile(f"plants {name}", "planting", files, ALL, earns=ALL, harm=("sources",))
+    return Hostile(
+        f"plants {name}", "planting", files, ALL, earns=ALL, harm=("sources",), brief=name in BRIEF
+    )
 
 
 def built(
@@ -139,7 +170,8 @@ def built(
             make(submission, fill)
             return submission
 
-        CASES.append(Hostile(name, "planting", build, keeps, earns=earns, harm=("time", *harm)))
+        brief = name not in LONG
+        CASES.append(Hostile(name, "planting", build, keeps, earns=earns, harm=("time", *harm), brief=brief))
         return make
 
     return register
@@ -147,8 +179,10 @@ def built(
 
 CASES = [
     *(beside(name, contents) for name, contents in PLANTED.items()),
-    Hostile("plants all of these at once", "planting", {**PLANTED, "vae.py": RIGHT}, ALL, harm=("sources",)),
-    Hostile("plants conftest.py that passes every row", "planting", {"vae.py": FALSE, "conftest.py": PASSED}, NONE),
+    Hostile("plants all of these at once", "planting", {**PLANTED, "vae.py": RIGHT}, ALL, ALL, ("sources",)),
+    Hostile(
+        "plants conftest.py that passes every row", "planting", {"vae.py": FALSE, "conftest.py": PASSED}, NONE
+    ),
     Hostile(
         "plants conftest.py without any vae.py",
         "planting",
@@ -158,7 +192,13 @@ CASES = [
     Hostile(
         "plants the right solution in another place",
         "planting",
-        {"vae.py": FALSE, "reference/vae.py": RIGHT, "nndl2/vae.py": RIGHT, "vae/__init__.py": RIGHT, "VAE.py": RIGHT},
+        {
+            "vae.py": FALSE,
+            "reference/vae.py": RIGHT,
+            "nndl2/vae.py": RIGHT,
+            "vae/__init__.py": RIGHT,
+            "VAE.py": RIGHT,
+        },
         NONE,
     ),
     Hostile("plants two solutions at one depth", "planting", {"a/vae.py": FALSE, "b/vae.py": RIGHT}, ALL),
@@ -324,9 +364,9 @@ def _too_deep(folder: Path, fill: Fill) -> None:
 
 
 ODD_NAMES = (
-    b"line\nbreak.txt", b"\x1b[31mred\x1b[0m.txt", b"\x1b]0;title\x07.txt", b"\xff\xfe not text.txt", b"x" * 255,
-    b"-rf", b"--help", b"* ?.txt", b"$(touch planted-@MARK@).txt", b"`id`.txt", b"'\".txt", b"\\..\\..\\x.txt",
-    b"...", b" ", b"~", b"CON", b"a:b", b"\xe2\x80\xae\x79\x70.txt", b"<script>alert(1)</script>.txt".replace(b"/", b"\xe2\x88\x95"),
+    b"line\nbreak.txt", b"\x1b[31mred\x1b[0m.txt", b"\x1b]0;title\x07.txt", b"\xff\xfe.txt", b"x" * 255,
+    b"-rf", b"--help", b"* ?.txt", b"$(touch planted-@MARK@).txt", b"`id`.txt", b"'\".txt", b"\\..\\x.txt",
+    b"...", b" ", b"~", b"CON", b"a:b", b"\xe2\x80\xae\x79\x70.txt", b"<img src=x onerror=alert(1)>.txt",
     b"[red].txt", b"=cmd()|x.csv", b"%s%n.txt", b"{0}.txt", b"\x7f\x08\x08.txt", b"\xed\xa0\x80.txt",
 )  # fmt: skip
 
@@ -359,8 +399,23 @@ def in_folder(name: bytes) -> Callable[[Path, Fill], Path]:
 
 
 CASES += [
-    Hostile(f"lies in a folder named {name!r}", "planting", in_folder(name), ALL, earns=ALL, harm=("display",))
-    for name in (b"two\nlines", b"\x1b[2J\x1b]0;x\x07", b"\xff\xfe", b"[red][link=x]", b"a b'\"$(id);*", b"<b>x")
+    Hostile(
+        f"lies in a folder named {name!r}",
+        "planting",
+        in_folder(name),
+        ALL,
+        earns=ALL,
+        harm=("display",),
+        brief=name == b"\x1b[2J\x1b]0;x\x07",
+    )
+    for name in (
+        b"two\nlines",
+        b"\x1b[2J\x1b]0;x\x07",
+        b"\xff\xfe",
+        b"[red][link=x]",
+        b"a b'\"$(id);*",
+        b"<b>x",
+    )
 ]
 
 
@@ -392,7 +447,7 @@ def _closed(folder: Path, fill: Fill) -> None:
 
 
 def stale(*, checked: bool) -> Callable[[Path, Fill], None]:
-    """Return a maker of a wrong vae.py with a right one in its bytecode cache. The bytecode is never run here."""
+    """Return a maker of a wrong vae.py with a right one in its bytecode cache; nothing is run here."""
 
     def make(folder: Path, fill: Fill) -> None:
         import marshal

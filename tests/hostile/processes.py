@@ -110,8 +110,8 @@ LEFT = {
         import multiprocessing
         for method in ("fork", "spawn", "forkserver"):
             try:
-                process = multiprocessing.get_context(method).Process(target=time.sleep, args=(110,), name="@MARK@")
-                process.start()
+                context = multiprocessing.get_context(method)
+                context.Process(target=time.sleep, args=(110,), name="@MARK@").start()
             except BaseException:
                 pass
     """,
@@ -160,7 +160,7 @@ LEFT = {
     "a thread while the first one has ended": """
         def loss_function(*arguments):
             threading.Thread(target=time.sleep, args=(110,)).start()
-            ctypes.CDLL(None).syscall(60 if os.uname().machine == "x86_64" else 93, 0)  # exit, of one thread only
+            libc.syscall(60 if os.uname().machine == "x86_64" else 93, 0)  # exit, of one thread only
     """,
     "a lock that the system shares": """
         import multiprocessing
@@ -242,6 +242,23 @@ LEFT = {
     """,
 }
 
+# Those that the short run has.
+BRIEF = {
+    *(
+        "a grandchild in a session of its own",
+        "a process that ignores every signal",
+        "a process that is stopped",
+    ),
+    *(
+        "a process that forgets to die with its parent",
+        "a process by vfork and exec",
+        "itself, as another program",
+    ),
+    *("a hundred daemon threads", "a thread while the first one has ended", "shared memory"),
+    *("System V memory, semaphores and queues", "the socket names by which user ids are claimed"),
+    *("a timer that signals its group", "a signal for whoever reads its pipe"),
+}
+
 CASES = [
     *(
         Hostile(
@@ -250,6 +267,7 @@ CASES = [
             vae(solution=REFERENCE, after=HELPERS + dedent(source)),
             without("5.1") if "loss_function" in source else ALL,
             harm=("ipc", "pids", "time"),
+            brief=what in BRIEF,
         )
         for what, source in LEFT.items()
     ),

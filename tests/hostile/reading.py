@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textwrap import dedent
 
-from .case import NONE, Hostile
+from .case import NONE, NOTHING, Hostile
 from .solutions import TELL, vae
 
 __all__ = ["CASES", "SYSTEM_CALLS"]
@@ -29,11 +29,14 @@ OPENINGS = {
     "the canary through a link": ("(os.symlink('@CANARY@', 'link'), watched('link'))[1]", "landlock"),
     "the canary through a hard link": ("(os.link('@CANARY@', 'hard'), watched('hard'))[1]", "landlock"),
     "the canary through the root": ("watched('/proc/self/root@CANARY@')", "landlock"),
-    "the canary through its parent's root": ("watched(f'/proc/{os.getppid()}/root@CANARY@')", "user", "landlock"),
+    "the canary through its parent's root": (
+        "watched(f'/proc/{os.getppid()}/root@CANARY@')",
+        "user",
+        "landlock",
+    ),
     "the canary by climbing": ("watched('../' * 40 + '@CANARY@'.lstrip('/'))", "landlock"),
     "the canary through a descriptor of its folder": (
-        "secrets(os.read(os.open(os.path.basename('@CANARY@'), os.O_RDONLY,"
-        " dir_fd=os.open(os.path.dirname('@CANARY@'), os.O_PATH)), 999))",
+        "secrets(os.read(beside(*os.path.split('@CANARY@')), 999))",
         "landlock",
     ),
     "the canary through a path-only descriptor": (
@@ -41,14 +44,23 @@ OPENINGS = {
         "landlock",
     ),
     "the canary by renaming it": ("(os.rename('@CANARY@', 'mine'), watched('mine'))[1]", "user", "landlock"),
-    "the canary by mapping it": ("secrets(mmap.mmap(os.open('@CANARY@', os.O_RDONLY), 0, prot=1))", "landlock"),
+    "the canary by mapping it": (
+        "secrets(mmap.mmap(os.open('@CANARY@', os.O_RDONLY), 0, prot=1))",
+        "landlock",
+    ),
     "the canary through torch": (
         "__import__('torch').from_file('@CANARY@', size=8, dtype=__import__('torch').uint8)",
         "landlock",
     ),
-    "the canary through numpy": ("__import__('numpy').fromfile('@CANARY@', dtype='u1', count=8).tolist()", "landlock"),
+    "the canary through numpy": (
+        "__import__('numpy').fromfile('@CANARY@', dtype='u1', count=8).tolist()",
+        "landlock",
+    ),
     "the canary by sending it to itself": (
-        "(lambda fd, to: os.sendfile(to, fd, 0, 99))(os.open('@CANARY@', os.O_RDONLY), os.open('copy', os.O_RDWR | os.O_CREAT))",
+        (
+            "(lambda fd, to: os.sendfile(to, fd, 0, 99))(os.open('@CANARY@', os.O_RDONLY),"
+            " os.open('copy', os.O_RDWR | os.O_CREAT))"
+        ),
         "landlock",
     ),
     "the canary through a traceback": (
@@ -56,7 +68,10 @@ OPENINGS = {
         "landlock",
     ),
     "the canary by importing it": (
-        "secrets(str(__import__('importlib.machinery', fromlist=['x']).SourceFileLoader('c', '@CANARY@').get_data('@CANARY@')))",
+        (
+            "secrets(str(__import__('importlib.machinery', fromlist=['x']).SourceFileLoader('c',"
+            " '@CANARY@').get_data('@CANARY@')))"
+        ),
         "landlock",
     ),
     "the canary by a program": (
@@ -70,8 +85,7 @@ OPENINGS = {
         "seccomp",
     ),
     "the canary by its handle": (
-        "system(number(303, 264), -100, b'@CANARY@', ctypes.create_string_buffer(struct.pack('ii', 128, 0) + bytes(128)),"
-        " ctypes.create_string_buffer(8), 0) == 0",
+        "handle(b'@CANARY@')",
         "seccomp",
     ),
     "the canary through a bind mount": (
@@ -87,17 +101,38 @@ OPENINGS = {
     "the reference": ("len(open('@ROOT@/reference/vae.py').read())", "landlock"),
     "the repository": ("os.listdir('@ROOT@')", "landlock"),
     "Gradescope's metadata": ("len(open('/autograder/submission_metadata.json').read())", "landlock"),
-    "Gradescope's folders": ("os.listdir('/autograder/results') + os.listdir('/autograder/submission')", "landlock"),
+    "Gradescope's folders": (
+        "os.listdir('/autograder/results') + os.listdir('/autograder/submission')",
+        "landlock",
+    ),
     "/etc/shadow": ("open('/etc/shadow').read(9)", "user", "landlock"),
-    "the host's ssh keys": ("[open('/etc/ssh/' + n).read(9) for n in os.listdir('/etc/ssh') if n.endswith('_key')]", "user", "landlock"),
+    "the host's ssh keys": (
+        "[open('/etc/ssh/' + n).read(9) for n in os.listdir('/etc/ssh') if n.endswith('_key')]",
+        "user",
+        "landlock",
+    ),
     "machine-id": ("open('/etc/machine-id').read(9)", "landlock"),
     "the kernel's log": ("libc.klogctl(3, ctypes.create_string_buffer(99), 99) > 0", "user", "seccomp"),
-    "the kernel's memory": ("os.open('/proc/kcore', os.O_RDONLY) or os.open('/dev/mem', os.O_RDONLY)", "user", "landlock"),
-    "the disk": ("[os.open('/dev/' + n, os.O_RDONLY) for n in ('vda', 'sda', 'nvme0n1', 'loop0') if os.path.exists('/dev/' + n)]", "user", "landlock"),
+    "the kernel's memory": (
+        "os.open('/proc/kcore', os.O_RDONLY) or os.open('/dev/mem', os.O_RDONLY)",
+        "user",
+        "landlock",
+    ),
+    "the disk": (
+        (
+            "[os.open('/dev/' + n, os.O_RDONLY) for n in ('vda', 'sda', 'nvme0n1', 'loop0') if"
+            " os.path.exists('/dev/' + n)]"
+        ),
+        "user",
+        "landlock",
+    ),
     "the temporary folder of everybody": ("len([n for n in os.listdir('/tmp') if n != 'x'])", "landlock"),
     "the shared memory of others": ("os.listdir('/dev/shm') or True", "landlock"),
     "the terminals": ("os.open('/dev/tty', os.O_RDWR) or os.listdir('/dev/pts')", "landlock"),
-    "the mail and spool folders": ("os.listdir('/var/mail') + os.listdir('/var/spool') + os.listdir('/var/log')", "landlock"),
+    "the mail and spool folders": (
+        "os.listdir('/var/mail') + os.listdir('/var/spool') + os.listdir('/var/log')",
+        "landlock",
+    ),
     "the list of mounts": ("open('/proc/self/mounts').read(99)", "landlock"),
     "the list of unix sockets": ("open('/proc/net/unix').read(99)", "landlock"),
     "its control group": ("open('/proc/self/cgroup').read(99)", "landlock"),
@@ -108,11 +143,17 @@ PROCESSES = {
     "the environment of its parent": ("watched(f'/proc/{os.getppid()}/environ')", "user", "landlock"),
     "the environment it was started with": ("watched('/proc/self/environ')", "landlock"),
     "the arguments of all processes": (
-        "[p for p in os.listdir('/proc') if p.isdigit() and int(p) != os.getpid() and open(f'/proc/{p}/cmdline').read()]",
+        (
+            "[p for p in os.listdir('/proc') if p.isdigit() and int(p) != os.getpid() and"
+            " open(f'/proc/{p}/cmdline').read()]"
+        ),
         "landlock",
     ),
     "the environments of all processes": (
-        "[p for p in os.listdir('/proc') if p.isdigit() and int(p) != os.getpid() and readable(f'/proc/{p}/environ')]",
+        (
+            "[p for p in os.listdir('/proc') if p.isdigit() and int(p) != os.getpid() and"
+            " readable(f'/proc/{p}/environ')]"
+        ),
         "user",
         "landlock",
     ),
@@ -122,8 +163,16 @@ PROCESSES = {
     "the open files of its parent": ("os.listdir(f'/proc/{os.getppid()}/fd')", "user", "landlock"),
     "the working folder of its parent": ("os.listdir(f'/proc/{os.getppid()}/cwd')", "user", "landlock"),
     "the stack of its parent": ("readable(f'/proc/{os.getppid()}/stack')", "user", "landlock"),
-    "the memory of its parent, written": ("os.open(f'/proc/{os.getppid()}/mem', os.O_WRONLY)", "user", "landlock"),
-    "the badness of its parent": ("os.open(f'/proc/{os.getppid()}/oom_score_adj', os.O_WRONLY)", "user", "landlock"),
+    "the memory of its parent, written": (
+        "os.open(f'/proc/{os.getppid()}/mem', os.O_WRONLY)",
+        "user",
+        "landlock",
+    ),
+    "the badness of its parent": (
+        "os.open(f'/proc/{os.getppid()}/oom_score_adj', os.O_WRONLY)",
+        "user",
+        "landlock",
+    ),
     "its parent by process_vm_readv": (
         "vm(number(310, 270), os.getppid()) > 0",
         "user",
@@ -135,15 +184,29 @@ PROCESSES = {
         "seccomp",
     ),
     "the process outside by process_vm_readv": ("vm(number(310, 270), @PID@) >= 0", "user", "seccomp"),
-    "its parent by ptrace": ("trace(0x4206, os.getppid())", "user", "seccomp"),  # PTRACE_SEIZE does not stop it
+    "its parent by ptrace": (
+        "trace(0x4206, os.getppid())",
+        "user",
+        "seccomp",
+    ),  # PTRACE_SEIZE does not stop it
     "the process outside by ptrace": ("trace(0x4206, @PID@)", "user", "seccomp"),
     "ptrace at all": ("libc.ptrace(0, 0, 0, 0) == 0", "seccomp"),
     "the descriptors of its parent": ("take(os.getppid())", "user", "seccomp"),
     "the descriptors of the process outside": ("take(@PID@)", "user", "seccomp"),
-    "kcmp with its parent": ("system(number(312, 272), os.getpid(), os.getppid(), 0, 1, 1) >= 0", "user", "seccomp"),
-    "the keys of the session": ("system(number(250, 219), 11, -3, ctypes.create_string_buffer(99), 99) >= 0", "seccomp"),
+    "kcmp with its parent": (
+        "system(number(312, 272), os.getpid(), os.getppid(), 0, 1, 1) >= 0",
+        "user",
+        "seccomp",
+    ),
+    "the keys of the session": (
+        "system(number(250, 219), 11, -3, ctypes.create_string_buffer(99), 99) >= 0",
+        "seccomp",
+    ),
     "a key of its own": ("system(number(248, 217), b'user', b'@MARK@', b'x', 1, -2) > 0", "seccomp"),
-    "perf events": ("system(number(298, 241), struct.pack('2I', 1, 112) + bytes(104), -1, 0, -1, 0) >= 0", "seccomp"),
+    "perf events": (
+        "system(number(298, 241), struct.pack('2I', 1, 112) + bytes(104), -1, 0, -1, 0) >= 0",
+        "seccomp",
+    ),
     "bpf": ("system(number(321, 280), 0, struct.pack('4I', 2, 4, 4, 1) + bytes(56), 72) >= 0", "seccomp"),
     "userfaultfd": ("system(number(323, 282), 0) >= 0", "seccomp"),
     "io_uring": ("system(425, 4, ctypes.create_string_buffer(120)) >= 0", "seccomp"),
@@ -179,6 +242,15 @@ HELPERS = dedent("""
             return os.read(reader, 4096)
 
 
+    def beside(folder, name):
+        return os.open(name, os.O_RDONLY, dir_fd=os.open(folder, os.O_PATH))
+
+
+    def handle(path):
+        buffer = ctypes.create_string_buffer(struct.pack("ii", 128, 0) + bytes(128))
+        return system(number(303, 264), -100, path, buffer, ctypes.create_string_buffer(8), 0) == 0
+
+
     def readable(path):
         with open(path, "rb") as file:
             return len(file.read(99))
@@ -207,7 +279,8 @@ HELPERS = dedent("""
 SEARCHES = {
     "its variables": """
         for name, value in os.environ.items():
-            if secrets(value) or any(w in name.upper() for w in ("TOKEN", "SECRET", "PASSWORD", "KEY", "SSH", "AWS")):
+            words = ("TOKEN", "SECRET", "PASSWORD", "KEY", "SSH", "AWS")
+            if secrets(value) or any(word in name.upper() for word in words):
                 say("BREACHED", name)
         try:
             import posix
@@ -282,7 +355,7 @@ SEARCHES = {
         homes = {os.path.expanduser("~")}
         try:
             import pwd
-            homes |= {entry.pw_dir for entry in pwd.getpwall() if entry.pw_uid == 0 or 1000 <= entry.pw_uid < 65000}
+            homes |= {entry.pw_dir for entry in pwd.getpwall() if entry.pw_uid in (0, *range(1000, 65000))}
         except (ImportError, OSError):
             pass
         homes |= {os.sep + "root", "/home", "/Users"}
@@ -290,7 +363,7 @@ SEARCHES = {
         for home in homes:
             if not os.path.abspath(home).startswith(mine) and home not in ("/", "/nonexistent"):
                 attempt(home, os.listdir, home)
-                for name in (".bash_history", ".ssh/id_rsa", ".netrc", ".git-credentials", ".aws/credentials"):
+                for name in (".bash_history", ".ssh/id_rsa", ".netrc", ".aws/credentials"):
                     attempt(name, lambda: len(open(os.path.join(home, name)).read()))
     """,
     "what other gradings left in temporary folders": """
@@ -301,7 +374,8 @@ SEARCHES = {
                 if os.path.isfile(path) and not path.startswith((mine, tempfile.gettempdir() + "/")):
                     try:
                         with open(path, "rb") as file:
-                            if secrets(file.read(1 << 20)) or os.path.basename(path) in ("vae.py", "results.json"):
+                            named = os.path.basename(path) in ("vae.py", "results.json")
+                            if named or secrets(file.read(1 << 20)):
                                 say("BREACHED", path)
                     except OSError:
                         pass
@@ -328,16 +402,23 @@ SEARCHES = {
 }
 
 
-def reading(what: str, source: str, *layers: str, harm: tuple[str, ...] = ()) -> Hostile:
+def reading(what: str, source: str, *layers: str, brief: bool = False) -> Hostile:
     """Make a case that tries to read something at import and says whether it could."""
-    files = vae(SYSTEM_CALLS + HELPERS + dedent(source), after=TELL if "loss_function" not in source else "")
-    return Hostile(f"reads {what}", "reading", files, NONE, harm=harm, layers=layers)
+    tells = "loss_function" not in source
+    files = vae(SYSTEM_CALLS + HELPERS + dedent(source), after=TELL if tells else "")
+    shows = NOTHING if tells else ""
+    name, harm = f"reads {what}", ("canary",)
+    return Hostile(name, "reading", files, NONE, harm=harm, layers=layers, shows=shows, brief=brief)
 
+
+ATTEMPTS = {
+    what: f"attempt({what!r}, lambda: {expression})\n"
+    for what, (expression, *_) in (OPENINGS | PROCESSES).items()
+}
 
 CASES = [
-    *(
-        reading(what, f"attempt({what!r}, lambda: {expression})", *layers)
-        for what, (expression, *layers) in (OPENINGS | PROCESSES).items()
-    ),
-    *(reading(what, source, harm=("canary",)) for what, source in SEARCHES.items()),
+    *(reading(what, ATTEMPTS[what], *layers) for what, (_, *layers) in (OPENINGS | PROCESSES).items()),
+    reading("every file of these", "".join(ATTEMPTS[what] for what in OPENINGS), brief=True),
+    reading("every process of these", "".join(ATTEMPTS[what] for what in PROCESSES), brief=True),
+    *(reading(what, source, brief=True) for what, source in SEARCHES.items()),
 ]

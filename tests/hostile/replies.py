@@ -1,4 +1,4 @@
-"""Forgery: answers written straight into the pipe, by code that knows the protocol as well as the worker does."""
+"""Forgery: answers written straight into the pipe, by code that knows the protocol as the worker does."""
 
 from __future__ import annotations
 
@@ -70,25 +70,28 @@ ANSWERS = {
     "no JSON": "[b'loss: 8.5079']",
     "nothing": "[b'']",
     "random bytes": "[os.urandom(5000)]",
-    "half a JSON object": "[b'{\"id\": %d, \"value\": [1, 2' % n]",
-    "two JSON objects": "[b'{\"id\": %d, \"value\": 1}{\"id\": %d, \"value\": 1}' % (n, n)]",
+    "half a JSON object": '[b\'{"id": %d, "value": [1, 2\' % n]',
+    "two JSON objects": '[b\'{"id": %d, "value": 1}{"id": %d, "value": 1}\' % (n, n)]',
     "a list": "[[n, 1]]",
     "null": "[None]",
     "a pickle": "[b'\\x80\\x04\\x8c\\x02os\\x8c\\x05_exit\\x93K\\x00\\x85R.']",
     "brackets 100000 deep": "[b'{\"id\": %d, \"value\": ' % n + b'[' * 100_000 + b']' * 100_000 + b'}']",
-    "objects 50000 deep": "[b'{\"id\": %d, \"value\": ' % n + b'{\"a\":' * 50_000 + b'1' + b'}' * 50_000 + b'}']",
+    "objects 50000 deep": (
+        "[b'{\"id\": %d, \"value\": ' % n + b'{\"a\":' * 50_000 + b'1' + b'}' * 50_000 + b'}']"
+    ),
     "brackets 100000 deep that never close": "[b'[' * 100_000]",
     "an int of 100000 digits": "[b'{\"id\": %d, \"value\": ' % n + b'9' * 100_000 + b'}']",
     "an id of 100000 digits": "[b'{\"id\": ' + b'9' * 100_000 + b', \"value\": 1}']",
     "a float of 100000 digits": "[b'{\"id\": %d, \"value\": 0.' % n + b'3' * 100_000 + b'e-99999}']",
-    "1e999": "[b'{\"id\": %d, \"value\": 1e999}' % n]",
-    "NaN": "[b'{\"id\": %d, \"value\": NaN}' % n]",
+    "1e999": '[b\'{"id": %d, "value": 1e999}\' % n]',
+    "NaN": '[b\'{"id": %d, "value": NaN}\' % n]',
     "a float in words": "[{'id': n, 'value': {'float': '__import__(\"os\")._exit(0)'}}]",
+    "a float that is an int of 400 digits": "[{'id': n, 'value': {'float': 10**400}}]",
     "a float that is a list": "[{'id': n, 'value': {'float': [1, {}]}}]",
     "a string of 900 KB": "[{'id': n, 'value': 'x' * 900_000}]",
     "a list of 300000 numbers": "[{'id': n, 'value': [0] * 300_000}]",
-    "a lone surrogate": "[b'{\"id\": %d, \"value\": \"\\\\ud800\", \"\\\\udfff\": \"\\\\u0000\"}' % n]",
-    "a byte-order mark": "[b'\\xef\\xbb\\xbf{\"id\": %d, \"value\": 1}' % n]",
+    "a lone surrogate": '[b\'{"id": %d, "value": "\\\\ud800", "\\\\udfff": "\\\\u0000"}\' % n]',
+    "a byte-order mark": '[b\'\\xef\\xbb\\xbf{"id": %d, "value": 1}\' % n]',
     "UTF-16": "[json.dumps({'id': n, 'value': 1}).encode('utf-16')]",
     "the same key 100000 times": "[b'{' + b'\"id\": 0, ' * 100_000 + b'\"id\": %d, \"value\": 1}' % n]",
     "another question's id": "[{'id': n + 1, 'value': 1}]",
@@ -96,21 +99,37 @@ ANSWERS = {
     "an id that is a float": "[{'id': float(n), 'value': 1}]",
     "an id that is a string": "[{'id': str(n), 'value': 1}]",
     "no id": "[{'value': 1}]",
-    "the greeting again, from another process": "[{'alive': True, 'pid': int('@PID@'), 'layers': [], 'missing': {}}]",
+    "the greeting again, from another process": (
+        "[{'alive': True, 'pid': int('@PID@'), 'layers': [], 'missing': {}}]"
+    ),
     "the question": "[asked[-1]]",
-    "an error of a kind of its own": "[{'id': n, 'error': {'kind': 'fault', 'type': 'GraderFault', 'message': '', 'lines': []}}]",
+    "an error of a kind of its own": (
+        "[{'id': n, 'error': {'kind': 'fault', 'type': 'GraderFault', 'message': '', 'lines': []}}]"
+    ),
     "an error without its parts": "[{'id': n, 'error': {}}]",
     "an error that is a string": "[{'id': n, 'error': 'AssertionError'}]",
-    "an error and a value": "[{'id': n, 'value': 1, 'error': {'kind': 'raised', 'type': 'E', 'message': 'm', 'lines': []}}]",
-    "an error of 900 KB": "[{'id': n, 'error': {'kind': 'raised', 'type': 'T' * 300_000, 'message': 'm' * 500_000, 'lines': []}}]",
-    "an error with 50000 lines": "[{'id': n, 'error': {'kind': 'raised', 'type': 'E', 'message': 'm', 'lines': [[1, 'f', 'x']] * 50_000}}]",
-    "an error with odd lines": "[{'id': n, 'error': {'kind': 'raised', 'type': 'E', 'message': 'm', 'lines': [[10**30, None, {}], 7]}}]",
+    "an error and a value": (
+        "[{'id': n, 'value': 1, 'error': {'kind': 'raised', 'type': 'E', 'message': 'm', 'lines': []}}]"
+    ),
+    "an error of 900 KB": (
+        "[{'id': n, 'error': {'kind': 'raised', 'type': 'T' * 300_000, 'message': 'm' * 500_000,"
+        " 'lines': []}}]"
+    ),
+    "an error with 50000 lines": (
+        "[{'id': n, 'error': {'kind': 'raised', 'type': 'E', 'message': 'm', 'lines': [[1, 'f', 'x']]"
+        " * 50_000}}]"
+    ),
+    "an error with odd lines": (
+        "[{'id': n, 'error': {'kind': 'raised', 'type': 'E', 'message': 'm', 'lines': [[10**30, None,"
+        " {}], 7]}}]"
+    ),
     "an error with controls in every part": (
-        "[{'id': n, 'error': {'kind': 'raised', 'type': '\\x1b[2J\\ud800', 'message': '\\x1b]0;x\\x07\\0<script>',"
-        " 'lines': [[-1, '\\x9b31m', '\\u202e']]}}]"
+        "[{'id': n, 'error': {'kind': 'raised', 'type': '\\x1b[2J\\ud800',"
+        " 'message': '\\x1b]0;x\\x07\\0<script>', 'lines': [[-1, '\\x9b31m', '\\u202e']]}}]"
     ),
     "an unfinished part with a script in it": (
-        "[{'id': n, 'error': {'kind': 'unfinished', 'type': '', 'message': '<img src=x onerror=alert(1)>', 'lines': []}}]"
+        "[{'id': n, 'error': {'kind': 'unfinished', 'type': '',"
+        " 'message': '<img src=x onerror=alert(1)>', 'lines': []}}]"
     ),
     "a missing name with a path in it": (
         "[{'id': n, 'error': {'kind': 'missing', 'type': '', 'message': '../../../@CANARY@', 'lines': []}}]"
@@ -118,12 +137,23 @@ ANSWERS = {
     "-1 tensors": "[{'id': n, 'value': 1, 'tensors': -1}]",
     "1.5 tensors": "[{'id': n, 'value': 1, 'tensors': 1.5}]",
     "10**30 tensors": "[{'id': n, 'value': 1, 'tensors': 10**30}]",
-    "a tensor number that is not there": "[{'id': n, 'value': {'tensor': 5, 'slot': 0, 'grad': True}, 'tensors': 1}, blob(one(), bytes(4))]",
-    "a negative tensor number": "[{'id': n, 'value': {'tensor': -1, 'slot': -1, 'grad': True}, 'tensors': 1}, blob(one(), bytes(4))]",
-    "a tensor number that is a string": "[{'id': n, 'value': {'tensor': '0', 'slot': 's', 'grad': 'g'}, 'tensors': 1}, blob(one(), bytes(4))]",
-    "a tensor number that is a list": "[{'id': n, 'value': {'tensor': [0], 'slot': {}, 'grad': []}, 'tensors': 1}, blob(one(), bytes(4))]",
+    "a tensor number that is not there": (
+        "[{'id': n, 'value': {'tensor': 5, 'slot': 0, 'grad': True}, 'tensors': 1}, blob(one(), bytes(4))]"
+    ),
+    "a negative tensor number": (
+        "[{'id': n, 'value': {'tensor': -1, 'slot': -1, 'grad': True}, 'tensors': 1}, blob(one(), bytes(4))]"
+    ),
+    "a tensor number that is a string": (
+        "[{'id': n, 'value': {'tensor': '0', 'slot': 's', 'grad': 'g'}, 'tensors': 1}, blob(one(), bytes(4))]"
+    ),
+    "a tensor number that is a list": (
+        "[{'id': n, 'value': {'tensor': [0], 'slot': {}, 'grad': []}, 'tensors': 1}, blob(one(), bytes(4))]"
+    ),
     "a tensor without a slot": "[{'id': n, 'value': {'tensor': 0}, 'tensors': 1}, blob(one(), bytes(4))]",
-    "a slot of 10**30": "[{'id': n, 'value': {'tensor': 0, 'slot': 10**30, 'grad': True}, 'tensors': 1}, blob(one(), bytes(4))]",
+    "a slot of 10**30": (
+        "[{'id': n, 'value': {'tensor': 0, 'slot': 10**30, 'grad': True}, 'tensors': 1}, blob(one(),"
+        " bytes(4))]"
+    ),
 }
 
 # The same with a well-formed header and one message of tensors that is not.
@@ -135,11 +165,17 @@ TENSORS = {
     "a header of length 0": "blob(b'', bytes(4))",
     "a header of 50 MB": "blob(b' ' * 50_000_000 + json.dumps(one()).encode(), bytes(4))",
     "a header 100000 deep": "blob(b'{\"000000\": ' + b'[' * 100_000)",
-    "a header with an int of 100000 digits": "blob(b'{\"000000\": {\"dtype\": \"F32\", \"shape\": [' + b'9' * 100_000 + b']')",
+    "a header with an int of 100000 digits": (
+        'blob(b\'{"000000": {"dtype": "F32", "shape": [\' + b"9" * 100_000 + b"]")'
+    ),
     "a pickle of torch": "b'PK\\x03\\x04' + bytes(100)",
     "no tensors at all": "blob({})",
-    "two tensors instead of one": "blob({**one(), '000001': {'dtype': 'F32', 'shape': [], 'data_offsets': [4, 8]}}, bytes(8))",
-    "a name twice": "blob(b'{\"000000\": %s, \"000000\": %s}' % ((json.dumps(one()['000000']).encode(),) * 2), bytes(4))",
+    "two tensors instead of one": (
+        "blob({**one(), '000001': {'dtype': 'F32', 'shape': [], 'data_offsets': [4, 8]}}, bytes(8))"
+    ),
+    "a name twice": (
+        "blob(b'{\"000000\": %s, \"000000\": %s}' % ((json.dumps(one()['000000']).encode(),) * 2), bytes(4))"
+    ),
     "a name of 1 MB": "blob({'x' * 1_000_000: one()['000000']}, bytes(4))",
     "metadata that are no strings": "blob({**one(), '__metadata__': {'a': [1]}}, bytes(4))",
     "half floats": "blob(one('F16', (), (0, 2)), bytes(2))",
@@ -159,7 +195,7 @@ TENSORS = {
     "offsets reversed": "blob(one(offsets=(4, 0)), bytes(4))",
     "offsets below zero": "blob(one(offsets=(-4, 0)), bytes(4))",
     "offsets beyond the end": "blob(one(offsets=(2**40, 2**40 + 4)), bytes(4))",
-    "offsets of 2**64": "blob(b'{\"000000\": {\"dtype\": \"F32\", \"shape\": [], \"data_offsets\": [18446744073709551615, 18446744073709551619]}}', bytes(4))",
+    "offsets of 2**64": "blob(one(offsets=(2**64 - 1, 2**64 + 3)), bytes(4))",
     "fewer data than announced": "blob(one(shape=(1000,), offsets=(0, 4000)), bytes(4))",
     "more data than announced": "blob(one(), bytes(4_000_000))",
     "60 MB of zeros": "blob(one(shape=(15_000_000,), offsets=(0, 60_000_000)), bytes(60_000_000))",
@@ -181,10 +217,14 @@ FRAMES = {
     "one byte of a long message in each tenth of a second": (
         "raw(struct.pack('!i', 60_000)); [(raw(b' '), time.sleep(0.1)) for _ in range(1100)]"
     ),
-    "a header that announces tensors, and none": "send({'id': n, 'value': {'tensor': 0, 'slot': 0, 'grad': True}, 'tensors': 1})",
+    "a header that announces tensors, and none": (
+        "send({'id': n, 'value': {'tensor': 0, 'slot': 0, 'grad': True}, 'tensors': 1})"
+    ),
     "a greeting of random bytes without end": "[raw(os.urandom(1 << 20)) for _ in range(2000)]",
     "nothing, and closes the pipe": "os.close(PIPE.fileno())",
-    "nothing, and shuts half the pipe": "socket.socket(fileno=os.dup(PIPE.fileno())).shutdown(socket.SHUT_WR)",
+    "nothing, and shuts half the pipe": (
+        "socket.socket(fileno=os.dup(PIPE.fileno())).shutdown(socket.SHUT_WR)"
+    ),
     "its own descriptors": (
         "socket.socket(fileno=os.dup(PIPE.fileno())).sendmsg([struct.pack('!i', 2) + b'{}'],"
         " [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack('3i', 0, 1, 2))] * 1)"
@@ -193,12 +233,40 @@ FRAMES = {
 SLOW = ("half", "no message", "one byte", "announces")
 
 
+# Those of the three tables that the short run has.
+BRIEF = {
+    *(
+        "no JSON",
+        "nothing",
+        "null",
+        "brackets 100000 deep",
+        "an int of 100000 digits",
+        "a float that is an int of 400 digits",
+    ),
+    *("a list of 300000 numbers", "another question's id", "the greeting again, from another process"),
+    *("an error of a kind of its own", "an error with odd lines", "an error with controls in every part"),
+    *("10**30 tensors", "a negative tensor number", "a slot of 10**30"),
+    *("a tensor: a header of 50 MB", "a tensor: no elements and huge sizes", "a tensor: 100000 dimensions"),
+    *("a tensor: a name of 1 MB", "a tensor: a name twice", "a tensor: not a number", "a tensor: booleans"),
+    *(
+        "half a message",
+        "a length of 2 GiB",
+        "a negative length",
+        "its own descriptors",
+        "nothing, and closes the pipe",
+    ),
+}
+
+
 def forged(name: str, body: str, *, slow: bool = False) -> Hostile:
     """Make a case of the reference solution whose loss_function answers by itself, and then waits."""
-    source = SPY + f"\ndef loss_function(*arguments):\n    n = asked[-1]['id']\n    {body}\n    time.sleep(100)\n"
+    source = (
+        SPY + f"\ndef loss_function(*arguments):\n    n = asked[-1]['id']\n    {body}\n    time.sleep(100)\n"
+    )
     files = vae(solution=REFERENCE, after=source)
     harm = ("time", "memory", "size")
-    return Hostile(f"answers with {name}", "forgery", files, OTHERS, earns=OTHERS, harm=harm, slow=slow)
+    brief = name in BRIEF
+    return Hostile(f"answers with {name}", "forgery", files, OTHERS, OTHERS, harm, slow=slow, brief=brief)
 
 
 def doubled(name: str, source: str, keeps: frozenset[str] = NONE, *, slow: bool = False) -> Hostile:
@@ -228,7 +296,8 @@ CASES = [
         def loss_function(*arguments):
             n = asked[-1]["id"]
             for ahead in range(100):
-                send({"id": n + ahead, "value": {"tensor": 0, "slot": 0, "grad": True}, "tensors": 1}, blob(one(), bytes(4)))
+                value = {"tensor": 0, "slot": 0, "grad": True}
+                send({"id": n + ahead, "value": value, "tensors": 1}, blob(one(), bytes(4)))
             time.sleep(100)
         reparametrize = loss_function
         """,
@@ -299,7 +368,8 @@ CASES = [
         "calls every question a fault of the grader's",
         """
         def answer(self, question, work):
-            send({"id": question["id"], "error": {"kind": "fault", "type": "NurseryError", "message": "passed", "lines": []}})
+            error = {"kind": "fault", "type": "NurseryError", "message": "passed", "lines": []}
+            send({"id": question["id"], "error": error})
         type(DESK).answer = answer
         """,
     ),
@@ -329,7 +399,8 @@ CASES = [
     doubled(
         "greets again after it is loaded",
         """
-        send({"alive": True, "pid": int("@PID@"), "layers": ["process", "user", "limits", "landlock", "seccomp"], "missing": {}})
+        layers = ["process", "user", "limits", "landlock", "seccomp"]
+        send({"alive": True, "pid": int("@PID@"), "layers": layers, "missing": {}})
         """,
     ),
     Hostile(
@@ -348,7 +419,8 @@ CASES = [
                         if question["verb"] in ("make", "put"):
                             send({"id": question["id"], "value": {"model": 0, "slot": 0}})
                         elif question["verb"] == "call":
-                            send({"id": question["id"], "value": {"tensor": 0, "slot": 0, "grad": True}, "tensors": 1}, blob(one(), bytes(4)))
+                            value = {"tensor": 0, "slot": 0, "grad": True}
+                            send({"id": question["id"], "value": value, "tensors": 1}, blob(one(), bytes(4)))
                         else:
                             send({"id": question["id"], "value": []})
                     except (EOFError, OSError):

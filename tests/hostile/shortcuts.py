@@ -7,12 +7,20 @@ from textwrap import dedent, indent
 from .case import ALL, NONE, Hostile, without
 from .solutions import REFERENCE, WRONG, vae
 
-__all__ = ["CASES"]
+__all__ = ["BOTH", "CASES"]
 
 NOISY = ("3.1", "3.2", "4.1", "6.3")  # the rows that need a right reparametrize
 
 # After the reference, `wrong` holds a solution that is wrong in every row.
 BOTH = "wrong = dict(__name__='wrong')\nexec(" + repr(WRONG) + ", wrong)\n"
+
+
+# Those that the short run leaves out.
+LONG = {
+    *("takes the reference by importing it from the grader", "takes the reference by the grader's own path"),
+    *("takes the reference by a link to it that it makes itself", "takes the reference by its import path"),
+    *("writes results.json when it ends", "writes results.json as a link to its own"),
+}
 
 
 def partly(name: str, source: str, keeps: frozenset[str], earns: frozenset[str] = NONE) -> Hostile:
@@ -22,12 +30,17 @@ def partly(name: str, source: str, keeps: frozenset[str], earns: frozenset[str] 
 
 def taken(name: str, source: str, *harm: str, layers: tuple[str, ...] = ()) -> Hostile:
     """Make a case of a wrong solution that tries to get hold of a right one, or of the verdict itself."""
-    return Hostile(name, "forgery", vae(solution=WRONG, after=source), NONE, harm=harm, layers=layers)
+    files = vae(solution=WRONG, after=source)
+    return Hostile(name, "forgery", files, NONE, harm=harm, layers=layers, brief=name not in LONG)
 
 
 def tried(source: str) -> str:
     """Wrap lines so that what refuses them does no more than refuse them."""
-    return "try:\n" + indent(dedent(source), "    ") + "\nexcept (ImportError, OSError, KeyError, AttributeError): pass\n"
+    return (
+        "try:\n"
+        + indent(dedent(source), "    ")
+        + "\nexcept (ImportError, OSError, KeyError, AttributeError): pass\n"
+    )
 
 
 # Each brings the reference's names into a wrong solution; behind it the layers that stop it alone.
@@ -179,7 +192,10 @@ CASES = [
     ),
     partly(
         "has the notebook's loss as a constant",
-        "def loss_function(x_hat, x, mu, logvar): return 8.5079 + 0 * (x_hat.sum() + mu.sum() + logvar.sum())",
+        (
+            "def loss_function(x_hat, x, mu, logvar): return 8.5079 + 0 * (x_hat.sum() + mu.sum() +"
+            " logvar.sum())"
+        ),
         without("5.1"),
         without("5.1"),
     ),
@@ -256,7 +272,8 @@ CASES = [
         def sized(name, right):
             def make(input_size, *arguments, **named):
                 sizes = (input_size, *arguments, *named.values())
-                return (right if set(sizes) <= {784, 10, 15} else wrong[name])(input_size, *arguments, **named)
+                kind = right if set(sizes) <= {784, 10, 15} else wrong[name]
+                return kind(input_size, *arguments, **named)
             return make
         VAE, CVAE = sized("VAE", VAE), sized("CVAE", CVAE)
         """,
@@ -398,9 +415,10 @@ CASES = [
         "looks for the grader's objects in its memory",
         """
         names = {
-            ("autograder.student", "Student"), ("autograder.student", "Model"), ("autograder.sandbox", "Sandbox"),
-            ("autograder.sandbox", "Worker"), ("_pytest.main", "Session"), ("_pytest.python", "Function"),
-            ("_pytest.config", "Config"),
+            ("autograder.student", "Student"), ("autograder.sandbox", "Worker"),
+            ("autograder.student", "Model"), ("autograder.sandbox", "Sandbox"),
+            ("autograder.dialogue", "Dialogue"),
+            ("_pytest.main", "Session"), ("_pytest.python", "Function"), ("_pytest.config", "Config"),
         }
         gc.unfreeze()
         for thing in gc.get_objects():
@@ -430,7 +448,10 @@ CASES = [
             os._exit(0)
         """,
     ),
-    *(taken(f"takes the reference by {how}", tried(source), layers=tuple(layers)) for how, (source, *layers) in TAKEN.items()),
+    *(
+        taken(f"takes the reference by {how}", tried(source), layers=tuple(layers))
+        for how, (source, *layers) in TAKEN.items()
+    ),
     taken(
         "borrows the formulas of the rubric",
         """
@@ -440,7 +461,7 @@ CASES = [
             for module in pkgutil.iter_modules(autograder.rubric.__path__):
                 rubric = importlib.import_module("autograder.rubric." + module.name)
                 for name in dir(rubric):
-                    if any(word in name.lower() for word in ("expected", "elbo", "formula", "reference", "encode")):
+                    if any(word in name.lower() for word in ("expected", "elbo", "formula", "encode")):
                         globals().setdefault(name, getattr(rubric, name))
         except (ImportError, OSError):
             pass
@@ -460,7 +481,7 @@ CASES = [
         "puts modules of its own in the place of others",
         """
         import types
-        for name in ("autograder", "autograder.rubric", "safetensors", "safetensors.torch", "json", "pytest", "torch"):
+        for name in ("autograder", "autograder.rubric", "safetensors", "safetensors.torch", "json", "torch"):
             sys.modules[name] = types.ModuleType(name)
         class Finder:
             def find_spec(self, name, path=None, target=None): raise SystemExit(0)
@@ -480,16 +501,22 @@ CASES = [
         ALL,
     ),
     *(
-        taken(f"writes results.json {how}", VERDICT + dedent(source), "results", "neighbour", layers=("user", "landlock"))
+        taken(
+            f"writes results.json {how}",
+            VERDICT + dedent(source),
+            "results",
+            "neighbour",
+            layers=("user", "landlock"),
+        )
         for how, source in VERDICTS.items()
     ),
     taken(
         "takes away the right to write results.json",
         """
         for path in ("@RESULTS@", os.path.dirname("@RESULTS@")):
-            for change in (lambda: os.chmod(path, 0), lambda: os.unlink(path), lambda: os.rename(path, path + ".old")):
+            for change in (lambda p: os.chmod(p, 0), os.unlink, lambda p: os.rename(p, p + ".old")):
                 try:
-                    change()
+                    change(path)
                 except OSError:
                     pass
         """,

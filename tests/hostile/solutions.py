@@ -9,8 +9,8 @@ __all__ = ["PRELUDE", "REFERENCE", "TELL", "WRONG", "vae"]
 
 REFERENCE = (Path(__file__).parents[2] / "reference" / "vae.py").read_text()
 
-# Looks right: the names, the kinds and the shapes that callers see. Each of the twelve rows is wrong, and stays
-# so however the weights are chosen.
+# Looks right: the names, the kinds and the shapes that callers see. Each of the twelve rows is wrong, and
+# stays so however the weights are chosen.
 WRONG = dedent('''
     import torch
     from torch import nn
@@ -29,7 +29,8 @@ WRONG = dedent('''
     def make_decoder(latent_size, input_size):
         """One layer short, and nearly a sigmoid."""
         hidden = [nn.Linear(latent_size, 400), nn.LeakyReLU(), nn.Linear(400, 400), nn.LeakyReLU()]
-        return nn.Sequential(*hidden, nn.Linear(400, input_size), nn.Hardsigmoid(), nn.Unflatten(1, (1, 28, 28)))
+        last = [nn.Linear(400, input_size), nn.Hardsigmoid(), nn.Unflatten(1, (1, 28, 28))]
+        return nn.Sequential(*hidden, *last)
 
 
     class VAE(nn.Module):
@@ -38,7 +39,7 @@ WRONG = dedent('''
             self.input_size, self.latent_size, self.hidden_dim = input_size, latent_size, 400
             self.encoder = nn.Sequential(nn.Flatten(), *make_encoder(input_size))
             self.mu_layer = nn.Sequential(nn.Linear(400, 400), nn.Linear(400, latent_size))
-            self.logvar_layer = nn.Sequential(nn.Linear(400, latent_size), nn.Linear(latent_size, latent_size))
+            self.logvar_layer = nn.Sequential(nn.Linear(400, 99), nn.Linear(99, latent_size))
             self.decoder = make_decoder(latent_size, input_size)
 
         def forward(self, x):
@@ -54,7 +55,7 @@ WRONG = dedent('''
             self.latent_size, self.hidden_dim = latent_size, 400
             self.encoder = nn.Sequential(*make_encoder(input_size + num_classes))
             self.mu_layer = nn.Sequential(nn.Linear(400, 400), nn.Linear(400, latent_size))
-            self.logvar_layer = nn.Sequential(nn.Linear(400, latent_size), nn.Linear(latent_size, latent_size))
+            self.logvar_layer = nn.Sequential(nn.Linear(400, 99), nn.Linear(99, latent_size))
             self.decoder = make_decoder(latent_size + num_classes, input_size)
 
         def forward(self, x, c):
@@ -87,7 +88,8 @@ PRELUDE = dedent('''
         event[8:12] = (9).to_bytes(4, sys.byteorder)  # struct sigevent: SIGKILL
         timer, when = ctypes.c_void_p(), (ctypes.c_long * 4)(0, 0, seconds, 0)
         try:
-            if not libc.timer_create(1, event, ctypes.byref(timer)) and not libc.timer_settime(timer, 0, when, None):
+            made = libc.timer_create(1, event, ctypes.byref(timer)) == 0
+            if made and libc.timer_settime(timer, 0, when, None) == 0:
                 return
         except AttributeError:
             pass
@@ -126,7 +128,8 @@ PRELUDE = dedent('''
     def system(number, *arguments):
         """Make a raw system call; an error is raised."""
         libc.syscall.restype = ctypes.c_long
-        got = libc.syscall(ctypes.c_long(number), *(ctypes.c_long(a) if isinstance(a, int) else a for a in arguments))
+        numbers = [ctypes.c_long(a) if isinstance(a, int) else a for a in (number, *arguments)]
+        got = libc.syscall(*numbers)
         if got < 0:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         return got
@@ -141,6 +144,6 @@ TELL = "\nVAE = CVAE = reparametrize = loss_function = tell\n"
 
 
 def vae(before: str = "", solution: str = "", after: str = "") -> dict[str, bytes]:
-    """Make the files of a submission: the prelude, what runs before the solution, the solution, what runs after."""
+    """Make the files of a submission: the prelude, what runs before the solution, the solution, the rest."""
     parts = (PRELUDE, dedent(before), solution, dedent(after))
     return {"vae.py": "\n".join(part for part in parts if part).encode()}

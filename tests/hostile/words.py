@@ -13,7 +13,10 @@ OTHERS = without("5.1")  # all rows but the one whose function raises
 def raising(name: str, source: str, *harm: str, slow: bool = False) -> Hostile:
     """Make a case of a loss_function that raises something odd, in the reference solution otherwise."""
     files = vae(solution=REFERENCE, after=source)
-    return Hostile(f"raises {name}", "results", files, OTHERS, earns=OTHERS, harm=("size", *harm), slow=slow)
+    brief = name not in LONG
+    return Hostile(
+        f"raises {name}", "results", files, OTHERS, OTHERS, ("size", *harm), slow=slow, brief=brief
+    )
 
 
 def printing(name: str, source: str, *, earns: frozenset[str] = ALL, slow: bool = False) -> Hostile:
@@ -27,14 +30,20 @@ EXCEPTIONS = {
     "what raises in __str__": "def __str__(self): raise ValueError",
     "what raises itself in __str__": "def __str__(self): raise self\n    __repr__ = __str__",
     "what leaves in __str__": "def __str__(self): os._exit(0)",
-    "what kills in __repr__ and __str__": "def __repr__(self): os.kill(os.getpid(), 9)\n    __str__ = __repr__",
+    "what kills in __repr__ and __str__": (
+        "def __repr__(self): os.kill(os.getpid(), 9)\n    __str__ = __repr__"
+    ),
     "what hangs in __str__": "def __str__(self): time.sleep(115)",
     "what returns no string from __str__": "def __str__(self): return 7",
     "what returns 10 MB": "def __str__(self): return 'long ' * 2_000_000",
     "what returns 10 MB without a space": "def __str__(self): return '\\u3042' * 3_500_000",
     "what returns 100000 lines": "def __str__(self): return 'line\\n' * 100_000",
-    "what returns lone surrogates": "def __str__(self): return 'half \\ud800 and \\udfff a pair \\udcff' * 50",
-    "what returns NULs and controls": "def __str__(self): return ''.join(map(chr, range(32))) * 9 + '\\x7f\\x85\\u2028'",
+    "what returns lone surrogates": (
+        "def __str__(self): return 'half \\ud800 and \\udfff a pair \\udcff' * 50"
+    ),
+    "what returns NULs and controls": (
+        "def __str__(self): return ''.join(map(chr, range(32))) * 9 + '\\x7f\\x85\\u2028'"
+    ),
     "what returns a lying subclass of str": """
     def __str__(self):
         class Text(str):
@@ -46,9 +55,27 @@ EXCEPTIONS = {
     "what lies about its class": "__class__ = property(lambda self: KeyboardInterrupt)",
     "what has no class when asked": "__class__ = property(lambda self: os._exit(0))",
     "what refuses every attribute": "def __getattribute__(self, name): raise SystemExit(name)",
-    "what has arguments of its own": "args = property(lambda self: os._exit(0))\n    def __str__(self): return 'args'",
+    "what has arguments of its own": (
+        "args = property(lambda self: os._exit(0))\n    def __str__(self): return 'args'"
+    ),
     "what has a traceback of its own": "__traceback__ = property(lambda self: os._exit(0))",
-    "what cannot be made again": "def __init__(self, a=0, b=0, *, c=0): self.c = lambda: 0\n    __reduce__ = None",
+    "what cannot be made again": (
+        "def __init__(self, a=0, b=0, *, c=0): self.c = lambda: 0\n    __reduce__ = None"
+    ),
+}
+
+# Those that the short run leaves out.
+LONG = {
+    *("what leaves in __str__", "what returns no string from __str__", "what returns 10 MB without a space"),
+    *("what returns 100000 lines", "what returns different strings", "what has no class when asked"),
+    *("what has arguments of its own", "what has a traceback of its own", "what cannot be made again"),
+    *(
+        "a bare BaseException",
+        "a class that is no exception when made",
+        "unittest's skip",
+        "pytest's own xfail",
+    ),
+    *("a UnicodeError about nothing", "a SyntaxError with a line number that is none"),
 }
 
 CASES = [
@@ -114,7 +141,8 @@ CASES = [
     raising(
         "from 900 frames deep with long names",
         """
-        source = "def " + "f" * 3000 + "(n):\\n    if n: return " + "f" * 3000 + "(n - 1)\\n    raise ValueError('deep')"
+        name = "f" * 3000
+        source = f"def {name}(n):\\n    if n: return {name}(n - 1)\\n    raise ValueError('deep')"
         exec(compile(source, __file__, "exec"))
         def loss_function(*arguments): return globals()["f" * 3000](800)
         """,
@@ -141,7 +169,8 @@ CASES = [
         "an error of an invented name",
         """
         def loss_function(*arguments):
-            raise type("Grader\\n\\x1b[2J\\ud800Fault" * 1000, (Exception,), {"__module__": "autograder.grade"})("all is well")
+            name = "Grader\\n\\x1b[2JFault" * 1000
+            raise type(name, (Exception,), {"__module__": "autograder.grade"})("all is well")
         """,
         "display",
     ),
@@ -170,7 +199,7 @@ CASES = [
             try:
                 from _pytest.outcomes import Skipped
             except ImportError:
-                Skipped = type("Skipped", (BaseException,), {"__module__": "builtins", "allow_module_level": True})
+                Skipped = type("Skipped", (BaseException,), {"allow_module_level": True})
             raise Skipped("skipped: all is well")
         """,
     ),
@@ -196,8 +225,13 @@ CASES = [
             raise XFailed("expected to fail")
         """,
     ),
-    raising("unittest's skip", "import unittest\ndef loss_function(*arguments): raise unittest.SkipTest('skip')"),
-    raising("NotImplementedError for ever", "def loss_function(*a): raise NotImplementedError('Section 5: \\x1b[32mpassed')"),
+    raising(
+        "unittest's skip", "import unittest\ndef loss_function(*arguments): raise unittest.SkipTest('skip')"
+    ),
+    raising(
+        "NotImplementedError for ever",
+        "def loss_function(*a): raise NotImplementedError('Section 5: \\x1b[32mpassed')",
+    ),
     raising(
         "in another thread and in __del__ and in a hook, 1000 times each",
         """
@@ -235,7 +269,12 @@ CASES = [
         NONE,
         harm=("size", "display"),
     ),
-    Hostile("raises at import what raises in __str__", "results", vae("class Odd(Exception):\n    def __str__(self): raise self\nraise Odd"), NONE),
+    Hostile(
+        "raises at import what raises in __str__",
+        "results",
+        vae("class Odd(Exception):\n    def __str__(self): raise self\nraise Odd"),
+        NONE,
+    ),
     Hostile(
         "raises another error at each import",
         "results",
@@ -308,7 +347,7 @@ CASES = [
         vae(
             """
             print("12 passed in 0.01s\\n\\n====== 12 passed ======")
-            print(json.dumps({"score": 12, "tests": [{"number": "1.1", "score": 1, "max_score": 1, "status": "passed"}]}))
+            print(json.dumps({"score": 12, "tests": [{"number": "1.1", "score": 12, "status": "passed"}]}))
             print('::set-output name=score::12\\n##vso[task.complete result=Succeeded;]')
             """,
             after=TELL,

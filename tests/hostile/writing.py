@@ -1,10 +1,10 @@
-"""Planting: what a submission writes while it runs: outside its folder, and inside it to be in the way afterwards."""
+"""Planting: what a submission writes while it runs: outside its folder, or inside to be in the way."""
 
 from __future__ import annotations
 
 from textwrap import dedent
 
-from .case import ALL, NONE, Hostile, without
+from .case import ALL, NONE, NOTHING, Hostile, without
 from .reading import SYSTEM_CALLS
 from .solutions import REFERENCE, TELL, vae
 
@@ -24,7 +24,8 @@ HELPERS = dedent("""
 
     def any_of(pattern):
         import glob
-        return [path for path in glob.glob(pattern, recursive=True)[:2000] if os.path.isfile(path) and may(path)]
+        paths = glob.glob(pattern, recursive=True)[:2000]
+        return [path for path in paths if os.path.isfile(path) and may(path)]
 
 
     def may(path):
@@ -39,7 +40,11 @@ WRITES = {
     "writes to the victim": ("os.write(os.open('@VICTIM@', os.O_WRONLY), b'x')", "landlock"),
     "appends to the victim": ("open('@VICTIM@', 'a').write('x')", "landlock"),
     "empties the victim": ("opened('@VICTIM@', os.O_WRONLY | os.O_TRUNC)", "landlock"),
-    "empties the victim while it only reads": ("opened('@VICTIM@', os.O_RDONLY | os.O_TRUNC)", "landlock", "seccomp"),
+    "empties the victim while it only reads": (
+        "opened('@VICTIM@', os.O_RDONLY | os.O_TRUNC)",
+        "landlock",
+        "seccomp",
+    ),
     "empties the victim without opening it": ("os.truncate('@VICTIM@', 0) is None", "landlock", "seccomp"),
     "maps the victim and writes there": (
         "mmap.mmap(os.open('@VICTIM@', os.O_RDWR), 0).write(b'x')",
@@ -76,14 +81,27 @@ WRITES = {
     "makes the victim look old": ("os.utime('@VICTIM@', (1, 1)) is None", "user", "seccomp"),
     "touches the victim": ("os.utime('@VICTIM@') is None", "seccomp"),
     "hangs an attribute on the victim": ("os.setxattr('@VICTIM@', 'user.x', b'x') is None", "seccomp"),
-    "locks the victim": ("__import__('fcntl').flock(os.open('@VICTIM@', os.O_RDONLY), 6) is None", "landlock"),
-    "leases the victim": ("__import__('fcntl').fcntl(os.open('@VICTIM@', os.O_RDONLY), 1024, 0) == 0", "landlock"),
+    "locks the victim": (
+        "__import__('fcntl').flock(os.open('@VICTIM@', os.O_RDONLY), 6) is None",
+        "landlock",
+    ),
+    "leases the victim": (
+        "__import__('fcntl').fcntl(os.open('@VICTIM@', os.O_RDONLY), 1024, 0) == 0",
+        "landlock",
+    ),
     "makes the victim immutable": (
-        "__import__('fcntl').ioctl(os.open('@VICTIM@', os.O_RDONLY), 0x40086602, struct.pack('l', 16)) is not None",
+        (
+            "__import__('fcntl').ioctl(os.open('@VICTIM@', os.O_RDONLY), 0x40086602, struct.pack('l',"
+            " 16)) is not None"
+        ),
         "user",
         "landlock",
     ),
-    "closes the neighbour's results to its owner": ("os.chmod('@NEIGHBOUR@/results.json', 0) is None", "user", "seccomp"),
+    "closes the neighbour's results to its owner": (
+        "os.chmod('@NEIGHBOUR@/results.json', 0) is None",
+        "user",
+        "seccomp",
+    ),
     "makes the neighbour's folder nobody's": ("os.chmod('@NEIGHBOUR@', 0) is None", "user", "seccomp"),
     "writes to the neighbour's results": ("opened('@NEIGHBOUR@/results.json')", "user", "landlock"),
     "writes into the neighbour's folder": ("made('@NEIGHBOUR@')", "user", "landlock"),
@@ -93,7 +111,10 @@ WRITES = {
         "landlock",
     ),
     "renames its own folder": (
-        "os.rename(os.path.dirname(os.path.abspath(__file__)), os.path.dirname(os.path.abspath(__file__)) + '-@MARK@') is None",
+        (
+            "os.rename(os.path.dirname(os.path.abspath(__file__)),"
+            " os.path.dirname(os.path.abspath(__file__)) + '-@MARK@') is None"
+        ),
         "landlock",
     ),
     "writes into the repository": ("made('@ROOT@')", "user", "landlock"),
@@ -101,9 +122,21 @@ WRITES = {
     "could change the reference": ("any_of('@ROOT@/reference/*')", "user", "landlock"),
     "could change the students' files": ("any_of('@ROOT@/student_template/**/*')", "user", "landlock"),
     "could change the tests": ("any_of('@ROOT@/tests/*')", "user", "landlock"),
-    "could change the commands": ("any_of('@ROOT@/run_autograder') + any_of('@ROOT@/setup.sh')", "user", "landlock"),
-    "could change the repository's hooks": ("any_of('@ROOT@/.git/*') + [made('@ROOT@/.git/hooks')]", "user", "landlock"),
-    "could change torch": ("any_of(os.path.dirname(__import__('torch').__file__) + '/*.py')", "user", "landlock"),
+    "could change the commands": (
+        "any_of('@ROOT@/run_autograder') + any_of('@ROOT@/setup.sh')",
+        "user",
+        "landlock",
+    ),
+    "could change the repository's hooks": (
+        "any_of('@ROOT@/.git/*') + [made('@ROOT@/.git/hooks')]",
+        "user",
+        "landlock",
+    ),
+    "could change torch": (
+        "any_of(os.path.dirname(__import__('torch').__file__) + '/*.py')",
+        "user",
+        "landlock",
+    ),
     "writes into the environment's packages": (
         "made(os.path.dirname(os.path.dirname(__import__('torch').__file__)))",
         "user",
@@ -114,8 +147,16 @@ WRITES = {
         "user",
         "landlock",
     ),
-    "could change the standard library": ("any_of(os.path.dirname(os.__file__) + '/*.py')", "user", "landlock"),
-    "could change the interpreter": ("opened(os.path.realpath(sys.executable), os.O_RDWR)", "user", "landlock"),
+    "could change the standard library": (
+        "any_of(os.path.dirname(os.__file__) + '/*.py')",
+        "user",
+        "landlock",
+    ),
+    "could change the interpreter": (
+        "opened(os.path.realpath(sys.executable), os.O_RDWR)",
+        "user",
+        "landlock",
+    ),
     "writes to /tmp": ("made('/tmp')", "landlock"),
     "writes to /var/tmp": ("made('/var/tmp')", "landlock"),
     "writes to /dev/shm": ("made('/dev/shm')", "landlock"),
@@ -124,15 +165,30 @@ WRITES = {
     "writes to the home folder": ("made(os.sep + 'root') or made('/home')", "user", "landlock"),
     "could change /etc": ("any_of('/etc/*') or made('/etc')", "user", "landlock"),
     "could plant a command": ("made('/usr/local/bin') or made('/usr/bin')", "user", "landlock"),
-    "could plant a timed job": ("made('/etc/cron.d') or made('/var/spool/cron/crontabs')", "user", "landlock"),
+    "could plant a timed job": (
+        "made('/etc/cron.d') or made('/var/spool/cron/crontabs')",
+        "user",
+        "landlock",
+    ),
     "could choose what handles core files": ("opened('/proc/sys/kernel/core_pattern')", "user", "landlock"),
     "could trigger the machine's keys": ("opened('/proc/sysrq-trigger')", "user", "landlock"),
-    "could change its control group": ("any_of('/sys/fs/cgroup/**') or made('/sys/fs/cgroup')", "user", "landlock"),
+    "could change its control group": (
+        "any_of('/sys/fs/cgroup/**') or made('/sys/fs/cgroup')",
+        "user",
+        "landlock",
+    ),
     "makes a device": ("os.mknod('zero', 0o20666, os.makedev(1, 5)) is None", "user", "landlock", "seccomp"),
     "mounts a folder over another": ("libc.mount(b'.', b'/tmp', None, 4096, None) == 0", "user", "seccomp"),
-    "becomes root again": ("os.setuid(0) is None and os.geteuid() == 0 and may('/etc/hostname')", "user", "landlock"),
+    "becomes root again": (
+        "os.setuid(0) is None and os.geteuid() == 0 and may('/etc/hostname')",
+        "user",
+        "landlock",
+    ),
     "runs a program with root's rights": (
-        "b'uid=0' in __import__('subprocess').run(['su', '-c', 'id'], capture_output=True, stdin=-3, timeout=20).stdout",
+        (
+            "b'uid=0' in __import__('subprocess').run(['su', '-c', 'id'], capture_output=True,"
+            " stdin=-3, timeout=20).stdout"
+        ),
         "user",
         "seccomp",
     ),
@@ -170,7 +226,9 @@ LEFT = {
         for folder in (here, tempfile.gettempdir()):
             os.mkdir(folder + "/fixed")
             open(folder + "/fixed/file", "w").close()
-            for change in (lambda p: os.chmod(p, 0o500), lambda p: fcntl.ioctl(os.open(p, 0), 0x40086602, struct.pack("l", 48))):
+            flags = struct.pack("l", 48)  # append-only, immutable
+            def fix(path): fcntl.ioctl(os.open(path, 0), 0x40086602, flags)
+            for change in (lambda path: os.chmod(path, 0o500), fix):
                 try:
                     change(folder + "/fixed")
                 except OSError:
@@ -178,7 +236,8 @@ LEFT = {
     """,
     "links to what is outside": """
         for folder in (here, tempfile.gettempdir()):
-            for number, target in enumerate(("@CANARY@", "@VICTIM@", "@NEIGHBOUR@", os.path.dirname("@RESULTS@"), "/", ".", "..")):
+            results = os.path.dirname("@RESULTS@")
+            for number, target in enumerate(("@CANARY@", "@VICTIM@", "@NEIGHBOUR@", results, "/", ".", "..")):
                 os.symlink(target, f"{folder}/link-{number}")
     """,
     "a link in the place of its temporary folder": """
@@ -203,14 +262,16 @@ LEFT = {
             os.link(f"{here}/file-{number}", f"{here}/link-{number}")
     """,
     "names that are no text": """
-        for name in (bytes(range(1, 47)), bytes(range(48, 256)), b"\\n", b"-rf", b"\\xff" * 255, b"\\x1b[2J", b" ", b"..."):
+        odd = (b"\\n", b"-rf", b"\\xff" * 255, b"\\x1b[2J", b" ", b"...")
+        for name in (bytes(range(1, 47)), bytes(range(48, 256)), *odd):
             try:
                 os.close(os.open(os.fsencode(here) + b"/" + name, os.O_CREAT | os.O_WRONLY))
             except OSError:
                 pass
     """,
     "FIFOs, sockets and what else it can make": """
-        for make in (os.mkfifo, lambda p: socket.socket(socket.AF_UNIX).bind(p), lambda p: os.mknod(p, 0o60666, 1)):
+        def bind(path): socket.socket(socket.AF_UNIX).bind(path)
+        for make in (os.mkfifo, bind, lambda path: os.mknod(path, 0o60666, 1)):
             for name in ("vae.py.new", "results.json", "data", "nndl2/data"):
                 try:
                     make(f"{here}/{name}")
@@ -255,18 +316,19 @@ LEFT = {
 
 START = "import tempfile\nhere = os.path.dirname(os.path.abspath(__file__))\n"
 
+ATTEMPTS = {what: f"attempt({what!r}, lambda: {expression})\n" for what, (expression, *_) in WRITES.items()}
+
+
+def attempting(name: str, attempts: str, *layers: str, brief: bool = False) -> Hostile:
+    """Make a case that tries to write at import and says whether it could."""
+    files = vae(SYSTEM_CALLS + HELPERS + attempts, after=TELL)
+    harm = ("canary", "neighbour", "sources", "results")
+    return Hostile(name, "planting", files, NONE, harm=harm, layers=layers, shows=NOTHING, brief=brief)
+
+
 CASES = [
-    *(
-        Hostile(
-            what,
-            "planting",
-            vae(SYSTEM_CALLS + HELPERS + f"attempt({what!r}, lambda: {expression})\n", after=TELL),
-            NONE,
-            harm=("canary", "neighbour", "sources", "results"),
-            layers=tuple(layers),
-        )
-        for what, (expression, *layers) in WRITES.items()
-    ),
+    *(attempting(what, ATTEMPTS[what], *layers) for what, (_, *layers) in WRITES.items()),
+    attempting("writes wherever it can", "".join(ATTEMPTS.values()), brief=True),
     *(
         Hostile(
             f"leaves {what}",

@@ -48,10 +48,25 @@ def zipped(
             return path
 
         harm = ("canary", "neighbour", "sources", "time", "memory", "disk")
-        CASES.append(Hostile(f"zip {name}", "planting", build, keeps, earns=earns, harm=harm))
+        brief = name not in LONG and " is said to be " not in name
+        CASES.append(Hostile(f"zip {name}", "planting", build, keeps, earns=earns, harm=harm, brief=brief))
         return pack
 
     return register
+
+
+# The short run leaves these out, and most that have one number wrong.
+LONG = {
+    *(
+        "that climbs after a while",
+        "that climbs with backslashes",
+        "with a network path",
+        "that climbs to conftest.py",
+    ),
+    *("whose vae.py is a device", "whose vae.py is a disk", "whose vae.py is a socket", "packed by LZMA"),
+    *("with vae.py as a link to another of its files", "with names that differ in case only"),
+    *("with folders 1000 deep", "whose vae.py unpacks to 128 MiB by bzip2", "with set-user-ID bits"),
+}
 
 
 def with_right(*entries: tuple[str, bytes], mode: int = 0) -> Pack:
@@ -74,7 +89,9 @@ def entry(name: str) -> zipfile.ZipInfo:
     return info
 
 
-def handed(name: str, contents: Callable[[], bytes], keeps: frozenset[str] = NONE, *, called: str = "") -> None:
+def handed(
+    name: str, contents: Callable[[], bytes], keeps: frozenset[str] = NONE, *, called: str = ""
+) -> None:
     """Make a case of a file handed in as it is, called submission.zip or otherwise."""
 
     def build(folder: Path, fill: Fill) -> Path:
@@ -82,7 +99,8 @@ def handed(name: str, contents: Callable[[], bytes], keeps: frozenset[str] = NON
         path.write_bytes(fill(contents()))
         return path
 
-    CASES.append(Hostile(name, "planting", build, keeps, harm=("time", "memory", "disk", "display")))
+    harm = ("time", "memory", "disk", "display")
+    CASES.append(Hostile(name, "planting", build, keeps, harm=harm, brief="JSON" in name or "over" in name))
 
 
 CASES: list[Hostile] = []
@@ -117,7 +135,9 @@ for kind, mode in {
 
 
 zipped("with a link to the canary beside vae.py", ALL, ALL)(with_right(("data.txt", b"@CANARY@"), mode=LINK))
-zipped("with set-user-ID bits", ALL, ALL)(with_right(("tool", b"#!/bin/sh\n"), mode=(stat.S_IFREG | 0o6777) << 16))
+zipped("with set-user-ID bits", ALL, ALL)(
+    with_right(("tool", b"#!/bin/sh\n"), mode=(stat.S_IFREG | 0o6777) << 16)
+)
 
 
 @zipped("with a link to a folder outside and a file in it", ALL)
@@ -163,7 +183,20 @@ def _case(archive: zipfile.ZipFile, fill: Fill) -> None:
 @zipped("with odd names", ALL)
 def _odd(archive: zipfile.ZipFile, fill: Fill) -> None:
     archive.writestr("vae.py", RIGHT)
-    for name in ("\x1b[2J\nx", "\u202eyp.eav", "", ".", "/", "a//b", " ", "x" * 60_000, "<b>", "[/red]", "\x00x", "-rf"):
+    for name in (
+        "\x1b[2J\nx",
+        "\u202eyp.eav",
+        "",
+        ".",
+        "/",
+        "a//b",
+        " ",
+        "x" * 60_000,
+        "<b>",
+        "[/red]",
+        "\x00x",
+        "-rf",
+    ):
         archive.writestr(entry(name), b"x")
 
 
@@ -219,7 +252,7 @@ def _nested(archive: zipfile.ZipFile, fill: Fill) -> None:
 
 
 def patched(field: str, value: int) -> Callable[[bytes], bytes]:
-    """Return a change of one field in every entry of the table of contents, and where it has one, of the headers."""
+    """Return a change of one field in every entry of the table of contents, and in the first header."""
     # name: offset and format in the central entry, offset in the local header
     at, form, local = {
         "flags": (8, "<H", 6),
@@ -291,9 +324,12 @@ def tarred() -> bytes:
     return packed.getvalue()
 
 
-def notebook(*cells: Any, **more: Any) -> bytes:  # noqa: ANN401 - whatever JSON can hold
+def notebook(*cells: Any, **more: Any) -> bytes:
     """Make a notebook, well-formed or not."""
-    made = [{"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "source": c} for c in cells]
+    made = [
+        {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "source": c}
+        for c in cells
+    ]
     return json.dumps({"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 5, **more}).encode()
 
 
@@ -304,7 +340,9 @@ handed("zip cut in the middle", lambda: small()[: len(small()) // 2])
 handed("zip without its table", lambda: small()[: small().find(b"PK\x01\x02")])
 handed("zip behind 1 MB of something else", lambda: b"#!/bin/sh\n" * 100_000 + small(), ALL)
 handed("zip before a second table", lambda: small() + small(), ALL)
-handed("zip with a table said to hold 65535", lambda: small()[:-14] + b"\xff\xff\xff\xff" + small()[-10:], ALL)
+handed(
+    "zip with a table said to hold 65535", lambda: small()[:-14] + b"\xff\xff\xff\xff" + small()[-10:], ALL
+)
 handed("zip that is a tar", tarred)
 handed("zip that is text", lambda: b"vae.py\n" * 1000)
 handed("zip that is random", lambda: bytes((i * 7919 >> 3) & 255 for i in range(50_000)))
@@ -315,10 +353,18 @@ handed(
     lambda: b'{"x": "class VAE", "cells": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     called="vae.ipynb",
 )
-handed("a notebook of no JSON with a class VAE", lambda: b"class VAE: pass\nclass CVAE: pass\n", called="vae.ipynb")
-handed("a notebook that is an int of 100000 digits", lambda: b"9" * 100_000 + b"class VAE", called="vae.ipynb")
+handed(
+    "a notebook of no JSON with a class VAE",
+    lambda: b"class VAE: pass\nclass CVAE: pass\n",
+    called="vae.ipynb",
+)
+handed(
+    "a notebook that is an int of 100000 digits", lambda: b"9" * 100_000 + b"class VAE", called="vae.ipynb"
+)
 handed("a notebook whose cells are numbers", lambda: notebook(1, None, {"class VAE": []}), called="vae.ipynb")
-handed("a notebook of format 10**30", lambda: notebook("class VAE: pass", nbformat=10**30), called="vae.ipynb")
+handed(
+    "a notebook of format 10**30", lambda: notebook("class VAE: pass", nbformat=10**30), called="vae.ipynb"
+)
 handed(
     "a notebook whose source folds into gigabytes",
     lambda: notebook("class VAE: pass\nx = " + "+".join(["'a' * 4096"] * 1000)),
@@ -345,7 +391,10 @@ handed(
     "a notebook with a template and an exporter of its own",
     lambda: notebook(
         "class VAE: pass",
-        metadata={"nbconvert": {"template_file": "/etc/passwd"}, "kernelspec": {"name": "../../x", "language": "sh"}},
+        metadata={
+            "nbconvert": {"template_file": "/etc/passwd"},
+            "kernelspec": {"name": "../../x", "language": "sh"},
+        },
     ),
     called="vae.ipynb",
 )
