@@ -9,6 +9,11 @@ gc.disable()
 
 import os  # noqa: E402
 import sys  # noqa: E402
+
+# More threads only get in each other's way; and where there are several, a fork or Landlock would miss some.
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
 from pathlib import Path  # noqa: E402
 
 import click  # noqa: E402

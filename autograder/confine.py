@@ -32,9 +32,8 @@ LAYERS = ("process", "user", "limits", "landlock", "seccomp")
 
 # What Python, torch, matplotlib and torchvision open, beside their own folders.
 READABLE = (
-    *("/usr", "/lib", "/lib64", "/lib32", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/etc/fonts"),
-    *("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random"),
-    *("/proc/cpuinfo", "/proc/meminfo", "/proc/sys/vm/overcommit_memory", "/sys/devices/system"),
+    *("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/dev/urandom"),
+    *("/proc/cpuinfo", "/sys/devices/system/cpu"),
 )
 KEPT_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "PATH", "TZ")
 
@@ -53,9 +52,10 @@ class Plan:
     cpu: int = 900  # seconds
 
 
-def confine(plan: Plan, socket: int, output: int) -> dict[str, Any]:
+def confine(plan: Plan, parent: int, socket: int, output: int) -> dict[str, Any]:
     """Close this process in.
 
+    parent: the process that it must not outlive
     socket, output: the two descriptors it keeps
     Returns the layers in force, and for each other one the reason.
     """
@@ -66,7 +66,7 @@ def confine(plan: Plan, socket: int, output: int) -> dict[str, Any]:
         state["layers"].append("process")
     if "landlock" in plan.layers:
         with noted(state, "landlock"):
-            rules = landlock.Ruleset.prepare(read=readable(), write=(plan.folder, plan.temporary))
+            rules = landlock.Ruleset.prepare(read=readable(), write=(plan.folder, plan.temporary, os.devnull))
     if "limits" in plan.layers:
         with noted(state, "limits"):
             set_limits(plan)
@@ -75,7 +75,7 @@ def confine(plan: Plan, socket: int, output: int) -> dict[str, Any]:
             drop_user(plan.uid)
     if sys.platform == "linux":
         kernel.die_with_parent(signal.SIGKILL)
-        if os.getppid() == 1:
+        if os.getppid() != parent:
             raise SystemExit("the parent is gone")
         kernel.forbid_new_privileges()
     if rules:
@@ -181,8 +181,7 @@ def drop_user(uid: int | None) -> None:
 
 def readable() -> list[str]:
     """List what a worker may read: Python, its packages, the system's libraries."""
-    own = str(Path(__file__).parents[1])
-    packages = [path for path in sys.path if path and str(Path(path).resolve()) != own]
+    packages = [path for path in sys.path if path.endswith("-packages")]
     return [sys.prefix, sys.base_prefix, str(Path(torch.__file__).parents[1]), *packages, *READABLE]
 
 

@@ -123,7 +123,7 @@ def _vary(curve: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor
     # A smooth field moves the points: bumps on a 4 x 4 grid, each pushed in a random direction.
     grid = torch.cartesian_prod(torch.linspace(0, 1, 4), torch.linspace(0, 1, 4))  # (16, 2)
     bumps = torch.exp(-((curve[:, None] - grid) ** 2).sum(2) / (2 * 0.25**2))  # (P, 16)
-    points = curve - 0.5 + bumps @ (0.055 * normal(16, 2))  # (count, P, 2)
+    points = curve - 0.5 + bumps @ (0.06 * normal(16, 2))  # (count, P, 2)
 
     turn, slant, narrow = 0.12 * normal(), 0.05 + 0.25 * normal(), torch.exp(-0.3 + 0.15 * normal())
     x, y = points[..., 0] * narrow[:, None], points[..., 1]
@@ -149,6 +149,6 @@ def _render(points: Tensor, radius: Tensor, generator: torch.Generator) -> Tenso
     nearest = (y[:, :, None] + x[:, None]).amin(3).flatten(1)  # (N, 784)
     mean = radius.mean(1, keepdim=True)  # (N, 1)
     distance = (nearest + mean**2).clamp(min=0).sqrt()  # from the stroke's middle
-    softness = 0.8 + 0.5 * torch.rand(len(points), 1, generator=generator)
+    softness = 0.7 + 0.4 * torch.rand(len(points), 1, generator=generator)
     ink = ((mean - distance) / softness + 0.5).clamp(0, 1)
     return (ink * 255).round().to(torch.uint8).view(-1, 1, SIDE, SIDE)

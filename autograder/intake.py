@@ -138,7 +138,7 @@ def _beside(listing: Listing, main: Parts) -> dict[Parts, Opener]:
     root, beside, other_code, own_nndl2 = main[:-1], dict[Parts, Opener](), list[str](), False
     for parts, opener in listing.files.items():
         inside = parts[len(root) :]
-        if parts[: len(root)] != root or inside == VAE_PY or inside[-1] in SETTINGS:
+        if parts[: len(root)] != root or inside in ((), VAE_PY) or inside[-1] in SETTINGS:
             continue
         if inside[0] == "nndl2":
             own_nndl2 = True

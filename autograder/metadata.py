@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from autograder.files import MIB, Unreadable, open_regular, printable
+from autograder.files import MIB, Unreadable, open_regular, printable, reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,9 +51,11 @@ def read_metadata(path: Path) -> dict[str, Entry]:
             if path.stat().st_size > MAX_METADATA:
                 raise Unreadable(f"{METADATA} has more than {MAX_METADATA // MIB} MiB")
             content = _Reader(yaml.parse(file, Loader=Loader)).document()
+    except yaml.MarkedYAMLError as error:
+        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise Unreadable(f"{METADATA} cannot be read: {printable(str(error.problem))}{line}") from error
     except (yaml.YAMLError, UnicodeError, OSError) as error:
-        reason = printable(" ".join(str(error).split()), 300)
-        raise Unreadable(f"{METADATA} cannot be read: {reason}") from error
+        raise Unreadable(f"{METADATA} cannot be read: {reason(error)}") from error
     if not isinstance(content, dict):
         raise Unreadable(f"{METADATA} is not a table of submissions")
     return {folder: _entry(value) for folder, value in content.items()}

@@ -94,7 +94,7 @@ class Spawner:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         ready, output = context.Pipe(duplex=False)
-        self.process = context.Process(target=live, args=(plan, theirs, output), daemon=True)
+        self.process = context.Process(target=live, args=(plan, os.getpid(), theirs, output), daemon=True)
         self.process.start()
         theirs.close()
         output.close()
@@ -115,9 +115,9 @@ class Spawner:
         """Nothing is kept between workers."""
 
 
-def live(plan: Plan, connection: Connection, output: Connection) -> None:
+def live(plan: Plan, parent: int, connection: Connection, output: Connection) -> None:
     """Be a worker: close the doors, say which are closed, serve."""
-    state = confine(plan, connection.fileno(), output.fileno())
+    state = confine(plan, parent, connection.fileno(), output.fileno())
     worker.send(connection, {"alive": True, **state})
     worker.serve(connection, Path(plan.folder))
 
@@ -125,7 +125,7 @@ def live(plan: Plan, connection: Connection, output: Connection) -> None:
 def tend(control: Connection) -> None:
     """Be the nursery: start and end workers as told, until the grader hangs up."""
     hide()
-    current = 0
+    current, parent = 0, os.getpid()
     while True:
         try:
             plan: Plan | None = control.recv()
@@ -144,7 +144,7 @@ def tend(control: Connection) -> None:
             control.send(f"a worker could not be forked: {error}")
             continue
         if current == 0:
-            run_and_exit(lambda: live(plan, theirs, output))  # noqa: B023 - it is run at once
+            run_and_exit(lambda: live(plan, parent, theirs, output))  # noqa: B023 - it is run at once
         theirs.close()
         output.close()
         control.send(current)

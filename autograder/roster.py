@@ -11,7 +11,7 @@ from pathlib import Path
 
 from autograder import files
 from autograder.archive import in_zip
-from autograder.files import Listing, Parts, Unreadable, printable
+from autograder.files import Listing, Parts, TooBig, Unreadable, printable, shown
 from autograder.metadata import MAX_METADATA, METADATA, Entry, Submitter, read_metadata
 
 __all__ = ["Submission", "submissions"]
@@ -140,8 +140,11 @@ def _unpack(listing: Listing, root: Path) -> dict[str, list[str]]:
         for parts in members[:MAX_FILES]:
             try:
                 _, count = files.write(files.chunks(parts, listing.files[parts], left), root, parts)
+            except TooBig:
+                limit = files.size(MAX_SUBMISSION)
+                said.append(f"{shown(parts)} was not unpacked: with it, there would be more than {limit}")
             except Unreadable as reason:
-                said.append(f"not unpacked: {reason}")
+                said.append(str(reason))
             else:
                 left -= count
                 left_for_all -= count

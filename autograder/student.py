@@ -38,6 +38,7 @@ class Student:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.dialogue = Dialogue(sandbox)
+        self.models: dict[tuple[int, str], Model] = {}  # by worker and sizes: making one takes a while
 
     def VAE(self, input_size: int, latent_size: int) -> Model:  # noqa: N802 - the student's own name
         """Make a VAE."""
@@ -48,12 +49,19 @@ class Student:
         return self.make("CVAE", input_size=input_size, num_classes=num_classes, latent_size=latent_size)
 
     def make(self, name: str, **sizes: int) -> Model:
-        """Make a model of the student's class."""
+        """Make a model of the student's class, or return the one of these sizes that the worker has already.
+
+        Rows give a model its weights and its mode anew, so they may share it.
+        """
         what = f"{name}({', '.join(f'{key}={value}' for key, value in sizes.items())})"
+        known = self.models.get((self.dialogue.generation, what)) if self.dialogue.worker else None
+        if known:
+            return known
         made = self.dialogue.ask(what, "make", name=name, args=[], named=sizes)
         if not isinstance(made, dict) or "model" not in made:
             raise WrongKind(f"{what} gave no model.")
-        return Model(self.dialogue, name, made["model"])
+        model = self.models[self.dialogue.generation, what] = Model(self.dialogue, name, made["model"])
+        return model
 
     def reparametrize(self, mu: Tensor, logvar: Tensor, *, seed: int | None = None) -> Tensor:
         """Call reparametrize(mu, logvar), with the generators seeded first where a seed is given."""

@@ -200,8 +200,8 @@ class Desk:
         return [gradients.get(id(t)) for t in wanted]
 
     def on_forget(self) -> None:
-        """Let go of all models and tensors."""
-        self.models, self.leaves, self.slots = [], [], []
+        """Let go of all tensors; models stay."""
+        self.leaves, self.slots = [], []
 
     # -- values ------------------------------------------------------------------------------------------------
 

@@ -368,10 +368,12 @@ class FreeNoise:
         """Give the decoder weights with which pixel i is sigmoid(z_i); False where it is not of the right make."""
         n = self.latents
         parameters = model.decoder.parameters()
-        layers = oracle.layers_of(parameters) or []
+        layers = oracle.layers_of(parameters)
         size_in = n if self.kind.name == "VAE" else n + self.classes
-        chain = next(oracle.chains(layers, size_in), None)
+        chain = next(oracle.chains(layers, size_in, 4), None)
         if chain is None or [layer.size_out for layer in chain] != [oracle.H] * 3 + [784]:
+            return False
+        if len(parameters) != 2 * len(chain):
             return False
         values = [torch.zeros(p.shape or ()) for p in parameters]
         both = torch.arange(2 * n)

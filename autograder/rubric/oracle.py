@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from autograder.student import Parameter
 
-__all__ = ["Layer", "chains", "draw", "images", "layers_of", "loss", "network", "one_hot", "sizes_of"]
+__all__ = ["Layer", "chains", "draw", "fits", "images", "layers_of", "loss", "network", "one_hot", "sizes_of"]
 
 H = 400  # hidden units, by the assignment
 
@@ -32,48 +32,44 @@ class Layer:
     transposed: bool = False
 
 
-def layers_of(parameters: Sequence[Parameter]) -> list[Layer] | None:
-    """Pair weights and biases into layers, in their order; None where they do not pair.
+def layers_of(parameters: Sequence[Parameter]) -> list[Layer]:
+    """Find the fully connected layers among a part's parameters, in their order.
 
-    A pair shares its name up to the last dot, as nn.Linear's do, or stands side by side.
+    A weight and its bias share their names up to the last dot, as nn.Linear's do, or follow each other.
     """
-    matrices = [i for i, p in enumerate(parameters) if p.shape is not None and len(p.shape) == 2]
     vectors = [i for i, p in enumerate(parameters) if p.shape is not None and len(p.shape) == 1]
-    if len(matrices) != len(vectors) or len(parameters) != 2 * len(matrices):
-        return None
-    owners = {parameters[i].name.rpartition(".")[0]: i for i in vectors}
-    if len(owners) != len(vectors):
-        owners = {}
+    matrices = [i for i, p in enumerate(parameters) if p.shape is not None and len(p.shape) == 2]  # noqa: PLR2004
+    owner = [p.name.rpartition(".")[0] for p in parameters]
     layers = []
-    for position, i in enumerate(matrices):
-        bias = owners.get(parameters[i].name.rpartition(".")[0], vectors[position])
+    for number, i in enumerate(matrices):
         rows, columns = parameters[i].shape or (0, 0)
-        (size,) = parameters[bias].shape or (0,)
-        if size == rows:
-            layers.append(Layer(i, bias, columns, rows))
-        elif size == columns:
-            layers.append(Layer(i, bias, rows, columns, transposed=True))
-        else:
-            return None
+        own = [v for v in vectors if owner[v] == owner[i]]
+        if len(own) != 1:  # bare parameters: the bias of the k-th weight is the k-th that fits some weight
+            own = [v for v in vectors[number : number + 1] if len(vectors) == len(matrices)]
+        if own and parameters[own[0]].shape == (rows,):
+            layers.append(Layer(i, own[0], columns, rows))
+        elif own and parameters[own[0]].shape == (columns,):
+            layers.append(Layer(i, own[0], rows, columns, transposed=True))
     return layers
 
 
-def chains(layers: Sequence[Layer], size_in: int) -> Iterator[list[Layer]]:
-    """Give every order of the layers, and every way round of square weights, in which their sizes fit together.
+def chains(layers: Sequence[Layer], size_in: int, length: int) -> Iterator[list[Layer]]:
+    """Give each way to choose and order so many layers, and to turn square weights, in which their sizes fit.
 
-    The order of registration comes first: it is nearly always the one. A network of more layers than the
-    assignment has gets no other order.
+    The order of registration comes first: it is nearly always the one. Where there are many layers there is no other.
     """
-    orders: Iterable[tuple[Layer, ...]] = itertools.permutations(layers) if len(layers) <= 4 else [tuple(layers)]  # noqa: PLR2004
-    for order in orders:
-        sizes = [size_in, *(layer.size_out for layer in order)]
-        if all(layer.size_in == size for layer, size in zip(order, sizes, strict=False)):
+    choose = itertools.permutations if len(layers) <= 5 else itertools.combinations  # noqa: PLR2004
+    for order in choose(layers, length):
+        if fits(order, size_in):
             ways = [(False, True) if layer.size_in == layer.size_out else (layer.transposed,) for layer in order]
             for way in itertools.product(*ways):
-                yield [
-                    Layer(layer.weight, layer.bias, layer.size_in, layer.size_out, turned)
-                    for layer, turned in zip(order, way, strict=True)
-                ]
+                yield [replace(layer, transposed=turned) for layer, turned in zip(order, way, strict=True)]
+
+
+def fits(layers: Sequence[Layer], size_in: int) -> bool:
+    """Tell whether each layer takes what the one before it gives."""
+    sizes = [size_in, *(layer.size_out for layer in layers)]
+    return all(layer.size_in == size for layer, size in zip(layers, sizes, strict=False))
 
 
 def sizes_of(layers: Sequence[Layer]) -> str:

@@ -2,7 +2,8 @@
 
 from gradescope_utils.autograder_utils.decorators import number, weight
 
-from autograder.rubric.expect import expect_count, expect_linear, expect_network
+from autograder.rubric.behaviour import expect_linear, expect_network
+from autograder.rubric.counts import expect_count
 from autograder.rubric.oracle import H, images
 
 
@@ -10,8 +11,8 @@ from autograder.rubric.oracle import H, images
 @weight(1)
 def test_encoder_parameters(student):
     """VAE.encoder has the parameters of three fully connected layers, for any number of pixels"""
-    for size in (784, 576):
-        expect_count(student.VAE(size, 15).encoder, [(size, H), (H, H), (H, H)])
+    for size, hint in ((784, ""), (576, "It is right for 784 pixels: is 784 written into your code? Use input_size.")):
+        expect_count(student.VAE(size, 15).encoder, [(size, H), (H, H), (H, H)], hint)
 
 
 @number("1.2")

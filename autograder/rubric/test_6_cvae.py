@@ -3,20 +3,27 @@
 import torch
 from gradescope_utils.autograder_utils.decorators import number, weight
 
+from autograder.rubric.behaviour import expect_linear, expect_network
 from autograder.rubric.composition import CVAEComposition
-from autograder.rubric.expect import expect_count, expect_linear, expect_network
+from autograder.rubric.counts import expect_count
 from autograder.rubric.oracle import H
+
+SIZES = (  # pixels, classes, latents, and where to look when only these are wrong
+    (784, 10, 15, ""),
+    (576, 10, 15, "It is right for 784 pixels: is 784 written into your code? Use input_size."),
+    (784, 7, 23, "It is right for 10 classes and 15 latents: is one of these written into your code?"),
+)
 
 
 @number("6.1")
 @weight(1)
 def test_cvae_encoder(student):
     """CVAE.encoder takes the image's pixels and the class side by side; its mu_layer and logvar_layer are right"""
-    for size, classes, latent in ((576, 10, 15), (784, 10, 15), (784, 7, 23)):
+    for size, classes, latent, hint in SIZES:
         model = student.CVAE(size, classes, latent)
-        expect_count(model.encoder, [(size + classes, H), (H, H), (H, H)])
-        expect_count(model.mu_layer, [(H, latent)])
-        expect_count(model.logvar_layer, [(H, latent)])
+        expect_count(model.encoder, [(size + classes, H), (H, H), (H, H)], hint)
+        expect_count(model.mu_layer, [(H, latent)], hint)
+        expect_count(model.logvar_layer, [(H, latent)], hint)
     expect_network(student, model, model.encoder, torch.rand(6, 784 + classes), layers=3)
     expect_linear(student, model, model.mu_layer, H, latent)
     expect_linear(student, model, model.logvar_layer, H, latent)
@@ -26,9 +33,9 @@ def test_cvae_encoder(student):
 @weight(1)
 def test_cvae_decoder(student):
     """CVAE.decoder takes the latents and the class side by side and gives images (N, 1, 28, 28)"""
-    for size, classes, latent in ((576, 10, 15), (784, 10, 15), (784, 7, 23)):
+    for size, classes, latent, hint in SIZES:
         model = student.CVAE(size, classes, latent)
-        expect_count(model.decoder, [(latent + classes, H), (H, H), (H, H), (H, size)])
+        expect_count(model.decoder, [(latent + classes, H), (H, H), (H, H), (H, size)], hint)
     expect_network(student, model, model.decoder, torch.randn(6, latent + classes), layers=4, image=True)
 
 

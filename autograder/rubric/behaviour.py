@@ -1,0 +1,362 @@
+"""Whether a part computes fully connected layers with ReLU between them, and which known slip it shows if not."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from autograder.dialogue import Raised
+from autograder.rubric import oracle
+from autograder.rubric.counts import ORDINALS, expect_count, explain_odd
+from autograder.rubric.expect import aligned, close, difference, expect_shape, fail, show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from autograder.rubric.oracle import Layer
+    from autograder.student import Model, Part, Student
+
+    Function = Callable[[Tensor], Tensor]
+
+__all__ = ["expect_linear", "expect_network"]
+
+ACTIVATIONS: dict[str, Function] = {
+    "": lambda x: x,
+    "LeakyReLU with slope 0.01": lambda x: F.leaky_relu(x, 0.01),
+    "LeakyReLU with slope 0.001": lambda x: F.leaky_relu(x, 0.001),
+    "LeakyReLU with slope 0.1": lambda x: F.leaky_relu(x, 0.1),
+    "LeakyReLU with slope 0.2": lambda x: F.leaky_relu(x, 0.2),
+    "LeakyReLU or PReLU with slope 0.25": lambda x: F.leaky_relu(x, 0.25),
+    "nn.ReLU6": F.relu6,
+    "nn.ELU": F.elu,
+    "nn.SELU": F.selu,
+    "nn.CELU with alpha 0.5": lambda x: F.celu(x, 0.5),
+    "nn.GELU": F.gelu,
+    "nn.GELU (tanh)": lambda x: F.gelu(x, approximate="tanh"),
+    "nn.SiLU": F.silu,
+    "nn.Mish (it is no ReLU)": F.mish,
+    "nn.Softplus": F.softplus,
+    "nn.Hardswish": F.hardswish,
+    "nn.Hardtanh": F.hardtanh,
+    "nn.Hardsigmoid": F.hardsigmoid,
+    "nn.Softsign": F.softsign,
+    "Tanh": torch.tanh,
+    "Sigmoid": torch.sigmoid,
+    "LogSigmoid": F.logsigmoid,
+    "a dead-zone (softshrink, hardshrink or tanhshrink)": F.softshrink,
+    "the absolute value": torch.abs,
+    "the square of ReLU": lambda x: F.relu(x) ** 2,
+    "ReLU with the sign turned round": lambda x: F.relu(-x),
+    "-ReLU": lambda x: -F.relu(x),
+    "sin": torch.sin,
+    "exp": torch.exp,
+}
+ENDS: dict[str, Function] = {
+    "the Sigmoid at the end were missing": lambda x: x,
+    "the Sigmoid at the end were applied twice": lambda x: torch.sigmoid(torch.sigmoid(x)),
+    "there were a ReLU before the Sigmoid": lambda x: torch.sigmoid(F.relu(x)),
+    "there were a Tanh at the end, not a Sigmoid": torch.tanh,
+    "there were a scaled Tanh at the end, not a Sigmoid": lambda x: (torch.tanh(x) + 1) / 2,
+    "there were a Softmax at the end, not a Sigmoid": lambda x: torch.softmax(x, 1),
+    "there were a ReLU at the end, not a Sigmoid": F.relu,
+    "there were a Hardsigmoid at the end, not a Sigmoid": F.hardsigmoid,
+    "there were a LogSigmoid at the end, not a Sigmoid": F.logsigmoid,
+    "there were a clamp at the end, not a Sigmoid": lambda x: x.clamp(0, 1),
+    "the pixels were scaled to -1 ... 1 behind the Sigmoid": lambda x: 2 * torch.sigmoid(x) - 1,
+    "the pixels were scaled to 0 ... 255 behind the Sigmoid": lambda x: 255 * torch.sigmoid(x),
+    "the image were inverted: 1 - Sigmoid": lambda x: 1 - torch.sigmoid(x),
+    "the pixels were rounded behind the Sigmoid": lambda x: torch.sigmoid(x).round(),
+    "the pixels of the image were in another order: transposed": lambda x: turned(torch.sigmoid(x), 1),
+    "the pixels of the image were in another order: upside down": lambda x: turned(torch.sigmoid(x), 2),
+    "the pixels of the image were in another order: mirrored": lambda x: turned(torch.sigmoid(x), 3),
+}
+INPUTS: dict[str, Function] = {
+    "the input were scaled to -1 ... 1 first": lambda x: 2 * x - 1,
+    "the input were normalised with MNIST's mean and deviation first": lambda x: (x - 0.1307) / 0.3081,
+    "the input were normalised first, each image for itself": lambda x: F.layer_norm(x, x.shape[1:]),
+    "each image's mean were subtracted first": lambda x: x - x.mean(1, keepdim=True),
+    "the input were divided by 255 first": lambda x: x / 255,
+    "the input were multiplied by 255 first": lambda x: x * 255,
+    "the input were inverted (1 - x) first": lambda x: 1 - x,
+    "the input were rounded first": torch.round,
+    "the input went through a Sigmoid first": torch.sigmoid,
+    "the input went through a ReLU first": F.relu,
+    "the input went through a Tanh first": torch.tanh,
+    "the input were scaled to unit length first": lambda x: F.normalize(x, dim=1),
+    "the pixels of the image were in another order: transposed": lambda x: turned(x, 1),
+}
+# What might follow the last step of a part, as far as it is no activation.
+AFTER: dict[str, Function] = {
+    "a Softmax": lambda x: torch.softmax(x, 1),
+    "a layer normalisation": lambda x: F.layer_norm(x, x.shape[1:]),
+    "a scaling to unit length": lambda x: F.normalize(x, dim=1),
+    "a clamp to 0 ... 1": lambda x: x.clamp(0, 1),
+    "a clamp to -1 ... 1": lambda x: x.clamp(-1, 1),
+    "a clamp to -10 ... 10": lambda x: x.clamp(-10, 10),
+}
+
+
+def turned(x: Tensor, way: int) -> Tensor:
+    """Turn flat images (N, 784): 1 transposed, 2 upside down, 3 mirrored."""
+    if x.shape[1] < 784:
+        return x
+    image = x[:, :784].reshape(-1, 28, 28)
+    image = {1: image.mT, 2: image.flip(1), 3: image.flip(2)}[way]
+    return torch.cat([image.flatten(1), x[:, 784:]], 1)
+
+
+def expect_linear(student: Student, model: Model, part: Part, size_in: int, size_out: int) -> None:
+    """Expect one fully connected layer and nothing more."""
+    expect_count(part, [(size_in, size_out)])
+    Behaviour(student, model, part, torch.randn(6, size_in), 1, last=False).check()
+
+
+def expect_network(
+    student: Student, model: Model, part: Part, x: Tensor, layers: int, *, image: bool = False
+) -> None:
+    """Expect a number of fully connected layers with ReLU, computed from the part's own parameters.
+
+    x: what the part is called with
+    image: a decoder: no ReLU behind the last layer, but a sigmoid, and the shape of an image
+    """
+    Behaviour(student, model, part, x, layers, last=not image, image=image).check()
+
+
+class Behaviour:
+    """One part's behaviour: weights are drawn, the part is asked, and compared with what it must compute."""
+
+    def __init__(  # noqa: PLR0913 - a network has so many sides
+        self,
+        student: Student,
+        model: Model,
+        part: Part,
+        x: Tensor,
+        length: int,
+        *,
+        last: bool,
+        image: bool = False,
+    ) -> None:
+        self.student, self.model, self.part, self.x = student, model, part, x
+        self.length, self.last, self.image = length, last, image
+        parameters = part.parameters()
+        if any(p.shape is None for p in parameters):  # lazy layers get their shapes from a first call
+            part(x)
+            parameters = part.parameters()
+        self.layers = oracle.layers_of(parameters)
+        if len(self.layers) < length:
+            raise fail(
+                f"{part.name} should be made of {length} fully connected layers; yours has: "
+                f"{oracle.sizes_of(self.layers)}.",
+                explain_odd(parameters),
+            )
+        self.values = oracle.draw(parameters, 784 if image else None)
+        part.assign(self.values)
+        size_in = x.flatten(1).shape[1]
+        self.chains = list(oracle.chains(self.layers, size_in, length))
+        if not self.chains:
+            raise fail(
+                f"The layers of {part.name} do not fit its input of {size_in} numbers: {oracle.sizes_of(self.layers)}."
+            )
+
+    def check(self) -> None:
+        """Compare in training and evaluation mode, for several inputs and for one."""
+        self.model.train()
+        self.compare(self.x, "")
+        self.check_gradient()
+        self.compare(self.x[:1], " for a batch of one")
+        self.model.eval()
+        self.compare(self.x, " in evaluation mode (model.eval())")
+
+    def ask(self, x: Tensor) -> Tensor:
+        """Call the part and expect the right shape."""
+        try:
+            y = self.part(x)
+        except Raised as error:
+            raise fail(str(error), *self.explain_raised(x)) from None
+        shape = (len(x), 1, 28, 28) if self.image else (len(x), self.chains[0][-1].size_out)
+        expect_shape(f"The result of {self.part.name} for an input of shape {show(x.shape)}", y, shape)
+        return y
+
+    def explain_raised(self, x: Tensor) -> Iterator[str]:
+        """Try easier inputs than the one that the part raised at."""
+        for text, easier in (
+            ("It works on images that are flat already: the Flatten at the start is missing.", x.flatten(1)),
+            ("It works for one image: does your Flatten join the images of a batch?", x[:1]),
+        ):
+            try:
+                if easier.shape != x.shape:
+                    self.part(easier)
+                    yield text
+                    return
+            except Exception:  # noqa: BLE001, S112 - it is a mere guess
+                continue
+
+    def right(self, x: Tensor, chain: Sequence[Layer]) -> Tensor:
+        """Compute what the part must give for x."""
+        y = oracle.network(x.flatten(1), chain, self.values, last=self.last)
+        return torch.sigmoid(y).view(-1, 1, 28, 28) if self.image else y
+
+    def matches(self, x: Tensor, y: Tensor) -> bool:
+        """Tell whether y is right for x in some order of the layers, and keep to the orders in which it is."""
+        found = [chain for chain in self.chains if close(y, self.right(x, chain))]
+        self.chains = found or self.chains
+        return bool(found)
+
+    def compare(self, x: Tensor, when: str) -> None:
+        """Ask for x and compare."""
+        y = self.ask(x)
+        if not self.matches(x, y):
+            raise fail(
+                f"{self.part.name} computes something else than {self.describe()}{when}.",
+                *self.diagnose(x, y),
+                difference(y, self.right(x, self.chains[0])),
+            )
+
+    def describe(self) -> str:
+        """Say what the part should be."""
+        if self.length == 1:
+            return "one Linear and nothing more"
+        if self.image:
+            return f"{self.length - 1} times Linear and ReLU, then Linear and Sigmoid"
+        return f"{self.length} times Linear and ReLU"
+
+    def diagnose(self, x: Tensor, y: Tensor) -> list[str]:
+        """Name the slips that would give just this result."""
+        again = self.part(x)
+        if not close(again, y):
+            found = ["It gives other values when it is asked again: is there dropout, or other random noise?"]
+        elif len(x) > 1 and not close(self.part(x[:1]), y[:1]):
+            found = ["One image's result depends on the others in the batch: is there a batch normalisation?"]
+        else:
+            found = []
+        self.model.eval()
+        if self.matches(x, self.part(x)) and not close(y, self.right(x, self.chains[0])):
+            found.append("It is right in evaluation mode and wrong in training mode.")
+        if found:
+            return found
+        chain, flat = self.chains[0], x.flatten(1)
+        y = y.flatten(1)
+        named = [f"It looks as if {text}." for text, slip in self.slips(flat, chain) if close(y, slip)]
+        return list(dict.fromkeys(named))[:3] or self.measure(y, self.right(x, chain).flatten(1))
+
+    def measure(self, y: Tensor, right: Tensor) -> list[str]:
+        """Describe a difference that no known slip explains."""
+        factor = float((y.double() * right).sum() / (right * right).sum())
+        if abs(factor - 1) > 1e-4 and close(y, factor * right):  # noqa: PLR2004
+            return [f"The result is {factor:.6g} times the right one: something follows the last step."]
+        if float((y - right).abs().max()) < 0.02 * float(right.abs().max()):  # noqa: PLR2004
+            return [
+                "The difference is small: something is slightly off, or computed in lower precision (half, bfloat16)."
+            ]
+        return []
+
+    # -- slips -------------------------------------------------------------------------------------------------------
+
+    def slips(self, x: Tensor, chain: Sequence[Layer]) -> Iterator[tuple[str, Tensor]]:
+        """Give known slips with their results."""
+        end: Function = torch.sigmoid if self.image else (lambda v: v)
+        right = end(oracle.network(x, chain, self.values, last=self.last))
+        yield from self.activation_slips(x, chain, end)
+        yield from self.layer_slips(x, chain, end)
+        for name, change in INPUTS.items():
+            yield name, end(oracle.network(change(x.double()), chain, self.values, last=self.last))
+        if self.part.name.startswith("CVAE.") and self.length > 1:
+            for classes in (7, 10):
+                kept = x.double().clone()
+                kept[:, -classes:] = 0
+                yield "the class (the last inputs) were ignored", end(
+                    oracle.network(kept, chain, self.values, last=self.last)
+                )
+        if self.image:
+            for name, other in ENDS.items():
+                yield name, other(oracle.network(x, chain, self.values))
+        last_step = "the last ReLU" if self.last else "the Linear" if self.length == 1 else "the Sigmoid"
+        for name, after in AFTER.items():
+            yield f"{name} followed {last_step}", after(right)
+
+    def activation_slips(self, x: Tensor, chain: Sequence[Layer], end: Function) -> Iterator[tuple[str, Tensor]]:
+        """Give the results of another activation in some of the places, or of one where none belongs."""
+        if len(chain) == 1:
+            for name, activation in ACTIVATIONS.items():
+                yield f"{name or 'nothing'} followed the Linear", activation(oracle.network(x, chain, self.values))
+            yield "ReLU followed the Linear", F.relu(oracle.network(x, chain, self.values))
+            return
+        places = self.length if self.last else self.length - 1
+        for size in range(places, 0, -1):
+            for where in itertools.combinations(range(places), size):
+                for name, activation in ACTIVATIONS.items():
+                    acts = iter([activation if i in where else F.relu for i in range(len(chain))])
+                    y = oracle.network(x, chain, self.values, lambda v, a=acts: next(a)(v), last=self.last)  # type: ignore[misc]
+                    yield activation_text(name, where, places, last=self.last), end(y)
+
+    def layer_slips(self, x: Tensor, chain: Sequence[Layer], end: Function) -> Iterator[tuple[str, Tensor]]:
+        """Give the results of biases and layers used in another way."""
+        everything = range(len(chain))
+        for where in (*((i,) for i in everything), tuple(everything)):
+            which = "all biases" if len(where) > 1 else f"the bias of the {ORDINALS[where[0]]} Linear"
+            for text, factor in (("not used", 0.0), ("added twice", 2.0), ("subtracted", -1.0)):
+                values = list(self.values)
+                for i in where:
+                    values[chain[i].bias] = factor * values[chain[i].bias]
+                yield f"{which} were {text}", end(oracle.network(x, chain, values, last=self.last))
+        for i in everything:
+            rest = [layer for j, layer in enumerate(chain) if j != i]
+            if oracle.fits(rest, x.shape[1]) and rest:
+                slip = oracle.network(x, rest, self.values, last=self.last)
+                yield f"the {ORDINALS[i]} Linear were skipped", end(slip)
+            for j in everything:
+                again = [chain[j] if k == i else layer for k, layer in enumerate(chain)]
+                if i != j and oracle.fits(again, x.shape[1]):
+                    slip = oracle.network(x, again, self.values, last=self.last)
+                    yield f"the {ORDINALS[j]} Linear took the place of the {ORDINALS[i]} too", end(slip)
+        z = x.double()
+        for layer in chain:  # the bias added behind the activation
+            unbiased = oracle.network(z, [layer], [torch.zeros_like(v) if v.dim() == 1 else v for v in self.values])
+            z = F.relu(unbiased) + self.values[layer.bias].double()
+        yield "the biases were added behind the ReLUs", end(z)
+
+    def check_gradient(self) -> None:
+        """Expect gradients at every layer, pointing the right way.
+
+        Coarsely: where a unit is within rounding of zero, ReLU's gradient in float32 may differ from the right one.
+        """
+        values = [value.double().requires_grad_() for value in self.values]
+        y = self.part(self.x)
+        direction = torch.randn(y.shape)
+        found = self.student.gradients([(y, direction)], [self.part])[0]
+        right = oracle.network(self.x.flatten(1), self.chains[0], values, last=self.last)
+        right = torch.sigmoid(right) if self.image else right
+        (right * direction.flatten(1).double()).sum().backward()
+        biases = [i for i, value in enumerate(values) if value.dim() == 1]
+        for i, gradient in zip(biases, found, strict=True):
+            expected = values[i].grad
+            number = next((k for k, layer in enumerate(self.chains[0]) if layer.bias == i), None)
+            if expected is None or number is None:
+                continue
+            if gradient is None or not gradient.any():
+                raise fail(
+                    f"No gradient reaches the {ORDINALS[number]} Linear of {self.part.name}: it would not learn.",
+                    "Look for detach(), .data, torch.no_grad() and requires_grad.",
+                )
+            if not aligned(gradient, expected):
+                raise fail(f"The gradient at the {ORDINALS[number]} Linear of {self.part.name} is not the right one.")
+
+
+def activation_text(name: str, where: Sequence[int], places: int, *, last: bool) -> str:
+    """Word that another activation, or none, stands in some of the places."""
+    behind = "" if len(where) == places else " behind the " + " and ".join(ORDINALS[i] for i in where) + " Linear"
+    if behind and last and where[-1] == places - 1:
+        behind += " (the last)"
+    if name:
+        return f"{name} took the place of ReLU{behind}"
+    if not behind:
+        return "all ReLUs were missing"
+    if last and tuple(where) == (places - 1,):
+        return f"the last ReLU,{behind}, were missing"
+    return f"the ReLU{behind} were missing"
+
+

@@ -1,0 +1,91 @@
+"""Counting parameters, and explaining a count that is wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from autograder.rubric import oracle
+from autograder.rubric.expect import fail, show
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from autograder.rubric.oracle import Layer
+    from autograder.student import Parameter, Part
+
+__all__ = ["ORDINALS", "explain_odd", "expect_count"]
+
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def expect_count(part: Part, expected: Sequence[tuple[int, int]], hint: str = "") -> None:
+    """Expect as many parameters as fully connected layers of these sizes (in, out) have.
+
+    hint: a last line, where the student should look when the count is wrong
+    """
+    parameters = part.parameters()
+    if any(p.shape is None for p in parameters):
+        raise fail(f"{part.name} has lazy layers, whose sizes are not known before they are used once.")
+    found = sum(torch.Size(p.shape or ()).numel() for p in parameters)
+    right = sum((size_in + 1) * size_out for size_in, size_out in expected)
+    if found == right:
+        return
+    amount = SMALL[abs(found - right)] if abs(found - right) < len(SMALL) else abs(found - right)
+    layers = oracle.layers_of(parameters)
+    plain = 2 * len(layers) == len(parameters)
+    raise fail(
+        f"{part.name} has {found} parameters; expected {right} = {' + '.join(f'({i}+1)*{o}' for i, o in expected)}: "
+        f"that is {amount} {'more' if found > right else 'fewer'} than it should be.",
+        explain_layers(layers, expected, part) if plain else explain_odd(parameters),
+        f"Expected layers: {', '.join(f'Linear({i}, {o})' for i, o in expected)}.",
+        f"Your layers: {oracle.sizes_of(layers)}."
+        if plain
+        else f"Your parameters: {', '.join(f'{p.name} {show(p.shape or ())}' for p in parameters[:12])}.",
+        hint,
+    )
+
+
+def explain_layers(layers: Sequence[Layer], expected: Sequence[tuple[int, int]], part: Part) -> str:
+    """Explain a wrong count of fully connected layers."""
+    if not layers:
+        return (
+            "None are registered: are the layers in a plain Python list, or made in forward? "
+            "nn.Sequential and nn.ModuleList register theirs."
+        )
+    if len(layers) != len(expected):
+        return f"You have {SMALL[min(len(layers), 10)]} fully connected layers; {SMALL[len(expected)]} are due."
+    hidden = {layer.size_out for layer in layers[:-1]} | {layer.size_in for layer in layers[1:]}
+    if len(hidden) == 1 and hidden != {oracle.H}:
+        return f"Your hidden_dim is {hidden.pop()}; the assignment asks for {oracle.H}."
+    lines = []
+    for number, (layer, (size_in, size_out)) in enumerate(zip(layers, expected, strict=True)):
+        which = f"The {ORDINALS[number]} Linear" if len(layers) > 1 else "Your Linear"
+        if layer.size_in != size_in:
+            meaning = ""
+            if number == 0 and part.name.startswith("CVAE."):
+                first = {"encoder": "input_size", "decoder": "latent_size"}.get(part.path[-1])
+                meaning = f", which is {first} + num_classes" if first else ""
+            lines.append(f"{which} takes {layer.size_in} numbers; it should take {size_in}{meaning}.")
+        if layer.size_out != size_out:
+            lines.append(f"{which} gives {layer.size_out} numbers; it should give {size_out}.")
+    return "\n".join(lines[:2])
+
+
+def explain_odd(parameters: Sequence[Parameter]) -> str:
+    """Explain parameters that are not all weights and biases of fully connected layers."""
+    dimensions = [len(p.shape or ()) for p in parameters]
+    paired = {i for layer in oracle.layers_of(parameters) for i in (layer.weight, layer.bias)}
+    extra = [p for i, p in enumerate(parameters) if i not in paired]
+    if max(dimensions, default=0) > 2:  # noqa: PLR2004
+        return "There is a convolution among your layers; the assignment asks for fully connected ones."
+    if any(p.shape and len(p.shape) == 2 for p in extra):  # noqa: PLR2004
+        return "Some of your fully connected layers have no bias."
+    if extra and all(torch.Size(p.shape or ()).numel() == 1 for p in extra):
+        return f"{extra[0].name} is one number: PReLU has such a parameter, nn.ReLU has none."
+    if extra:
+        names = ", ".join(p.name for p in extra[:4])
+        return f"These belong to no fully connected layer: {names}. Is there a normalisation (batch norm, layer norm)?"
+    return ""
