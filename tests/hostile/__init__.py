@@ -8,7 +8,7 @@ at the latest, and takes at most 3 GiB of memory, 2 GiB of disk, 200 processes. 
         path = hostile.build(an_empty_folder, values)  # values: one for each of PLACEHOLDERS
         ...  # grade it; look at keeps, earns, shows, harm and ALWAYS
 
-Start the grader in a session of its own, with limits of its own: some kill their process group or their parent.
+Start the grader in a session and with limits of its own: some kill their process group or their parent.
 A submission whose attack got through says BREACHED[mark] in its messages, output or file names; one that is
 itself mis-written says TOOTHLESS[mark]. Neither word stands so in a source: a quoted line is no breach.
 """
