@@ -6,7 +6,7 @@
     landlock    reads Python and the system's libraries, writes its own folder, nothing else
     seccomp     no sockets, no other processes, no new processes
 
-No layer depends on another, and one that is not to be had is named in the result. Nothing here can be undone.
+(And namespaces, which the nursery enters once for all its workers.) No layer depends on another, and one that is not to be had is named in the result. Nothing here can be undone.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from typing import Any
 import torch
 
 from autograder import kernel, landlock, seccomp
+from autograder.namespaces import closed_folder
 
-__all__ = ["LAYERS", "Plan", "confine", "hide", "unreachable"]
+__all__ = ["LAYERS", "Plan", "confine", "hide", "needed"]
 
 LAYERS = ("process", "user", "limits", "landlock", "seccomp")
 
@@ -75,7 +76,7 @@ def confine(plan: Plan, parent: int, socket: int, output: int) -> dict[str, Any]
             drop_user(plan.uid)
     if sys.platform == "linux":
         kernel.die_with_parent(signal.SIGKILL)
-        if os.getppid() != parent:
+        if os.getppid() not in (parent, 0):  # 0: it is in another process namespace
             raise SystemExit("the parent is gone")
         kernel.forbid_new_privileges()
     if rules:
@@ -172,8 +173,9 @@ def drop_user(uid: int | None) -> None:
         with contextlib.suppress(kernel.Unavailable):
             kernel.lock_capabilities()
             kernel.drop_capabilities()
-        folder = unreachable()
-        raise kernel.Unavailable(f"{folder} is closed to other users, and Python lies in it" if folder else "no id")
+        folder = closed_folder(needed())
+        why = f"{folder} is closed to other users, and Python lies in it" if folder else "no free user id was found"
+        raise kernel.Unavailable(f"{why}; it has no capabilities instead")
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
@@ -182,16 +184,12 @@ def drop_user(uid: int | None) -> None:
 def readable() -> list[str]:
     """List what a worker may read: Python, its packages, the system's libraries."""
     packages = [path for path in sys.path if path.endswith("-packages")]
-    return [sys.prefix, sys.base_prefix, str(Path(torch.__file__).parents[1]), *packages, *READABLE]
+    return [*needed(), *packages, *READABLE]
 
 
-def unreachable() -> str | None:
-    """Find a folder on the way to Python or torch that only its owner can enter."""
-    for path in (sys.prefix, sys.base_prefix, torch.__file__):
-        for folder in reversed(Path(path).resolve().parents):
-            if not folder.stat().st_mode & 0o001:
-                return str(folder)
-    return None
+def needed() -> list[str]:
+    """List the folders without which a worker can import nothing more: Python's and its packages'."""
+    return [sys.prefix, sys.base_prefix, str(Path(torch.__file__).parents[1])]
 
 
 def hide() -> None:

@@ -13,8 +13,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
-from autograder import worker
-from autograder.confine import Plan, confine, hide
+from autograder import kernel, worker
+from autograder.confine import Plan, confine, hide, needed
+from autograder.namespaces import closed_folder, enter, fresh_processes, open_way
 
 __all__ = ["Nursery", "NurseryError", "Spawner", "Starter"]
 
@@ -27,6 +28,9 @@ class NurseryError(Exception):
 
 class Starter(Protocol):
     """Starts one worker at a time."""
+
+    def reaches(self) -> bool:
+        """Tell whether a worker of another user id could still read Python's files."""
 
     def start(self, plan: Plan) -> tuple[Connection, int, int]:
         """Start a worker; returns the connection to it, a descriptor of what it prints, and its process id."""
@@ -41,15 +45,23 @@ class Starter(Protocol):
 class Nursery:
     """Forks workers. Make it when torch is imported and before anything secret is in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, namespaces: bool = True) -> None:
+        """Fork the nursery.
+
+        namespaces: use them where they are to be had
+        """
         self.control, theirs = multiprocessing.Pipe()
         sys.stdout.flush()
         sys.stderr.flush()
         self.pid = os.fork()
         if self.pid == 0:
             self.control.close()  # or the grader's hanging up would go unnoticed
-            run_and_exit(lambda: tend(theirs))
+            run_and_exit(lambda: tend(theirs, namespaces=namespaces))
         theirs.close()
+
+    def reaches(self) -> bool:
+        """Ask the nursery, which may have opened a way."""
+        return bool(self.tell("reaches"))
 
     def start(self, plan: Plan) -> tuple[Connection, int, int]:
         """Fork a worker."""
@@ -61,12 +73,12 @@ class Nursery:
 
     def stop(self) -> int:
         """Have the nursery end its worker."""
-        return self.tell(None)
+        return self.tell("stop")
 
-    def tell(self, plan: Plan | None) -> int:
-        """Send a plan for a worker, or None to end it; returns what the nursery says."""
+    def tell(self, order: Plan | str) -> int:
+        """Send a plan for a worker, or another order; returns what the nursery says."""
         try:
-            self.control.send(plan)
+            self.control.send(order)
             if not self.control.poll(PATIENCE):
                 raise NurseryError("the nursery does not answer")
             answer = self.control.recv()
@@ -88,6 +100,10 @@ class Spawner:
 
     def __init__(self) -> None:
         self.process: Any = None
+
+    def reaches(self) -> bool:
+        """Look at the folders on the way to Python."""
+        return closed_folder(needed()) is None
 
     def start(self, plan: Plan) -> tuple[Connection, int, int]:
         """Start a fresh interpreter that becomes the worker."""
@@ -115,43 +131,76 @@ class Spawner:
         """Nothing is kept between workers."""
 
 
-def live(plan: Plan, parent: int, connection: Connection, output: Connection) -> None:
-    """Be a worker: close the doors, say which are closed, serve."""
+def live(
+    plan: Plan, parent: int, connection: Connection, output: Connection, missing: str = "each worker is started afresh"
+) -> None:
+    """Be a worker: close the doors, say which are closed, serve.
+
+    missing: why there are no namespaces; nothing where there are
+    """
     state = confine(plan, parent, connection.fileno(), output.fileno())
+    if missing:
+        state["missing"]["namespaces"] = missing
+    else:
+        state["layers"].append("namespaces")
     worker.send(connection, {"alive": True, **state})
     worker.serve(connection, Path(plan.folder))
 
 
-def tend(control: Connection) -> None:
+def tend(control: Connection, *, namespaces: bool) -> None:
     """Be the nursery: start and end workers as told, until the grader hangs up."""
+    missing = settle(namespaces=namespaces)
     hide()
-    current, parent = 0, os.getpid()
+    current = 0
     while True:
         try:
-            plan: Plan | None = control.recv()
+            order: Plan | str = control.recv()
         except (EOFError, OSError):
             end(current)
             return
-        if plan is None:
+        if order == "reaches":
+            control.send(closed_folder(needed()) is None)
+        elif order == "stop":
             control.send(end(current))
             current = 0
-            continue
-        ours, theirs = multiprocessing.Pipe()
-        ready, output = multiprocessing.Pipe(duplex=False)
-        try:
-            current = os.fork()
-        except OSError as error:
-            control.send(f"a worker could not be forked: {error}")
-            continue
-        if current == 0:
-            run_and_exit(lambda: live(plan, parent, theirs, output))  # noqa: B023 - it is run at once
-        theirs.close()
-        output.close()
-        control.send(current)
-        reduction.send_handle(control, ours.fileno(), None)
-        reduction.send_handle(control, ready.fileno(), None)
-        ours.close()
-        ready.close()
+        elif isinstance(order, Plan):
+            current = give_birth(order, control, missing)
+
+
+def settle(*, namespaces: bool) -> str:
+    """Enter namespaces where they are to be had; returns why not."""
+    if not namespaces:
+        return "switched off"
+    try:
+        enter()
+        if os.geteuid() == 0:
+            open_way(needed())
+    except (kernel.Unavailable, OSError) as reason:
+        return str(reason)
+    return ""
+
+
+def give_birth(plan: Plan, control: Connection, missing: str) -> int:
+    """Fork a worker and hand its connection and its output to the grader; returns its process id."""
+    ours, theirs = multiprocessing.Pipe()
+    ready, output = multiprocessing.Pipe(duplex=False)
+    parent = os.getpid()
+    try:
+        with fresh_processes() if not missing else contextlib.nullcontext():
+            pid = os.fork()
+            if pid == 0:
+                run_and_exit(lambda: live(plan, parent, theirs, output, missing))
+    except (OSError, kernel.Unavailable) as error:
+        control.send(f"a worker could not be forked: {error}")
+        return 0
+    theirs.close()
+    output.close()
+    control.send(pid)
+    reduction.send_handle(control, ours.fileno(), None)
+    reduction.send_handle(control, ready.fileno(), None)
+    ours.close()
+    ready.close()
+    return pid
 
 
 def end(pid: int) -> int:
