@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from corpus.edits import apply, finished, reference
+from corpus.edits import Edit, apply, finished, reference
 from corpus.mistakes import MISTAKES
+from corpus.variants import VARIANTS
 
 __all__ = ["ROWS", "Entry", "entries"]
 
@@ -27,7 +28,12 @@ class Entry:
 def entries() -> list[Entry]:
     """Make the whole corpus from the reference solution."""
     original = reference()
+
+    def edited(edits: tuple[Edit, ...]) -> bytes:
+        return finished(apply(original, edits)).encode()
+
+    none: frozenset[str] = frozenset()
     return [
-        Entry(m.name, finished(apply(original, m.edits)).encode(), frozenset(m.lost), m.words, "mistake")
-        for m in MISTAKES
+        *(Entry(m.name, edited(m.edits), frozenset(m.lost), m.words, "mistake") for m in MISTAKES),
+        *(Entry(f"right-{v.name}", v.source or edited(v.edits), none, (), "variant") for v in VARIANTS),
     ]

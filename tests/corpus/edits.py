@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent, indent
 
-__all__ = ["BLOCKS", "Edit", "Mistake", "apply", "block", "define", "finished", "reference", "replace_block"]
+__all__ = [
+    "BLOCKS",
+    "Edit",
+    "Mistake",
+    "Variant",
+    "apply",
+    "block",
+    "define",
+    "finished",
+    "reference",
+    "replace_block",
+]
 
 # The marked blocks of the reference solution, in their order. "VAE", "CVAE" and "file" name larger places.
 BLOCKS = (
@@ -44,6 +55,15 @@ class Mistake:
     edits: tuple[Edit, ...]
     lost: tuple[str, ...]
     words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A right submission: the edits of the reference solution, or the whole file."""
+
+    name: str
+    edits: tuple[Edit, ...] = ()
+    source: bytes | None = None
 
 
 def reference() -> str:
