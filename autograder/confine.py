@@ -36,6 +36,7 @@ READABLE = (
     *("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/dev/urandom"),
     *("/proc/cpuinfo", "/sys/devices/system/cpu"),
 )
+LINUX = sys.platform == "linux"
 KEPT_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "PATH", "TZ")
 
 
@@ -47,7 +48,7 @@ class Plan:
     temporary: str  # its temporary folder
     uid: int | None = None  # the user id to take, where the grader is root
     layers: tuple[str, ...] = LAYERS
-    address_space: int = 8 << 30  # bytes; torch's ordinary build maps 4 GiB
+    address_space: int = 2500 << 20  # bytes, beyond what is mapped before (torch's ordinary build maps 3 GiB)
     file_size: int = 64 << 20  # bytes
     processes: int = 64  # threads, of a user id that has no others
     cpu: int = 900  # seconds
@@ -74,7 +75,7 @@ def confine(plan: Plan, parent: int, socket: int, output: int) -> dict[str, Any]
     if "user" in plan.layers:
         with noted(state, "user"):
             drop_user(plan.uid)
-    if sys.platform == "linux":
+    if LINUX:
         kernel.die_with_parent(signal.SIGKILL)
         if os.getppid() not in (parent, 0):  # 0: it is in another process namespace
             raise SystemExit("the parent is gone")
@@ -150,8 +151,9 @@ def set_limits(plan: Plan) -> None:
     """Set the resource limits. The grader watches the resident memory itself: no limit here bounds it."""
     import resource  # not on Windows
 
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() if LINUX else 8 << 30
     limits = {
-        resource.RLIMIT_AS: plan.address_space,
+        resource.RLIMIT_AS: mapped + plan.address_space,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_CPU: plan.cpu,
         resource.RLIMIT_FSIZE: plan.file_size,
@@ -194,7 +196,7 @@ def needed() -> list[str]:
 
 def hide() -> None:
     """Keep other processes of the same user out of this one's memory, and inherit its orphans (Linux)."""
-    if sys.platform == "linux":
+    if LINUX:
         with contextlib.suppress(kernel.Unavailable):
             kernel.hide_memory()
         kernel.become_subreaper()

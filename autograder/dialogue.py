@@ -19,7 +19,6 @@ from typing import Any
 
 import msgspec
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
@@ -119,6 +118,7 @@ class Dialogue:
         arguments: numbers, strings, None, tensors and lists of these
         Returns numbers, strings, None, tensors, lists of these, and WrongKind objects for anything else.
         """
+        self.time_left()
         worker = self.open()
         tensors: list[Tensor] = []
         self.asked += 1
@@ -146,12 +146,13 @@ class Dialogue:
         self.generation += 1
         self.asked = 0
         begin = time.monotonic()
+        seconds = min(self.sandbox.limits.start, self.sandbox.limits.total - self.spent)
         try:
-            self.listen(self.worker, "Your vae.py", self.sandbox.limits.start)
+            self.listen(self.worker, "Your vae.py", seconds)
         except TooSlow:
             self.broken = TooSlow(
-                f"Your vae.py could not be imported within {self.sandbox.limits.start:.0f} seconds: it should only "
-                "define classes and functions. Training belongs in the notebook."
+                f"Your vae.py could not be imported within {seconds:.0f} seconds: it should only define classes and "
+                "functions. Training belongs in the notebook."
             )
         except (Ended, Raised, WrongKind) as error:
             self.broken = error
@@ -164,21 +165,27 @@ class Dialogue:
 
     def listen(self, worker: Worker, what: str, seconds: float) -> Any:  # noqa: ANN401
         """Receive an answer, or raise how the question ended."""
+        header = worker.hear(HEADER, seconds)
         try:
-            answer = msgspec.json.decode(worker.hear(HEADER, seconds), type=Answer)
-            tensors = load_tensors(worker.hear(self.sandbox.limits.answer, seconds)) if answer.tensors else {}
-            if answer.id != self.asked or sorted(tensors) != [f"{i:06}" for i in range(answer.tensors)]:
+            answer = msgspec.json.decode(header, type=Answer)
+            if answer.id != self.asked or not 0 <= answer.tensors <= MAX_ITEMS:
                 raise ValueError
-            if any(tensor.dtype not in DTYPES for tensor in tensors.values()):
-                raise ValueError
-            value = self.decode(answer.value, [tensors[name] for name in sorted(tensors)])
-        except (msgspec.MsgspecError, SafetensorError, ValueError, KeyError, IndexError, TypeError, RecursionError):
-            self.close()
-            raise Malformed("What came back from your code is not an answer to what it was asked.") from None
+        except (ValueError, RecursionError):
+            raise self.malformed() from None
+        packed = worker.hear(self.sandbox.limits.answer, seconds) if answer.tensors else b""
+        try:
+            value = self.decode(answer.value, unpack(packed, answer.tensors))
+        except Exception:  # noqa: BLE001 - whatever a liar's bytes make the decoders raise, it is no answer
+            raise self.malformed() from None
         if answer.error:
             kinds = {"missing": Missing, "none": Unfinished, "unfinished": Unfinished}
             raise kinds.get(answer.error.kind, Raised)(what, answer.error)
         return value
+
+    def malformed(self) -> Malformed:
+        """End a worker that sent something else than an answer."""
+        self.close()
+        return Malformed("What came back from your code is not an answer to what it was asked.")
 
     def time_left(self) -> float:
         """Return how many seconds the next question may take. Raises TooSlow when there are none."""
@@ -230,7 +237,7 @@ class Dialogue:
             if "tensor" in value:
                 return self.hold(tensors[as_index(value["tensor"])], as_index(value["slot"]))
             if "float" in value:
-                return float(value["float"])
+                return float(str(value["float"])[:10])
             if "other" in value:
                 return WrongKind(str(value["other"])[:200])
             return {str(key)[:20]: as_index(item) for key, item in value.items()}
@@ -240,6 +247,19 @@ class Dialogue:
         """Remember that the worker holds a tensor too."""
         self.held[id(tensor)] = (tensor, slot)
         return tensor
+
+
+def unpack(packed: bytes, number: int) -> list[Tensor]:
+    """Unpack numbered tensors. Raises ValueError, or whatever safetensors raises, for anything else."""
+    if not number:
+        return []
+    named = load_tensors(packed)
+    if sorted(named) != [f"{i:06}" for i in range(number)]:
+        raise ValueError(sorted(named))
+    for tensor in named.values():
+        if tensor.dtype not in DTYPES or max(tensor.shape, default=0) >= 1 << 31:
+            raise ValueError(tensor.dtype)
+    return [named[name] for name in sorted(named)]
 
 
 def as_index(value: object) -> int:

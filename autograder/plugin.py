@@ -14,6 +14,7 @@ from autograder.dialogue import Missing, Raised, Unfinished, WrongKind
 from autograder.nursery import NurseryError
 from autograder.results import Row, clean
 from autograder.rubric.expect import Mistake
+from autograder.rubric.oracle import Sizes, other_sizes
 from autograder.sandbox import Died, Ended, Malformed, TooBig, TooSlow
 from autograder.student import Student
 
@@ -63,6 +64,11 @@ class Plugin:
         if self.asked is None:
             raise RuntimeError("there is no submission to ask")
         return self.asked
+
+    @pytest.fixture(scope="session")
+    def sizes(self) -> Sizes:
+        """Sizes of models that are not the notebook's, the same for all rows of a grading."""
+        return other_sizes()
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Put the rows in order, each as not judged yet; leave out the sections that are not asked for."""

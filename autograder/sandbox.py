@@ -35,6 +35,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -97,6 +98,8 @@ class Limits:
     row: float = 40  # all questions of a row together
     total: float = 240  # all rows; Gradescope ends a run after 600
     memory: int = 1500 << 20  # of a worker, beyond what it shares with the grader
+    disk: int = 256 << 20  # of a worker's folders
+    files: int = 5000  # in a worker's folders
     answer: int = 64 << 20  # one answer's tensors
 
 
@@ -148,7 +151,7 @@ class Sandbox:
                 worker.stop()
                 raise NurseryError(f"a worker did not start: {error}\n{worker.printed}") from error
         except BaseException:
-            shutil.rmtree(scratch, ignore_errors=True)
+            remove(scratch)
             raise
         worker.floor = memory_of(pid)
         return worker
@@ -180,6 +183,7 @@ class Worker:
         self.pid = pid
         self.floor = 0  # bytes that it used before the student's code was loaded
         self.stopped = False
+        self.measure_at = time.monotonic() + 1  # when to measure its folders
 
     def ask(self, header: bytes, tensors: bytes, seconds: float) -> None:
         """Send a question. Raises Ended."""
@@ -205,17 +209,21 @@ class Worker:
         except OversizeError:
             self.stop()
             raise TooBig("Your code's answer is larger than any right one.") from None
-        except MemoryError:
+        except MemoryError as limit:
             self.stop()
-            limit = self.sandbox.limits.memory >> 20
-            raise TooBig(f"Your code used more than {limit} MB of memory.") from None
+            raise TooBig(str(limit)) from None
         except (EOFError, ConnectionError):
             raise Died(describe(self.stop())) from None
 
     def watch(self) -> None:
-        """Raise MemoryError when the worker has grown too large."""
-        if self.floor and memory_of(self.pid) > self.floor + self.sandbox.limits.memory:
-            raise MemoryError
+        """Raise MemoryError when the worker has grown too large, or its folders have."""
+        limits = self.sandbox.limits
+        if self.floor and memory_of(self.pid) > self.floor + limits.memory:
+            raise MemoryError(f"Your code used more than {limits.memory >> 20} MB of memory.")
+        if time.monotonic() > self.measure_at:
+            self.measure_at = time.monotonic() + 1
+            if not fits(self.scratch, limits.disk, limits.files):
+                raise MemoryError(f"Your code wrote more than {limits.disk >> 20} MB or {limits.files} files.")
 
     def stop(self) -> int:
         """End the worker and all that came from it, and remove its folders; returns its wait status."""
@@ -228,7 +236,7 @@ class Worker:
             self.channel.close()
             if self.claim:
                 self.claim.close()
-            shutil.rmtree(self.scratch, ignore_errors=True)
+            remove(self.scratch)
         return status
 
     @property
@@ -266,6 +274,32 @@ def memory_of(pid: int) -> int:
             if line.startswith(("RssAnon:", "RssShmem:")):
                 total += int(line.split()[1]) << 10
     return total
+
+
+def fits(folder: Path, disk: int, files: int) -> bool:
+    """Tell whether a folder stays within so many bytes on disk and so many entries."""
+    folders = [str(folder)]
+    while folders:
+        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                files -= 1
+                with contextlib.suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    elif hasattr(os.stat_result, "st_blocks"):
+                        disk -= entry.stat(follow_symlinks=False).st_blocks * 512
+                if files < 0 or disk < 0:
+                    return False
+    return True
+
+
+def remove(folder: Path) -> None:
+    """Remove a worker's folder, whatever it left in it: deep trees, folders that nobody may list."""
+    with contextlib.suppress(RecursionError, OSError):
+        shutil.rmtree(folder)
+    if folder.exists() and os.name == "posix":
+        for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+            subprocess.run([*command, "--", str(folder)], stderr=subprocess.DEVNULL, check=False)
 
 
 def describe(status: int) -> str:

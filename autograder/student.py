@@ -10,6 +10,7 @@ How a question can end is told in dialogue.py.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from autograder.sandbox import Sandbox
+
+MAX_PARAMETERS = 100  # tensors of a part; right ones have 8
+MAX_ELEMENTS = 50_000_000  # of a parameter; right ones have 400,000
 
 __all__ = ["Model", "Parameter", "Part", "Student", "as_tensor"]
 
@@ -79,8 +83,10 @@ class Student:
     def put(self, tensor: Tensor) -> Tensor:
         """Hand a tensor over to stay: each call that gets it gets the same one, and gradients reach it."""
         mine = tensor.clone()
-        slot = self.dialogue.ask("put", "put", value=mine)
-        return self.dialogue.hold(mine, slot["slot"])
+        answer = self.dialogue.ask("put", "put", value=mine)
+        if not isinstance(answer, dict) or "slot" not in answer:
+            raise WrongKind("A tensor that was handed over did not arrive.")
+        return self.dialogue.hold(mine, answer["slot"])
 
     def join(self, *tensors: Tensor) -> Tensor:
         """Join tensors (N, *) side by side in the worker, so that gradients pass through."""
@@ -142,6 +148,8 @@ class Part:
     def parameters(self) -> list[Parameter]:
         """List the part's parameters in the order of its parameters()."""
         rows = self.dialogue.ask(self.name, "parameters", model=self.model, path=self.path, values=False)
+        if isinstance(rows, list) and len(rows) > MAX_PARAMETERS:
+            raise WrongKind(f"{self.name} has {len(rows)} parameters' tensors, far more than a right one.")
         try:
             return [Parameter(str(name), None if shape is None else as_shape(shape)) for name, shape, _ in rows]
         except (TypeError, ValueError):
@@ -174,6 +182,8 @@ class Model(Part):
 def as_shape(value: object) -> tuple[int, ...]:
     """Check that a liar's list is a shape."""
     if isinstance(value, list) and all(isinstance(n, int) and 0 <= n < 1 << 31 for n in value):
+        if math.prod(value) > MAX_ELEMENTS:
+            raise WrongKind(f"A parameter of shape {tuple(value)} is larger than any right one.")
         return tuple(value)
     raise ValueError(value)
 

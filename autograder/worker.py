@@ -152,15 +152,17 @@ class Desk:
         part = self.find(model, path)
         if not isinstance(part, nn.Module):
             return [type(part).__name__]
-        return [
-            [name, list(p.shape), p if values else None] for name, p in part.named_parameters() if not is_lazy(p)
-        ] + [[name, None, None] for name, p in part.named_parameters() if is_lazy(p)]
+        rows: list[list[Any]] = []
+        for name, parameter in own_parameters(part):
+            lazy = isinstance(parameter, nn.parameter.UninitializedParameter)
+            rows.append([name, None if lazy else list(parameter.shape), parameter if values and not lazy else None])
+        return rows
 
     def on_assign(self, model: int, path: list[str], values: list[Any]) -> None:
         """Give a part's parameters new values."""
         part = self.find(model, path)
         with torch.no_grad():
-            for parameter, value in zip(part.parameters(), values, strict=True):
+            for (_, parameter), value in zip(own_parameters(part), values, strict=True):
                 parameter.copy_(self.decode(value))
 
     def on_put(self, value: Any) -> dict[str, int]:  # noqa: ANN401
@@ -189,7 +191,7 @@ class Desk:
         outputs = [(o, v.to(o.dtype)) for o, v in outputs if o.requires_grad]
         wanted = [self.leaves[i] for i in slots]
         for model, path in parts:
-            wanted += [p for p in self.find(model, path).parameters() if p.dim() == 1]
+            wanted += [p for _, p in own_parameters(self.find(model, path)) if p.dim() == 1]
         able = [t for t in wanted if t.requires_grad]
         if not outputs or not able:
             return [None] * len(wanted)
@@ -269,9 +271,34 @@ class Desk:
         return {"kind": kind, "type": type(error).__name__[:100], "message": message, "lines": lines}
 
 
-def is_lazy(parameter: Tensor) -> bool:
-    """Whether a parameter has no shape before the first call (nn.LazyLinear)."""
-    return isinstance(parameter, nn.parameter.UninitializedParameter)
+def own_parameters(part: nn.Module, prefix: str = "", seen: set[int] | None = None) -> list[tuple[str, Tensor]]:
+    """List a part's parameters as nn.Module registers them, whatever its own parameters() says.
+
+    One that holds less memory than its shape promises (expanded, meta) is no parameter that could learn.
+    """
+    if isinstance(part, torch.jit.ScriptModule):
+        return list(part.named_parameters())
+    seen = set() if seen is None else seen
+    found = []
+    for name, parameter in vars(part)["_parameters"].items():
+        if parameter is not None and id(parameter) not in seen:
+            seen.add(id(parameter))
+            if isinstance(parameter, nn.parameter.UninitializedParameter) or is_real(parameter):
+                found.append((prefix + name, parameter))
+    for name, module in vars(part)["_modules"].items():
+        if module is not None and id(module) not in seen:
+            seen.add(id(module))
+            found += own_parameters(module, f"{prefix}{name}.", seen)
+    return found
+
+
+def is_real(parameter: Tensor) -> bool:
+    """Tell whether a parameter has memory of its own for each of its elements."""
+    return (
+        isinstance(parameter, nn.Parameter)
+        and not parameter.is_meta
+        and parameter.untyped_storage().nbytes() >= parameter.numel() * parameter.element_size()
+    )
 
 
 def reseed(seed: int) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from autograder.rubric.expect import Mistake
+    from autograder.rubric.oracle import Sizes
     from autograder.student import Model, Student
 
     Join = Callable[[Tensor, Tensor], Tensor]
@@ -34,16 +35,6 @@ PARTS = ("encoder", "mu_layer", "logvar_layer", "decoder")
 UNANSWERED = (Raised, WrongKind, Ended)
 # The same operations on the same numbers: only the batching of a matrix product may differ.
 SAME = 1e-4
-# latents, classes, images, training mode, type of c; 15 and 10 are the notebook's
-CASES = (
-    (15, 10, 5, True, torch.int64),
-    (15, 10, 3, False, torch.float32),
-    (23, 7, 1, True, torch.float32),
-    (23, 7, 9, True, torch.int64),
-    (23, 7, 1, False, torch.int64),
-)
-
-
 class UnjudgedError(Exception):
     """A part of the student's gives nothing to compare with."""
 
@@ -71,8 +62,9 @@ class VAEComposition:
     joins: dict[str, Join] = {"x": lambda x, _: x}  # noqa: RUF012 - ways to make the encoder's input
     slips: dict[str, Join] = {}  # noqa: RUF012 - wrong ways
 
-    def __init__(self, student: Student) -> None:
+    def __init__(self, student: Student, sizes: Sizes) -> None:
         self.student = student
+        self.sizes = sizes
 
     # -- what differs between VAE and CVAE -----------------------------------------------------------------------
 
@@ -96,17 +88,25 @@ class VAEComposition:
 
     def check(self) -> None:
         """Compare forward with the composition of its parts in every case. Raises Mistake."""
-        models: dict[int, Model] = {}
+        notebook, other = oracle.Sizes(), self.sizes
+        cases = (  # sizes, images, training mode, type of c
+            (notebook, oracle.any_number(3, 7), True, torch.int64),
+            (notebook, oracle.any_number(2, 7), False, torch.float32),
+            (other, 1, True, torch.float32),
+            (other, oracle.any_number(8, 14), True, torch.int64),
+            (other, 1, False, torch.int64),
+        )
+        models: dict[Sizes, Model] = {}
         unjudged: UnjudgedError | None = None
         judged = 0
-        for latents, classes, number, training, dtype in CASES:
+        for sizes, number, training, dtype in cases:
             try:
-                if latents not in models:
-                    models[latents] = self.furnish(self.make(latents, classes))
-                models[latents].train(training)
-                x, c = oracle.images(number), oracle.one_hot(number, classes).to(dtype)
+                if sizes not in models:
+                    models[sizes] = self.furnish(self.make(sizes.latents, sizes.classes))
+                models[sizes].train(training)
+                x, c = oracle.images(number), oracle.one_hot(number, sizes.classes).to(dtype)
                 mode = "training" if training else "evaluation"
-                Case(self, models[latents], x, c, f" for a batch of {number} in {mode} mode").check()
+                Case(self, models[sizes], x, c, f" for a batch of {number} in {mode} mode").check()
                 judged += 1
             except UnjudgedError as error:
                 unjudged = unjudged or error
@@ -284,8 +284,7 @@ class Case:
                 if tuple(expected.shape) != tuple(x_hat.shape) and expected.numel() == x_hat.numel():
                     expected = expected.view(x_hat.shape)  # forward may put the pixels in shape; 2.1 judges the decoder
                 if close(x_hat, expected, SAME):
-                    if z is right.z:
-                        self.expect_gradients((x_hat, mu, logvar), (expected, right.mu, right.logvar))
+                    self.expect_gradients((x_hat, mu, logvar), (expected, right.mu, right.logvar), own=z is right.z)
                     return
         self.expect_slips_absent(x_hat, right, formula)
         FreeNoise(self.kind, self.when).check()
@@ -311,13 +310,18 @@ class Case:
             if image.numel() == x_hat.numel() and close(x_hat, image.view(x_hat.shape), SAME):
                 raise self.fail("x_hat is not what your own reparametrize and decoder give.", f"It looks as if {text}.")
 
-    def expect_gradients(self, found: tuple[Tensor, ...], composed: tuple[Tensor, ...]) -> None:
-        """Expect x_hat, mu and logvar to pass gradients on to every part that the composition reaches."""
+    def expect_gradients(self, found: tuple[Tensor, ...], composed: tuple[Tensor, ...], *, own: bool) -> None:
+        """Expect x_hat, mu and logvar to pass gradients on to every part that the composition reaches.
+
+        own: whether the composition's z came from the student's own reparametrize, so that gradients pass through it
+        """
         parts = [getattr(self.model, name) for name in PARTS]
         for name, output, twin in zip(("x_hat", "mu", "logvar"), found, composed, strict=True):
             direction = torch.randn(output.shape)
             ours = self.student.gradients([(twin, direction.view(twin.shape))], parts)
             theirs = self.student.gradients([(output, direction)], parts)
+            if name == "x_hat" and not own:
+                self.expect_reach(theirs)
             for part, right, gradient in zip(PARTS, ours, theirs, strict=True):
                 for expected, got in zip(right, gradient, strict=True):
                     if expected is None or not expected.any():
@@ -331,13 +335,23 @@ class Case:
                         raise self.fail(f"the gradient of {name} with respect to {part} is not the right one.")
 
 
+    def expect_reach(self, gradients: list[list[Tensor | None]]) -> None:
+        """Expect x_hat to reach the encoder's layers through z."""
+        for part, found in zip(PARTS, gradients, strict=True):
+            if not all(gradient is not None and gradient.any() for gradient in found):
+                raise self.fail(
+                    f"no gradient of x_hat reaches {part}, so it would not learn.",
+                    "Look for detach(), .data and torch.no_grad().",
+                )
+
+
 class FreeNoise:
     """Forward's noise where it does not follow the seed: recovered from x_hat, and judged by its distribution."""
 
-    latents, classes, images = 128, 7, 2048
-
     def __init__(self, kind: VAEComposition, when: str) -> None:
         self.kind, self.when = kind, when
+        self.classes = kind.sizes.classes
+        self.latents, self.images = oracle.any_number(100, 140), oracle.any_number(2000, 2400)
 
     def check(self) -> None:
         """Expect noise that is standard normal and fresh for every element and call."""

@@ -8,29 +8,31 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from autograder.rubric.expect import close, expect_shape, fail
+from autograder.rubric.expect import close, expect_shape, fail, show
+from autograder.rubric.oracle import any_number
 
 if TYPE_CHECKING:
     from autograder.student import Student
 
 __all__ = ["expect_fresh", "expect_moments", "expect_standard_normal", "unseeded_slip"]
 
-ROWS, COLUMNS = 2048, 128
 # Each statistic below is within 7 standard errors for right noise but for one draw in 10^11.
 ERRORS = 7.0
 
 
 def expect_standard_normal(student: Student) -> None:
-    """Expect noise with the moments of N(0, 1), independent over rows, columns and calls."""
-    zero = torch.zeros(ROWS, COLUMNS)
-    eps = student.reparametrize(zero, zero)
-    expect_shape(f"z for mu and logvar of shape ({ROWS}, {COLUMNS})", eps, zero.shape)
-    again = student.reparametrize(zero, zero)
-    expect_shape(f"z for mu and logvar of shape ({ROWS}, {COLUMNS})", again, zero.shape)
-    if close(eps, again):
+    """Expect eps = (z - mu) / sigma to be standard normal, and independent over rows, columns and calls."""
+    shape = (any_number(2000, 2100), any_number(120, 130))
+    mu, logvar = torch.randn(shape), 4 * torch.rand(shape) - 2
+    draws = []
+    for _ in range(2):
+        z = student.reparametrize(mu, logvar)
+        expect_shape(f"z for mu and logvar of shape {show(shape)}", z, shape)
+        draws.append((z.double() - mu.double()) * torch.exp(-logvar.double() / 2))
+    if close(*draws):
         raise fail("Two calls of reparametrize give the same z: the noise must be drawn afresh in every call.")
-    expect_fresh(eps.double())
-    expect_moments(eps.double(), "For mu = 0 and logvar = 0, z should be standard normal noise")
+    expect_fresh(draws[0])
+    expect_moments(draws[0], "The noise, (z - mu) / sigma, should be standard normal")
 
 
 def expect_moments(eps: Tensor, what: str) -> None:
@@ -60,7 +62,7 @@ def expect_fresh(eps: Tensor) -> None:
     """
     columns = eps.shape[1]
     if not float(eps.std()) > 0:
-        raise fail("z has no noise: for one mu and logvar every element is the same.")
+        raise fail("z has no noise: it is the same for every draw.")
     flat = (eps - eps.mean()).flatten()
     n = flat.numel()
     spectrum = torch.fft.rfft(flat, 2 * n)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from autograder.student import Parameter
 
-__all__ = ["Layer", "chains", "draw", "fits", "images", "layers_of", "loss", "network", "one_hot", "sizes_of"]
+__all__ = ["Layer", "Sizes", "any_number", "chains", "draw", "fits", "images", "layers_of", "loss", "network", "one_hot", "other_sizes", "sizes_of"]
 
 H = 400  # hidden units, by the assignment
 
@@ -135,9 +135,34 @@ def divergences(mu: Tensor, logvar: Tensor) -> Tensor:
     return -0.5 * (1 + logvar - mu**2 - logvar.exp())
 
 
-def images(number: int, size: int = 784) -> Tensor:
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes of a model; the notebook's unless given."""
+
+    pixels: int = 784
+    classes: int = 10
+    latents: int = 15
+
+
+def other_sizes() -> Sizes:
+    """Draw sizes that are not the notebook's: nobody can write them into their code."""
+    # Square numbers of pixels, since a model may work out the side of its images when it is made.
+    return Sizes(int(one_of([18, 20, 22, 24, 26, 30, 32])) ** 2, one_of([3, 4, 5, 6, 7, 8, 9, 11, 12]), any_number(20, 40))
+
+
+def one_of(numbers: Sequence[int]) -> int:
+    """Draw one of these numbers."""
+    return numbers[any_number(0, len(numbers) - 1)]
+
+
+def any_number(first: int, last: int) -> int:
+    """Draw a number between first and last, both included."""
+    return int(torch.randint(first, last + 1, ()))
+
+
+def images(number: int) -> Tensor:
     """Draw images (N, 1, 28, 28), each pixel between 0 and 1."""
-    return torch.rand(number, 1, 28, size // 28)
+    return torch.rand(number, 1, 28, 28)
 
 
 def one_hot(number: int, classes: int) -> Tensor:

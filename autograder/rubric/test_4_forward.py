@@ -7,6 +7,6 @@ from autograder.rubric.composition import VAEComposition
 
 @number("4.1")
 @weight(1)
-def test_forward(student):
+def test_forward(student, sizes):
     """VAE.forward returns (x_hat, mu, logvar), made by the model's own encoder, layers, reparametrize and decoder"""
-    VAEComposition(student).check()
+    VAEComposition(student, sizes).check()

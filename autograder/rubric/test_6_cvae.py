@@ -6,41 +6,46 @@ from gradescope_utils.autograder_utils.decorators import number, weight
 from autograder.rubric.behaviour import expect_linear, expect_network
 from autograder.rubric.composition import CVAEComposition
 from autograder.rubric.counts import expect_count
-from autograder.rubric.oracle import H
+from autograder.rubric.oracle import H, any_number
 
-SIZES = (  # pixels, classes, latents, and where to look when only these are wrong
-    (784, 10, 15, ""),
-    (576, 10, 15, "It is right for 784 pixels: is 784 written into your code? Use input_size."),
-    (784, 7, 23, "It is right for 10 classes and 15 latents: is one of these written into your code?"),
-)
+
+def cases(sizes):
+    """List pixels, classes and latents, and where to look when only these are wrong."""
+    return (
+        (784, 10, 15, ""),
+        (sizes.pixels, 10, 15, "It is right for 784 pixels: is 784 written into your code? Use input_size."),
+        (784, sizes.classes, sizes.latents, "It is right for 10 classes and 15 latents: is 10 or 15 written into it?"),
+    )
 
 
 @number("6.1")
 @weight(1)
-def test_cvae_encoder(student):
+def test_cvae_encoder(student, sizes):
     """CVAE.encoder takes the image's pixels and the class side by side; its mu_layer and logvar_layer are right"""
-    for size, classes, latent, hint in SIZES:
-        model = student.CVAE(size, classes, latent)
-        expect_count(model.encoder, [(size + classes, H), (H, H), (H, H)], hint)
-        expect_count(model.mu_layer, [(H, latent)], hint)
-        expect_count(model.logvar_layer, [(H, latent)], hint)
-    expect_network(student, model, model.encoder, torch.rand(6, 784 + classes), layers=3)
-    expect_linear(student, model, model.mu_layer, H, latent)
-    expect_linear(student, model, model.logvar_layer, H, latent)
+    for pixels, classes, latents, hint in cases(sizes):
+        model = student.CVAE(pixels, classes, latents)
+        expect_count(model.encoder, [(pixels + classes, H), (H, H), (H, H)], hint)
+        expect_count(model.mu_layer, [(H, latents)], hint)
+        expect_count(model.logvar_layer, [(H, latents)], hint)
+    x = torch.rand(any_number(5, 9), 784 + sizes.classes)
+    expect_network(student, model, model.encoder, x, layers=3)
+    expect_linear(student, model, model.mu_layer, H, sizes.latents)
+    expect_linear(student, model, model.logvar_layer, H, sizes.latents)
 
 
 @number("6.2")
 @weight(1)
-def test_cvae_decoder(student):
+def test_cvae_decoder(student, sizes):
     """CVAE.decoder takes the latents and the class side by side and gives images (N, 1, 28, 28)"""
-    for size, classes, latent, hint in SIZES:
-        model = student.CVAE(size, classes, latent)
-        expect_count(model.decoder, [(latent + classes, H), (H, H), (H, H), (H, size)], hint)
-    expect_network(student, model, model.decoder, torch.randn(6, latent + classes), layers=4, image=True)
+    for pixels, classes, latents, hint in cases(sizes):
+        model = student.CVAE(pixels, classes, latents)
+        expect_count(model.decoder, [(latents + classes, H), (H, H), (H, H), (H, pixels)], hint)
+    x = torch.randn(any_number(5, 9), sizes.latents + sizes.classes)
+    expect_network(student, model, model.decoder, x, layers=4, image=True)
 
 
 @number("6.3")
 @weight(1)
-def test_cvae_forward(student):
+def test_cvae_forward(student, sizes):
     """CVAE.forward(x, c) joins c to the image and to z, and returns (x_hat, mu, logvar) made by the model's parts"""
-    CVAEComposition(student).check()
+    CVAEComposition(student, sizes).check()
