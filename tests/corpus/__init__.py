@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from corpus.combinations import COMBINATIONS
 from corpus.edits import Edit, apply, finished, reference
 from corpus.mistakes import MISTAKES
+from corpus.unfinished import TEMPLATES
 from corpus.variants import VARIANTS
 
 __all__ = ["ROWS", "Entry", "entries"]
@@ -36,4 +38,6 @@ def entries() -> list[Entry]:
     return [
         *(Entry(m.name, edited(m.edits), frozenset(m.lost), m.words, "mistake") for m in MISTAKES),
         *(Entry(f"right-{v.name}", v.source or edited(v.edits), none, (), "variant") for v in VARIANTS),
+        *(Entry(m.name, edited(m.edits), frozenset(m.lost), m.words, "combination") for m in COMBINATIONS),
+        *(Entry(t.name, t.source.encode(), t.lost, t.words, "unfinished") for t in TEMPLATES),
     ]

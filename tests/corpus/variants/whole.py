@@ -99,7 +99,7 @@ def hello_vae""",
                 """import warnings
 
 warnings.warn("this file is not finished", UserWarning)
-warnings.filterwarnings("error")
+warnings.filterwarnings("ignore")
 
 
 def hello_vae""",
