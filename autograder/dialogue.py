@@ -111,7 +111,7 @@ class Dialogue:
         self.spent = 0.0  # seconds of all questions
         self.spent_on_row = 0.0  # seconds of this row's questions
 
-    def ask(self, what: str, verb: str, **arguments: Any) -> Any:  # noqa: ANN401
+    def ask(self, what: str, verb: str, **arguments: Any) -> Any:
         """Ask a question.
 
         what: the name of what is asked for, for messages
@@ -122,7 +122,12 @@ class Dialogue:
         worker = self.open()
         tensors: list[Tensor] = []
         self.asked += 1
-        header = {"id": self.asked, "verb": verb, "with": self.encode(arguments, tensors), "tensors": len(tensors)}
+        header = {
+            "id": self.asked,
+            "verb": verb,
+            "with": self.encode(arguments, tensors),
+            "tensors": len(tensors),
+        }
         packed = save_tensors({f"{i:06}": t for i, t in enumerate(tensors)}) if tensors else b""
         seconds = self.time_left()
         begin = time.monotonic()
@@ -163,15 +168,15 @@ class Dialogue:
             raise self.broken
         return self.worker
 
-    def listen(self, worker: Worker, what: str, seconds: float) -> Any:  # noqa: ANN401
+    def listen(self, worker: Worker, what: str, seconds: float) -> Any:
         """Receive an answer, or raise how the question ended."""
         header = worker.hear(HEADER, seconds)
         try:
             answer = msgspec.json.decode(header, type=Answer)
-            if answer.id != self.asked or not 0 <= answer.tensors <= MAX_ITEMS:
-                raise ValueError
         except (ValueError, RecursionError):
             raise self.malformed() from None
+        if answer.id != self.asked or not 0 <= answer.tensors <= MAX_ITEMS:
+            raise self.malformed()
         packed = worker.hear(self.sandbox.limits.answer, seconds) if answer.tensors else b""
         try:
             value = self.decode(answer.value, unpack(packed, answer.tensors))
@@ -213,7 +218,7 @@ class Dialogue:
         if worker:
             worker.stop()
 
-    def encode(self, value: Any, tensors: list[Tensor]) -> Any:  # noqa: ANN401
+    def encode(self, value: Any, tensors: list[Tensor]) -> Any:
         """Turn arguments into JSON; tensors that the worker holds go as their slots, others are added to the list."""
         if isinstance(value, Tensor):
             known = self.held.get(id(value))
@@ -227,7 +232,7 @@ class Dialogue:
             return [self.encode(item, tensors) for item in value]
         return value
 
-    def decode(self, value: Any, tensors: list[Tensor], depth: int = 0) -> Any:  # noqa: ANN401
+    def decode(self, value: Any, tensors: list[Tensor], depth: int = 0) -> Any:
         """Turn JSON into values. Raises ValueError or the like for anything that no worker of ours sends."""
         if isinstance(value, list):
             if depth > MAX_DEPTH or len(value) > MAX_ITEMS:

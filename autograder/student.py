@@ -68,11 +68,11 @@ class Student:
         return model
 
     def reparametrize(self, mu: Tensor, logvar: Tensor, *, seed: int | None = None) -> Tensor:
-        """Call reparametrize(mu, logvar), with the generators seeded first where a seed is given."""
+        """Call the student's reparametrize, with the generators seeded first where a seed is given."""
         return self.call("reparametrize", mu, logvar, seed=seed)
 
     def loss_function(self, x_hat: Tensor, x: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
-        """Call loss_function(x_hat, x, mu, logvar)."""
+        """Call the student's loss_function."""
         return self.call("loss_function", x_hat, x, mu, logvar)
 
     def call(self, name: str, *args: Tensor, seed: int | None = None) -> Tensor:
@@ -137,21 +137,23 @@ class Part:
         self.path = path
 
     def __call__(self, *args: Tensor, seed: int | None = None) -> Tensor:
-        """Call the part, which should return a tensor, with the generators seeded first where a seed is given."""
+        """Call the part, seeded first where a seed is given, and expect a tensor."""
         return as_tensor(self.ask(*args, seed=seed), f"{self.name}(...)")
 
-    def ask(self, *args: Tensor, seed: int | None = None) -> Any:  # noqa: ANN401
+    def ask(self, *args: Tensor, seed: int | None = None) -> Any:
         """Call the part, whatever it returns."""
         what = f"{self.name}(...)"
         return self.dialogue.ask(what, "call", model=self.model, path=self.path, args=args, seed=seed)
 
     def parameters(self) -> list[Parameter]:
-        """List the part's parameters in the order of its parameters()."""
+        """List the part's parameters, in their own order."""
         rows = self.dialogue.ask(self.name, "parameters", model=self.model, path=self.path, values=False)
         if isinstance(rows, list) and len(rows) > MAX_PARAMETERS:
             raise WrongKind(f"{self.name} has {len(rows)} parameters' tensors, far more than a right one.")
         try:
-            return [Parameter(str(name), None if shape is None else as_shape(shape)) for name, shape, _ in rows]
+            return [
+                Parameter(str(name), None if shape is None else as_shape(shape)) for name, shape, _ in rows
+            ]
         except (TypeError, ValueError):
             raise WrongKind(f"{self.name} is not a layer (an nn.Module), so it has no parameters.") from None
 

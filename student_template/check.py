@@ -68,7 +68,9 @@ def as_html(record: dict) -> str:
     rows = []
     for row in record["tests"]:
         passed = row["status"] == "passed"
-        said = "" if passed else f"<pre style='white-space: pre-wrap'>{html.escape(row.get('output', ''))}</pre>"
+        said = (
+            "" if passed else f"<pre style='white-space: pre-wrap'>{html.escape(row.get('output', ''))}</pre>"
+        )
         rows.append(
             f"<tr><td>{'&#10003;' if passed else '&#10007;'}</td><td>{html.escape(row['number'])}</td>"
             f"<td>{points(row)}</td><td style='text-align: left'>{html.escape(row['name'])}{said}</td></tr>"
@@ -84,7 +86,9 @@ def points(row: dict) -> str:
 
 def main() -> int:
     """Check vae.py from the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], usage="python check.py [section ...]")
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], usage="python check.py [section ...]"
+    )
     parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(SECTIONS))
     parser.add_argument("--results", type=Path, help="also write the record, as Gradescope's results.json")
     parser.add_argument("--quiet", action="store_true", help="print nothing")

@@ -52,6 +52,8 @@ ACTIVATIONS: dict[str, Function] = {
     "the square of ReLU": lambda x: F.relu(x) ** 2,
     "ReLU with the sign turned round": lambda x: F.relu(-x),
     "-ReLU": lambda x: -F.relu(x),
+    "layer normalisation and ReLU": lambda x: F.relu(F.layer_norm(x, x.shape[1:])),
+    "ReLU and layer normalisation": lambda x: F.layer_norm(F.relu(x), x.shape[1:]),
     "sin": torch.sin,
     "exp": torch.exp,
 }
@@ -129,7 +131,7 @@ def expect_network(
 class Behaviour:
     """One part's behaviour: weights are drawn, the part is asked, and compared with what it must compute."""
 
-    def __init__(  # noqa: PLR0913 - a network has so many sides
+    def __init__(
         self,
         student: Student,
         model: Model,
@@ -168,6 +170,8 @@ class Behaviour:
         self.compare(self.x, "")
         self.check_gradient()
         self.compare(self.x[:1], " for a batch of one")
+        if self.length == 1:
+            self.compare(50 * self.x, " for large inputs: is something clamped?")
         self.model.eval()
         self.compare(self.x, " in evaluation mode (model.eval())")
 
@@ -235,7 +239,9 @@ class Behaviour:
             found = []
         self.model.eval()
         if self.matches(x, self.part(x)) and not close(y, self.right(x, self.chains[0])):
-            found.append("It is right in evaluation mode and wrong in training mode.")
+            found.append(
+                "It is right in evaluation mode and wrong in training mode: is there dropout, or a batch normalisation?"
+            )
         if found:
             return found
         chain, flat = self.chains[0], x.flatten(1)
@@ -246,9 +252,9 @@ class Behaviour:
     def measure(self, y: Tensor, right: Tensor) -> list[str]:
         """Describe a difference that no known slip explains."""
         factor = float((y.double() * right).sum() / (right * right).sum())
-        if abs(factor - 1) > 1e-4 and close(y, factor * right):  # noqa: PLR2004
+        if abs(factor - 1) > 1e-4 and close(y, factor * right):
             return [f"The result is {factor:.6g} times the right one: something follows the last step."]
-        if float((y - right).abs().max()) < 0.02 * float(right.abs().max()):  # noqa: PLR2004
+        if float((y - right).abs().max()) < 0.02 * float(right.abs().max()):
             return [
                 "The difference is small: something is slightly off, or computed in lower precision (half, bfloat16)."
             ]
@@ -268,8 +274,9 @@ class Behaviour:
             for classes in (7, 10):
                 kept = x.double().clone()
                 kept[:, -classes:] = 0
-                yield "the class (the last inputs) were ignored", end(
-                    oracle.network(kept, chain, self.values, last=self.last)
+                yield (
+                    "the class (the last inputs) were ignored",
+                    end(oracle.network(kept, chain, self.values, last=self.last)),
                 )
         if self.image:
             for name, other in ENDS.items():
@@ -278,11 +285,16 @@ class Behaviour:
         for name, after in AFTER.items():
             yield f"{name} followed {last_step}", after(right)
 
-    def activation_slips(self, x: Tensor, chain: Sequence[Layer], end: Function) -> Iterator[tuple[str, Tensor]]:
+    def activation_slips(
+        self, x: Tensor, chain: Sequence[Layer], end: Function
+    ) -> Iterator[tuple[str, Tensor]]:
         """Give the results of another activation in some of the places, or of one where none belongs."""
         if len(chain) == 1:
             for name, activation in ACTIVATIONS.items():
-                yield f"{name or 'nothing'} followed the Linear", activation(oracle.network(x, chain, self.values))
+                yield (
+                    f"{name or 'nothing'} followed the Linear",
+                    activation(oracle.network(x, chain, self.values)),
+                )
             yield "ReLU followed the Linear", F.relu(oracle.network(x, chain, self.values))
             return
         places = self.length if self.last else self.length - 1
@@ -313,11 +325,16 @@ class Behaviour:
                 if i != j and oracle.fits(again, x.shape[1]):
                     slip = oracle.network(x, again, self.values, last=self.last)
                     yield f"the {ORDINALS[j]} Linear took the place of the {ORDINALS[i]} too", end(slip)
-        z = x.double()
-        for layer in chain:  # the bias added behind the activation
-            unbiased = oracle.network(z, [layer], [torch.zeros_like(v) if v.dim() == 1 else v for v in self.values])
-            z = F.relu(unbiased) + self.values[layer.bias].double()
-        yield "the biases were added behind the ReLUs", end(z)
+        for where in (*((i,) for i in everything), tuple(everything)):
+            z = x.double()
+            for i, layer in enumerate(chain):
+                bias = self.values[layer.bias].double()
+                product = oracle.network(z, [layer], self.values) - bias
+                behind = i in where and (self.last or i < len(chain) - 1)
+                act = F.relu if self.last or i < len(chain) - 1 else (lambda v: v)
+                z = act(product) + bias if behind else act(product + bias)
+            which = "biases were" if len(where) > 1 else f"bias of the {ORDINALS[where[0]]} Linear were"
+            yield f"the {which} added behind the ReLU", end(z)
 
     def check_gradient(self) -> None:
         """Expect gradients at every layer, pointing the right way.
@@ -343,12 +360,16 @@ class Behaviour:
                     "Look for detach(), .data, torch.no_grad() and requires_grad.",
                 )
             if not aligned(gradient, expected):
-                raise fail(f"The gradient at the {ORDINALS[number]} Linear of {self.part.name} is not the right one.")
+                raise fail(
+                    f"The gradient at the {ORDINALS[number]} Linear of {self.part.name} is not the right one."
+                )
 
 
 def activation_text(name: str, where: Sequence[int], places: int, *, last: bool) -> str:
     """Word that another activation, or none, stands in some of the places."""
-    behind = "" if len(where) == places else " behind the " + " and ".join(ORDINALS[i] for i in where) + " Linear"
+    behind = (
+        "" if len(where) == places else " behind the " + " and ".join(ORDINALS[i] for i in where) + " Linear"
+    )
     if behind and last and where[-1] == places - 1:
         behind += " (the last)"
     if name:
@@ -358,5 +379,3 @@ def activation_text(name: str, where: Sequence[int], places: int, *, last: bool)
     if last and tuple(where) == (places - 1,):
         return f"the last ReLU,{behind}, were missing"
     return f"the ReLU{behind} were missing"
-
-

@@ -35,6 +35,8 @@ PARTS = ("encoder", "mu_layer", "logvar_layer", "decoder")
 UNANSWERED = (Raised, WrongKind, Ended)
 # The same operations on the same numbers: only the batching of a matrix product may differ.
 SAME = 1e-4
+
+
 class UnjudgedError(Exception):
     """A part of the student's gives nothing to compare with."""
 
@@ -43,15 +45,15 @@ class UnjudgedError(Exception):
         self.part = part
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Composed:
-    """What the parts give, called one by one. z is None where there is no reparametrize."""
+    """What the parts give, called one by one. z and x_hat are None where reparametrize fails."""
 
-    features: Tensor
     mu: Tensor
     logvar: Tensor
-    z: Tensor | None
-    broken: UnjudgedError | None  # how reparametrize failed
+    z: Tensor | None = None
+    x_hat: Tensor | None = None
+    broken: UnjudgedError | None = None  # how reparametrize failed
 
 
 class VAEComposition:
@@ -59,7 +61,7 @@ class VAEComposition:
 
     name = "VAE"
     rows = {"encoder": "1.1, 1.2", "mu_layer": "1.3", "logvar_layer": "1.4", "decoder": "2.1"}  # noqa: RUF012
-    joins: dict[str, Join] = {"x": lambda x, _: x}  # noqa: RUF012 - ways to make the encoder's input
+    joins: dict[str, Join] = {"x": lambda x, _: x}  # noqa: RUF012 - ways to make the encoder's input, to be narrowed
     slips: dict[str, Join] = {}  # noqa: RUF012 - wrong ways
 
     def __init__(self, student: Student, sizes: Sizes) -> None:
@@ -137,13 +139,15 @@ class CVAEComposition(VAEComposition):
     """CVAE.forward(x, c)."""
 
     name = "CVAE"
-    rows = dict.fromkeys(("encoder", "mu_layer", "logvar_layer"), "6.1") | {"decoder": "6.2"}  # noqa: RUF012
+    rows = dict.fromkeys(("encoder", "mu_layer", "logvar_layer"), "6.1") | {"decoder": "6.2"}
     joins = {  # noqa: RUF012
         "x, c": lambda x, c: torch.cat([x.flatten(1), c.float()], 1),
         "c, x": lambda x, c: torch.cat([c.float(), x.flatten(1)], 1),
     }
     slips = {  # noqa: RUF012
-        "the encoder does not get c (zeros in its place)": lambda x, c: torch.cat([x.flatten(1), 0 * c.float()], 1),
+        "the encoder does not get c (zeros in its place)": lambda x, c: torch.cat(
+            [x.flatten(1), 0 * c.float()], 1
+        ),
         "the encoder gets the class's number, not its one-hot vector": lambda x, c: torch.cat(
             [x.flatten(1), c.float().argmax(1, keepdim=True).expand(-1, c.shape[1])], 1
         ),
@@ -183,7 +187,9 @@ class Case:
     def check(self) -> None:
         """Compare. Raises Mistake, or UnjudgedError where a part gives nothing to compare with."""
         composed = [self.compose(join) for join in self.kind.joins.values()]
-        held = [self.student.put(t) if t.is_floating_point() else t for t in self.kind.arguments(self.x, self.c)]
+        held = [
+            self.student.put(t) if t.is_floating_point() else t for t in self.kind.arguments(self.x, self.c)
+        ]
         try:
             answer = self.model.ask(*held, seed=self.seed)
         except UNANSWERED:
@@ -198,11 +204,11 @@ class Case:
         if len(held) > 1 and held[1].is_floating_point():
             expect_untouched(self.student, f"{self.kind.name}.forward", {"c": held[1]})
 
-    def compose(self, join: Join, seed: int | None = None) -> Composed:
-        """Call the encoder, its two layers and reparametrize one by one. Raises UnjudgedError."""
+    def compose(self, join: Join) -> Composed:
+        """Call the parts one by one, under the seed that forward gets. Raises UnjudgedError."""
         part = "encoder"
         try:
-            features = finite(self.model.encoder(join(self.x, self.c), seed=seed or self.seed))
+            features = finite(self.model.encoder(join(self.x, self.c), seed=self.seed))
             part = "mu_layer"
             mu = finite(self.model.mu_layer(features))
             part = "logvar_layer"
@@ -212,8 +218,8 @@ class Case:
         try:
             z = finite(self.student.reparametrize(mu, logvar))
         except UNANSWERED as error:
-            return Composed(features, mu, logvar, None, UnjudgedError("reparametrize", error))
-        return Composed(features, mu, logvar, z, None)
+            return Composed(mu, logvar, broken=UnjudgedError("reparametrize", error))
+        return Composed(mu, logvar, z, self.decode(z))
 
     def decode(self, z: Tensor) -> Tensor:
         """Call the decoder. Raises UnjudgedError."""
@@ -234,7 +240,9 @@ class Case:
         due = (pixels, tuple(composed.mu.shape), tuple(composed.logvar.shape))
         found = tuple(tuple(t.shape) for t in (x_hat, mu, logvar))
         if found != due:
-            order = "They seem to be in another order: x_hat comes first." if sorted(found) == sorted(due) else ""
+            order = (
+                "They seem to be in another order: x_hat comes first." if sorted(found) == sorted(due) else ""
+            )
             raise self.fail(
                 f"x_hat, mu and logvar have the shapes {', '.join(map(show, found))};"
                 f" expected {', '.join(map(show, due))}.",
@@ -245,6 +253,7 @@ class Case:
         """Expect mu and logvar to be what the encoder and its layers give; returns the composition that they are."""
         for candidate in composed:
             if close(mu, candidate.mu, SAME) and self.same(logvar, candidate.logvar):
+                self.kind.joins = {"own": list(self.kind.joins.values())[composed.index(candidate)]}
                 return candidate
         right = composed[0]
         named = []
@@ -260,8 +269,14 @@ class Case:
                 "it is the standard deviation: exp(logvar / 2)": (right.logvar / 2).exp(),
                 "it is halved": right.logvar / 2,
             }
-            named += [f"Your logvar looks wrong in this way: {t}." for t, v in slips.items() if close(logvar, v, SAME)]
-        which, found, expected = ("logvar", logvar, right.logvar) if close(mu, right.mu, SAME) else ("mu", mu, right.mu)
+            named += [
+                f"Your logvar looks wrong in this way: {t}."
+                for t, v in slips.items()
+                if close(logvar, v, SAME)
+            ]
+        which, found, expected = (
+            ("logvar", logvar, right.logvar) if close(mu, right.mu, SAME) else ("mu", mu, right.mu)
+        )
         raise self.fail(
             f"the {which} that it returns is not what your own encoder and {which}_layer give.",
             *named,
@@ -276,16 +291,15 @@ class Case:
 
     def expect_images(self, x_hat: Tensor, mu: Tensor, logvar: Tensor, right: Composed) -> None:
         """Expect x_hat to be the decoder's image of a z that was drawn for this call."""
+        if right.x_hat is not None and close(x_hat, fitted(right.x_hat, x_hat), SAME):
+            self.expect_gradients((x_hat, mu, logvar), (right.x_hat, right.mu, right.logvar))
+            return
+        # Forward may compute z by itself: right where it follows the formula, whatever reparametrize does.
         eps = torch.randn(right.mu.shape, generator=torch.Generator().manual_seed(self.seed))
         formula = right.mu + torch.exp(right.logvar / 2) * eps
-        for z in (right.z, formula):
-            if z is not None and z.shape == right.mu.shape:
-                expected = self.decode(z)
-                if tuple(expected.shape) != tuple(x_hat.shape) and expected.numel() == x_hat.numel():
-                    expected = expected.view(x_hat.shape)  # forward may put the pixels in shape; 2.1 judges the decoder
-                if close(x_hat, expected, SAME):
-                    self.expect_gradients((x_hat, mu, logvar), (expected, right.mu, right.logvar), own=z is right.z)
-                    return
+        if close(x_hat, fitted(self.decode(formula), x_hat), SAME):
+            self.expect_reach(x_hat)
+            return
         self.expect_slips_absent(x_hat, right, formula)
         FreeNoise(self.kind, self.when).check()
 
@@ -296,7 +310,8 @@ class Case:
         latents = {
             "the decoder gets mu: no noise is drawn": right.mu,
             "sigma is exp(logvar), the variance": right.mu + torch.exp(right.logvar) * eps,
-            "mu and logvar are swapped in the call of reparametrize": right.logvar + torch.exp(right.mu / 2) * eps,
+            "mu and logvar are swapped in the call of reparametrize": right.logvar
+            + torch.exp(right.mu / 2) * eps,
             "the decoder gets the noise alone": eps,
             "sigma is 1": right.mu + eps,
         }
@@ -307,21 +322,18 @@ class Case:
                 image = self.model.decoder(latent)
             except UNANSWERED:
                 continue
-            if image.numel() == x_hat.numel() and close(x_hat, image.view(x_hat.shape), SAME):
-                raise self.fail("x_hat is not what your own reparametrize and decoder give.", f"It looks as if {text}.")
+            if close(x_hat, fitted(image, x_hat), SAME):
+                raise self.fail(
+                    "x_hat is not what your own reparametrize and decoder give.", f"It looks as if {text}."
+                )
 
-    def expect_gradients(self, found: tuple[Tensor, ...], composed: tuple[Tensor, ...], *, own: bool) -> None:
-        """Expect x_hat, mu and logvar to pass gradients on to every part that the composition reaches.
-
-        own: whether the composition's z came from the student's own reparametrize, so that gradients pass through it
-        """
+    def expect_gradients(self, found: tuple[Tensor, ...], composed: tuple[Tensor, ...]) -> None:
+        """Expect x_hat, mu and logvar to pass gradients on to every part that the composition reaches."""
         parts = [getattr(self.model, name) for name in PARTS]
         for name, output, twin in zip(("x_hat", "mu", "logvar"), found, composed, strict=True):
             direction = torch.randn(output.shape)
             ours = self.student.gradients([(twin, direction.view(twin.shape))], parts)
             theirs = self.student.gradients([(output, direction)], parts)
-            if name == "x_hat" and not own:
-                self.expect_reach(theirs)
             for part, right, gradient in zip(PARTS, ours, theirs, strict=True):
                 for expected, got in zip(right, gradient, strict=True):
                     if expected is None or not expected.any():
@@ -332,11 +344,14 @@ class Case:
                             "Look for detach(), .data and torch.no_grad().",
                         )
                     if not aligned(got, expected):
-                        raise self.fail(f"the gradient of {name} with respect to {part} is not the right one.")
+                        raise self.fail(
+                            f"the gradient of {name} with respect to {part} is not the right one."
+                        )
 
-
-    def expect_reach(self, gradients: list[list[Tensor | None]]) -> None:
-        """Expect x_hat to reach the encoder's layers through z."""
+    def expect_reach(self, x_hat: Tensor) -> None:
+        """Expect x_hat to pass gradients on to every part."""
+        parts = [getattr(self.model, name) for name in PARTS]
+        gradients = self.student.gradients([(x_hat, torch.randn(x_hat.shape))], parts)
         for part, found in zip(PARTS, gradients, strict=True):
             if not all(gradient is not None and gradient.any() for gradient in found):
                 raise self.fail(
@@ -359,7 +374,9 @@ class FreeNoise:
         x, c = oracle.images(self.images), oracle.one_hot(self.images, self.classes)
         arguments = self.kind.arguments(x, c)
         if not self.hand_on(model):
-            first, second = (as_three(model.ask(*arguments), f"{self.kind.name}.forward")[0] for _ in range(2))
+            first, second = (
+                as_three(model.ask(*arguments), f"{self.kind.name}.forward")[0] for _ in range(2)
+            )
             if close(first, second):
                 raise self.unlike("two calls give the same x_hat: no fresh noise is drawn.")
             return
@@ -376,7 +393,10 @@ class FreeNoise:
 
     def unlike(self, text: str) -> Mistake:
         """Word that x_hat is not the composition's."""
-        return fail(f"{self.kind.name}.forward{self.when}: {text}", "x_hat should be decoder(reparametrize(mu, logvar)).")
+        return fail(
+            f"{self.kind.name}.forward{self.when}: {text}",
+            "x_hat should be decoder(reparametrize(mu, logvar)).",
+        )
 
     def hand_on(self, model: Model) -> bool:
         """Give the decoder weights with which pixel i is sigmoid(z_i); False where it is not of the right make."""
@@ -402,6 +422,14 @@ class FreeNoise:
             values[layer.weight] = weight.T.contiguous() if layer.transposed else weight
         model.decoder.assign(values)
         return True
+
+
+def fitted(image: Tensor, like: Tensor) -> Tensor:
+    """Give an image the shape of another where it has as many pixels: forward may shape what the decoder gives.
+
+    That the decoder itself gives images is row 2.1's, or 6.2's.
+    """
+    return image.view(like.shape) if image.numel() == like.numel() else image
 
 
 def finite(tensor: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from autograder.rubric.oracle import Layer
     from autograder.student import Parameter, Part
 
-__all__ = ["ORDINALS", "explain_odd", "expect_count"]
+__all__ = ["ORDINALS", "expect_count", "explain_odd"]
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -56,7 +56,9 @@ def explain_layers(layers: Sequence[Layer], expected: Sequence[tuple[int, int]],
             "nn.Sequential and nn.ModuleList register theirs."
         )
     if len(layers) != len(expected):
-        return f"You have {SMALL[min(len(layers), 10)]} fully connected layers; {SMALL[len(expected)]} are due."
+        return (
+            f"You have {SMALL[min(len(layers), 10)]} fully connected layers; {SMALL[len(expected)]} are due."
+        )
     hidden = {layer.size_out for layer in layers[:-1]} | {layer.size_in for layer in layers[1:]}
     if len(hidden) == 1 and hidden != {oracle.H}:
         return f"Your hidden_dim is {hidden.pop()}; the assignment asks for {oracle.H}."
@@ -79,9 +81,9 @@ def explain_odd(parameters: Sequence[Parameter]) -> str:
     dimensions = [len(p.shape or ()) for p in parameters]
     paired = {i for layer in oracle.layers_of(parameters) for i in (layer.weight, layer.bias)}
     extra = [p for i, p in enumerate(parameters) if i not in paired]
-    if max(dimensions, default=0) > 2:  # noqa: PLR2004
+    if max(dimensions, default=0) > 2:
         return "There is a convolution among your layers; the assignment asks for fully connected ones."
-    if any(p.shape and len(p.shape) == 2 for p in extra):  # noqa: PLR2004
+    if any(p.shape and len(p.shape) == 2 for p in extra):
         return "Some of your fully connected layers have no bias."
     if extra and all(torch.Size(p.shape or ()).numel() == 1 for p in extra):
         return f"{extra[0].name} is one number: PReLU has such a parameter, nn.ReLU has none."

@@ -30,7 +30,7 @@ __all__ = [
 TOLERANCE = 3e-5
 
 
-class Mistake(AssertionError):
+class Mistake(AssertionError):  # noqa: N818 - the student's, not an error of ours
     """What the student's code does is not what the row asks for."""
 
 
@@ -89,7 +89,7 @@ def expect_untouched(student: Student, what: str, given: Mapping[str, Tensor]) -
             )
 
 
-def as_three(value: Any, what: str) -> tuple[Tensor, Tensor, Tensor]:  # noqa: ANN401
+def as_three(value: Any, what: str) -> tuple[Tensor, Tensor, Tensor]:
     """Expect (x_hat, mu, logvar)."""
     names = ("x_hat", "mu", "logvar")
     if not isinstance(value, list) or len(value) != len(names):

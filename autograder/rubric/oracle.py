@@ -16,7 +16,21 @@ if TYPE_CHECKING:
 
     from autograder.student import Parameter
 
-__all__ = ["Layer", "Sizes", "any_number", "chains", "draw", "fits", "images", "layers_of", "loss", "network", "one_hot", "other_sizes", "sizes_of"]
+__all__ = [
+    "Layer",
+    "Sizes",
+    "any_number",
+    "chains",
+    "draw",
+    "fits",
+    "images",
+    "layers_of",
+    "loss",
+    "network",
+    "one_hot",
+    "other_sizes",
+    "sizes_of",
+]
 
 H = 400  # hidden units, by the assignment
 
@@ -38,7 +52,7 @@ def layers_of(parameters: Sequence[Parameter]) -> list[Layer]:
     A weight and its bias share their names up to the last dot, as nn.Linear's do, or follow each other.
     """
     vectors = [i for i, p in enumerate(parameters) if p.shape is not None and len(p.shape) == 1]
-    matrices = [i for i, p in enumerate(parameters) if p.shape is not None and len(p.shape) == 2]  # noqa: PLR2004
+    matrices = [i for i, p in enumerate(parameters) if p.shape is not None and len(p.shape) == 2]
     owner = [p.name.rpartition(".")[0] for p in parameters]
     layers = []
     for number, i in enumerate(matrices):
@@ -58,10 +72,12 @@ def chains(layers: Sequence[Layer], size_in: int, length: int) -> Iterator[list[
 
     The order of registration comes first: it is nearly always the one. Where there are many layers there is no other.
     """
-    choose = itertools.permutations if len(layers) <= 5 else itertools.combinations  # noqa: PLR2004
+    choose = itertools.permutations if len(layers) <= 5 else itertools.combinations
     for order in choose(layers, length):
         if fits(order, size_in):
-            ways = [(False, True) if layer.size_in == layer.size_out else (layer.transposed,) for layer in order]
+            ways = [
+                (False, True) if layer.size_in == layer.size_out else (layer.transposed,) for layer in order
+            ]
             for way in itertools.product(*ways):
                 yield [replace(layer, transposed=turned) for layer, turned in zip(order, way, strict=True)]
 
@@ -86,7 +102,7 @@ def draw(parameters: Sequence[Parameter], size_out: int | None = None) -> list[T
     for parameter in parameters:
         shape = parameter.shape or ()
         value = torch.randn(shape)
-        if len(shape) == 2:  # noqa: PLR2004
+        if len(shape) == 2:
             fan_in = shape[0] if size_out == shape[1] != shape[0] else shape[1]
             value *= 2 * math.sqrt(2 / max(1, fan_in))
             if size_out in shape:
@@ -147,7 +163,11 @@ class Sizes:
 def other_sizes() -> Sizes:
     """Draw sizes that are not the notebook's: nobody can write them into their code."""
     # Square numbers of pixels, since a model may work out the side of its images when it is made.
-    return Sizes(int(one_of([18, 20, 22, 24, 26, 30, 32])) ** 2, one_of([3, 4, 5, 6, 7, 8, 9, 11, 12]), any_number(20, 40))
+    return Sizes(
+        int(one_of([18, 20, 22, 24, 26, 30, 32])) ** 2,
+        one_of([3, 4, 5, 6, 7, 8, 9, 11, 12]),
+        any_number(20, 40),
+    )
 
 
 def one_of(numbers: Sequence[int]) -> int:

@@ -18,7 +18,11 @@ def test_loss(student):
         torch.zeros(1, 15),
     )
     # More than one image, so that a mean differs from a sum; logvar away from 0, where slips of the KL show.
-    batches = [batch(any_number(6, 12), 15), batch(any_number(2, 5), any_number(3, 9)), batch(1, any_number(20, 30))]
+    batches = [
+        batch(any_number(6, 12), 15),
+        batch(any_number(2, 5), any_number(3, 9)),
+        batch(1, any_number(20, 30)),
+    ]
     for inputs in (*batches, notebook):
         expect_value(student, inputs)
     expect_gradients(student, batch(any_number(3, 6), any_number(5, 8)))
@@ -27,7 +31,12 @@ def test_loss(student):
 def batch(number_of_images, latent):
     """Draw x_hat, x, mu and logvar; no pixel is so near to 0 or 1 that a guard against log(0) would matter."""
     x_hat = 0.02 + 0.96 * images(number_of_images)
-    return x_hat, images(number_of_images), torch.randn(number_of_images, latent), torch.randn(number_of_images, latent)
+    return (
+        x_hat,
+        images(number_of_images),
+        torch.randn(number_of_images, latent),
+        torch.randn(number_of_images, latent),
+    )
 
 
 def expect_value(student, inputs):
@@ -40,7 +49,9 @@ def expect_value(student, inputs):
         )
     if close(found, expected, 0) or abs(float(found) - float(expected)) <= 2e-5 * abs(float(expected)):
         return
-    named = [text for text, value in slips(*inputs) if abs(float(found) - float(value)) <= 2e-5 * abs(float(value))]
+    named = [
+        text for text, value in slips(*inputs) if abs(float(found) - float(value)) <= 2e-5 * abs(float(value))
+    ]
     raise fail(
         f"For {len(inputs[0])} images your loss is {float(found):.6g}; expected {float(expected):.6g}.",
         *(f"It looks as if {text}." for text in named[:3]),
@@ -57,7 +68,10 @@ def slips(x_hat, x, mu, logvar):
     yield "the KL divergence were averaged over the latents, not summed", bce.sum() / n + kl.mean()
     yield "only the KL divergence were divided by the batch size", bce.sum() + kl.sum() / n
     yield "only the BCE were divided by the batch size", bce.sum() / n + kl.sum()
-    yield "the BCE were averaged over pixels and the KL divergence summed over the batch", bce.mean() + kl.sum()
+    yield (
+        "the BCE were averaged over pixels and the KL divergence summed over the batch",
+        bce.mean() + kl.sum(),
+    )
     yield "the whole were divided by the number of pixels", (bce.sum() + kl.sum()) / x.numel()
     yield "the loss were divided by the batch size twice", (bce.sum() + kl.sum()) / n**2
     yield "the KL divergence were missing", bce.sum() / n
@@ -68,9 +82,15 @@ def slips(x_hat, x, mu, logvar):
     yield "x and x_hat were swapped in the BCE", (cross_entropies(x, x_hat).sum() + kl.sum()) / n
     yield "the squared error took the place of the BCE", (((x_hat - x) ** 2).double().sum() + kl.sum()) / n
     yield "the absolute error took the place of the BCE", ((x_hat - x).abs().double().sum() + kl.sum()) / n
-    yield "a sigmoid were applied to x_hat first", (cross_entropies(torch.sigmoid(x_hat), x).sum() + kl.sum()) / n
+    yield (
+        "a sigmoid were applied to x_hat first",
+        (cross_entropies(torch.sigmoid(x_hat), x).sum() + kl.sum()) / n,
+    )
     one_sided = -(x.double() * x_hat.double().log())
-    yield "the BCE's term for dark pixels, (1 - x) log(1 - x_hat), were missing", (one_sided.sum() + kl.sum()) / n
+    yield (
+        "the BCE's term for dark pixels, (1 - x) log(1 - x_hat), were missing",
+        (one_sided.sum() + kl.sum()) / n,
+    )
     m, v = mu.double(), logvar.double()
     terms = {
         "logvar were taken for the logarithm of the standard deviation": 1 + 2 * v - m**2 - (2 * v).exp(),
@@ -89,7 +109,10 @@ def slips(x_hat, x, mu, logvar):
     }
     for text, term in terms.items():
         yield text, (bce.sum() - 0.5 * term.sum()) / n
-    yield "the logarithm were taken to base 2 in the BCE", (bce.sum() / torch.log(torch.tensor(2.0)) + kl.sum()) / n
+    yield (
+        "the logarithm were taken to base 2 in the BCE",
+        (bce.sum() / torch.log(torch.tensor(2.0)) + kl.sum()) / n,
+    )
 
 
 def expect_gradients(student, inputs):

@@ -14,7 +14,12 @@ def cases(sizes):
     return (
         (784, 10, 15, ""),
         (sizes.pixels, 10, 15, "It is right for 784 pixels: is 784 written into your code? Use input_size."),
-        (784, sizes.classes, sizes.latents, "It is right for 10 classes and 15 latents: is 10 or 15 written into it?"),
+        (
+            784,
+            sizes.classes,
+            sizes.latents,
+            "It is right for 10 classes and 15 latents: is 10 or 15 written into it?",
+        ),
     )
 
 
