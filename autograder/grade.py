@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
 import shutil
 import tempfile
 import time
 import traceback
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from autograder import intake
+from autograder import identity, intake
 from autograder.results import Results, Row, clean
 from autograder.sandbox import Limits, Sandbox, open_starter
 from autograder.student import Student
@@ -25,11 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from autograder.nursery import Starter
+    from autograder.plugin import Session
 
-__all__ = ["Options", "grade"]
+__all__ = ["Options", "Warm", "grade", "list_rows"]
 
 PROJECT = Path(__file__).parents[1]
-PACKAGES = ("torch", "numpy", "pytest", "safetensors", "vae-autograder")
 
 
 @dataclass(frozen=True)
@@ -45,45 +42,66 @@ class Options:
     notify: Callable[[Row], None] | None = None  # called with each row when it is judged
 
 
-def grade(source: Path, options: Options | None = None) -> Results:
+@dataclass(frozen=True)
+class Warm:
+    """What one grading can leave to the next: a nursery that was made before the session, and that session."""
+
+    starter: Starter
+    session: Session
+
+
+def grade(source: Path, options: Options | None = None, warm: Warm | None = None) -> Results:
     """Grade a submission: a folder, a zip, a vae.py or a notebook.
 
+    warm: what there is already; else it is made, and closed at the end
     Never raises for anything that a submission can do; a failure of the grader itself is in the record too.
     """
     options = options or Options()
     begin = time.monotonic()
     # The nursery comes first: nothing that is imported or drawn after it is in a worker's memory.
-    starter = open_starter(options.method)
+    starter = warm.starter if warm else open_starter(options.method)
     folder = Path(tempfile.mkdtemp(prefix="vae-staged-"))
     extra: dict[str, Any] = {}
     try:
-        rows = judge(source, folder, starter, options, extra)
+        rows = judge(source, folder, starter, warm.session if warm else None, options, extra)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and it must be in the record
-        rows = list_rows(options)
+        rows = list_rows(options, warm.session if warm else None)
         for row in rows:
             row.output = "Not graded: the autograder itself failed."
             row.extra_data["ending"] = "grader fault"
         extra["grader_fault"] = clean("".join(traceback.format_exception(error))[-6000:])
     finally:
-        starter.close()
+        if not warm:
+            starter.close()
         shutil.rmtree(folder, ignore_errors=True)
     results = Results(
-        score=sum(row.score or 0 for row in rows), output="", output_format="text", tests=rows, extra_data=extra
+        score=sum(row.score or 0 for row in rows),
+        output="",
+        output_format="text",
+        tests=rows,
+        extra_data=extra,
     )
-    extra["versions"] = versions()
-    extra["rubric"] = hash_of_rubric()
+    extra["versions"] = identity.versions()
+    extra["rubric"] = identity.hash_of_rubric()
     results.output = summary(results)
     results.execution_time = round(time.monotonic() - begin, 3)
     return results
 
 
-def judge(source: Path, folder: Path, starter: Starter, options: Options, extra: dict[str, Any]) -> list[Row]:
+def judge(
+    source: Path,
+    folder: Path,
+    starter: Starter,
+    session: Session | None,
+    options: Options,
+    extra: dict[str, Any],
+) -> list[Row]:
     """Stage the submission and judge its rows."""
     try:
         staged = intake.stage(source, folder)
     except intake.Unreadable as reason:
         extra["unreadable"] = clean(str(reason), 1000)
-        rows = list_rows(options)
+        rows = list_rows(options, session)
         for row in rows:
             row.output = f"Not graded: {clean(str(reason), 1000)}"
             row.extra_data["ending"] = "unreadable"
@@ -100,7 +118,7 @@ def judge(source: Path, folder: Path, starter: Starter, options: Options, extra:
     torch.set_num_threads(1)
     torch.manual_seed(extra["seed"])
     try:
-        rows = plugin.run(student, options.sections, options.notify)
+        rows = (session or plugin).run(student, options.sections, options.notify)
     finally:
         student.dialogue.close()
     if sandbox.state:
@@ -112,17 +130,21 @@ def judge(source: Path, folder: Path, starter: Starter, options: Options, extra:
     return rows
 
 
-def list_rows(options: Options) -> list[Row]:
+def list_rows(options: Options, session: Session | None = None) -> list[Row]:
     """List all rows, none of them passed."""
     from autograder import plugin
 
-    rows = plugin.run(None, options.sections)
+    rows = (session or plugin).run(None, options.sections)
     return rows if options.sections else [*rows, training_row(options)]
 
 
 def training_row(options: Options) -> Row:
     """Make the row of the training run, which carries no points."""
-    why = "it was switched off (--train never)." if options.train == "never" else "this version has no training run yet."
+    why = (
+        "it was switched off (--train never)."
+        if options.train == "never"
+        else "this version has no training run yet."
+    )
     return Row(
         number="T",
         name="Training run: both models reach a verified loss below 120 (no points)",
@@ -145,26 +167,10 @@ def summary(results: Results) -> str:
         lines.append(f"Nothing could be graded: {results.extra_data['unreadable']}")
     lines += [f"Note: {note}" for note in results.extra_data.get("notes", [])]
     if not results.fault and "unreadable" not in results.extra_data:
-        lost = [f"{row.number} {row.output.splitlines()[0]}" for row in results.tests if row.max_score and not row.score]
+        lost = [
+            f"{row.number} {row.output.splitlines()[0]}"
+            for row in results.tests
+            if row.max_score and not row.score
+        ]
         lines += ["", "Look first at:", *lost[:3]] if lost else ["Everything is right."]
     return "\n".join(lines)
-
-
-def versions() -> dict[str, str]:
-    """List the versions that the verdict may depend on."""
-    found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
-
-
-def hash_of_rubric() -> str:
-    """Hash all of the grader's code that a verdict depends on."""
-    digest = hashlib.sha256()
-    package = Path(__file__).parent
-    for path in sorted(package.rglob("*.py")):
-        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()

@@ -1,4 +1,8 @@
-"""The pytest plugin that turns the rubric's outcomes into rows, and the one run of pytest that a grading is."""
+"""The pytest plugin that turns the rubric's outcomes into rows, and the session of pytest that it does so in.
+
+One session may run the rubric for many submissions: to set it up and to collect the rows takes as long as to judge
+several of them.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ from autograder.student import Student
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-__all__ = ["run"]
+__all__ = ["Session", "run", "session"]
 
 # The closed list of how a row that is not passed has ended; anything else is a fault of the grader.
 ENDINGS: tuple[tuple[type[Exception], str], ...] = (
@@ -49,14 +53,34 @@ UNNEEDED = (
 )
 
 
-class Plugin:
-    """Collects the rubric's rows in order and notes each one's outcome."""
+class Session:
+    """Collects the rubric's rows in order, runs them for a student and notes each one's outcome."""
 
-    def __init__(self, student: Student | None, only: Sequence[str], notify: Callable[[Row], None] | None) -> None:
-        self.asked = student
-        self.only = only
-        self.notify = notify
+    def __init__(self, work: Callable[[Session], None]) -> None:
+        self.work = work
+        self.items: list[pytest.Item] = []
+        self.asked: Student | None = None
+        self.notify: Callable[[Row], None] | None = None
         self.rows: dict[str, Row] = {}
+
+    def run(
+        self,
+        student: Student | None,
+        only: Sequence[str] = (),
+        notify: Callable[[Row], None] | None = None,
+    ) -> list[Row]:
+        """Run the rubric; returns its rows in order. Without a student the rows are only listed, none passed.
+
+        only: names of sections; none means all
+        notify: called with each row when it is judged
+        """
+        items = [item for item in self.items if not only or section(item) in only]
+        self.asked, self.notify = student, notify
+        self.rows = {item.nodeid: blank(item) for item in items}
+        # The last row has none behind it: then all that was set up for this student is taken down.
+        for item, following in zip(items, [*items[1:], None], strict=True) if student else ():
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        return list(self.rows.values())
 
     @pytest.fixture
     def student(self) -> Student:
@@ -71,20 +95,16 @@ class Plugin:
         return other_sizes()
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Put the rows in order, each as not judged yet; leave out the sections that are not asked for."""
-        items[:] = [item for item in items if not self.only or section(item) in self.only]
+        """Put the rows in order."""
         items.sort(key=lambda item: getattr(function(item), "__number__", ""))
-        for item in items:
-            test = function(item)
-            points = float(getattr(test, "__weight__", 0))
-            self.rows[item.nodeid] = Row(
-                number=getattr(test, "__number__", ""),
-                name=(test.__doc__ or item.name).strip(),
-                status="failed",
-                score=0.0,
-                max_score=points,
-                tags=[section(item)],
-            )
+        self.items = items
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Leave it to the work to do in this session which rows run when."""
+        if session.testsfailed:
+            raise session.Interrupted("the rubric could not be collected")
+        self.work(self)
+        return True
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -116,6 +136,19 @@ class Plugin:
             self.rows[item.nodeid].extra_data["seconds"] = round(time.monotonic() - begin, 3)
 
 
+def blank(item: pytest.Item) -> Row:
+    """Make a row that is not judged yet."""
+    test = function(item)
+    return Row(
+        number=getattr(test, "__number__", ""),
+        name=(test.__doc__ or item.name).strip(),
+        status="failed",
+        score=0.0,
+        max_score=float(getattr(test, "__weight__", 0)),
+        tags=[section(item)],
+    )
+
+
 def note_failure(row: Row, error: BaseException) -> None:
     """Write how a row failed."""
     ending = next((name for kind, name in ENDINGS if isinstance(error, kind)), FAULT)
@@ -143,21 +176,20 @@ def section(item: pytest.Item) -> str:
 def run(
     student: Student | None, only: Sequence[str] = (), notify: Callable[[Row], None] | None = None
 ) -> list[Row]:
-    """Run the rubric; returns its rows in order. Without a student the rows are only listed, none passed.
+    """Run the rubric once, in a session of its own: see Session.run. Raises RuntimeError when pytest itself fails."""
+    rows: list[Row] = []
+    session(lambda opened: rows.extend(opened.run(student, only, notify)))
+    return rows
 
-    only: names of sections; none means all
-    notify: called with each row when it is judged
-    Raises RuntimeError when pytest itself fails.
-    """
-    plugin = Plugin(student, only, notify)
+
+def session(work: Callable[[Session], None]) -> None:
+    """Open a session, do the work in it and close it. Raises RuntimeError when pytest itself fails."""
     folder = Path(rubric.__file__).parent
     arguments = [str(folder), "-c", str(folder / "pytest.ini"), "--rootdir", str(folder), "--assert=plain"]
     arguments += ["--import-mode=importlib", "-p", "pytest_timeout", "--timeout=120", "--capture=no"]
     arguments += [word for name in UNNEEDED for word in ("-p", f"no:{name}")]
-    if student is None:
-        arguments.append("--collect-only")
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # nothing that happens to be installed takes part
-    code = pytest.main(arguments, [plugin])
-    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or not plugin.rows:
-        raise RuntimeError(f"pytest ended with {code!r} and {len(plugin.rows)} rows")
-    return list(plugin.rows.values())
+    opened = Session(work)
+    code = pytest.main(arguments, [opened])
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or not opened.items:
+        raise RuntimeError(f"pytest ended with {code!r} and {len(opened.items)} rows")

@@ -1,0 +1,35 @@
+"""Which grader this is: the versions and the code that a verdict depends on."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import platform
+from importlib import metadata
+from pathlib import Path
+
+__all__ = ["hash_of_rubric", "versions"]
+
+PACKAGES = ("torch", "numpy", "pytest", "safetensors", "vae-autograder")
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """List the versions that the verdict may depend on."""
+    found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+@functools.cache
+def hash_of_rubric() -> str:
+    """Hash all of the grader's code that a verdict depends on."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parent
+    for path in sorted(package.rglob("*.py")):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
