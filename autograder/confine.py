@@ -52,6 +52,8 @@ class Plan:
     file_size: int = 64 << 20  # bytes
     processes: int = 64  # threads, of a user id that has no others
     cpu: int = 900  # seconds
+    readable: tuple[str, ...] = ()  # what it may read beside Python and the system's libraries
+    device: str = "cpu"  # or, for training alone, "cuda" or "mps"
 
 
 def confine(plan: Plan, parent: int, socket: int, output: int) -> dict[str, Any]:
@@ -68,7 +70,11 @@ def confine(plan: Plan, parent: int, socket: int, output: int) -> dict[str, Any]
         state["layers"].append("process")
     if "landlock" in plan.layers:
         with noted(state, "landlock"):
-            rules = landlock.Ruleset.prepare(read=readable(), write=(plan.folder, plan.temporary, os.devnull))
+            driver, gpus = nvidia() if plan.device == "cuda" else ((), ())
+            rules = landlock.Ruleset.prepare(
+                read=(*readable(), *plan.readable, *driver),
+                write=(plan.folder, plan.temporary, os.devnull, *gpus),
+            )
     if "limits" in plan.layers:
         with noted(state, "limits"):
             set_limits(plan)
@@ -142,9 +148,10 @@ def clean_environment(plan: Plan) -> None:
         TMPDIR=plan.temporary,
         MPLBACKEND="Agg",
         MPLCONFIGDIR=plan.temporary,
-        CUDA_VISIBLE_DEVICES="",  # the twelve rows are judged on the CPU
         OMP_NUM_THREADS="1",
     )
+    if plan.device != "cuda":  # the twelve rows are judged on the CPU
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 def set_limits(plan: Plan) -> None:
@@ -153,7 +160,8 @@ def set_limits(plan: Plan) -> None:
 
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() if LINUX else 8 << 30
     limits = {
-        resource.RLIMIT_AS: mapped + plan.address_space,
+        # CUDA maps more than there is: the memory of all GPUs and of the host.
+        resource.RLIMIT_AS: resource.RLIM_INFINITY if plan.device == "cuda" else mapped + plan.address_space,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_CPU: plan.cpu,
         resource.RLIMIT_FSIZE: plan.file_size,
@@ -187,6 +195,12 @@ def readable() -> list[str]:
     """List what a worker may read: Python, its packages, the system's libraries."""
     packages = [path for path in sys.path if path.endswith("-packages")]
     return [*needed(), *packages, *READABLE]
+
+
+def nvidia() -> tuple[list[str], list[str]]:
+    """List what NVIDIA's driver reads beside its libraries, and its devices."""
+    driver = ("/proc/driver/nvidia", "/proc/self", "/proc/devices", "/proc/modules", "/proc/meminfo", "/sys")
+    return list(driver), [str(path) for path in Path("/dev").glob("nvidia*")]
 
 
 def needed() -> list[str]:

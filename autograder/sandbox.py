@@ -122,18 +122,30 @@ class Sandbox:
     """One submission's place: starts workers on it, each in a fresh copy."""
 
     def __init__(
-        self, starter: Starter, folder: Path, nndl2: Path, limits: Limits, layers: tuple[str, ...] = LAYERS
+        self,
+        starter: Starter,
+        folder: Path,
+        nndl2: Path,
+        limits: Limits,
+        layers: tuple[str, ...] = LAYERS,
+        *,
+        readable: tuple[str, ...] = (),
+        device: str = "cpu",
     ) -> None:
         """Start nothing yet.
 
         folder: the submission, with vae.py in it; it is only read
         nndl2: the course's helper package
+        readable: what workers may read beside these
+        device: what they may compute on: "cpu", "cuda" or "mps"
         """
         self.starter = starter
         self.folder = folder
         self.nndl2 = nndl2
         self.limits = limits
         self.layers = layers
+        self.readable = readable
+        self.device = device
         self.state: Alive | None = None  # of the last worker
 
     def start(self) -> Worker:
@@ -165,7 +177,7 @@ class Sandbox:
         if uid is not None:
             for path in [scratch, temporary, work, *work.rglob("*")]:
                 os.chown(path, uid, uid, follow_symlinks=False)
-        return Plan(str(work), str(temporary), uid, self.layers)
+        return Plan(str(work), str(temporary), uid, self.layers, readable=self.readable, device=self.device)
 
 
 PATIENCE = 60  # seconds for a worker to close its doors; a spawned one imports torch first

@@ -20,6 +20,7 @@ from autograder.dialogue import Dialogue, WrongKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from autograder.sandbox import Sandbox
 
@@ -66,6 +67,32 @@ class Student:
             raise WrongKind(f"{what} gave no model.")
         model = self.models[self.dialogue.generation, what] = Model(self.dialogue, name, made["model"])
         return model
+
+    def begin_training(self, name: str, data: Path, seed: int, device: str, **sizes: int) -> Model:
+        """Make a model that is to be trained on a file of images, which the worker can read."""
+        made = self.dialogue.ask(
+            f"{name}(...)", "begin_training", name=name, named=sizes, data=str(data), seed=seed, device=device
+        )
+        if not isinstance(made, dict) or "model" not in made:
+            raise WrongKind(f"{name}(...) gave no model.")
+        return Model(self.dialogue, name, made["model"])
+
+    def train(self, steps: int, seconds: float) -> tuple[list[float], list[str], list[float]]:
+        """Train the model that was made for it, for so many steps or seconds, whichever is over first.
+
+        Returns the student's loss at each step; the names of parameters that got no gradient at the first one;
+        and where the last loss is no number: whether the parameters, mu, logvar and x_hat are, 0 or 1 each,
+        and the largest logvar and x_hat.
+        """
+        answer = self.dialogue.ask("Training", "train", steps=steps, seconds=seconds)
+        try:
+            losses, idle, breakdown = answer
+            values = losses.double().tolist()
+            if losses.dim() == 1 and 0 < len(values) <= steps and len(breakdown) in (0, 6):
+                return values, [str(name) for name in idle], [float(value) for value in breakdown]
+        except (AttributeError, TypeError, ValueError):
+            pass
+        raise WrongKind("What came back is no account of a training.")
 
     def reparametrize(self, mu: Tensor, logvar: Tensor, *, seed: int | None = None) -> Tensor:
         """Call the student's reparametrize, with the generators seeded first where a seed is given."""
@@ -154,6 +181,14 @@ class Part:
             return [
                 Parameter(str(name), None if shape is None else as_shape(shape)) for name, shape, _ in rows
             ]
+        except (TypeError, ValueError):
+            raise WrongKind(f"{self.name} is not a layer (an nn.Module), so it has no parameters.") from None
+
+    def values(self) -> list[tuple[Parameter, Tensor]]:
+        """List the part's parameters with their values."""
+        rows = self.dialogue.ask(self.name, "parameters", model=self.model, path=self.path, values=True)
+        try:
+            return [(Parameter(str(name), as_shape(shape)), as_tensor(value, name)) for name, shape, value in rows]
         except (TypeError, ValueError):
             raise WrongKind(f"{self.name} is not a layer (an nn.Module), so it has no parameters.") from None
 

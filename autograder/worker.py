@@ -1,7 +1,7 @@
 """The worker: sits beside the student's vae.py, in a process of its own, and answers questions about it.
 
 It runs with the student's rights and in the student's process, so nothing here is secret and nothing here is
-believed: the grader checks each answer for itself. It imports nothing else of ours.
+believed: the grader checks each answer for itself. Of ours it imports trainer.py alone, which is of its kind.
 
 A question is a JSON object, and so is an answer; where an object has "tensors", a message of that many numbered
 tensors in safetensors form follows. A tensor inside a question or an answer is {"tensor": its number}; a tensor
@@ -25,6 +25,8 @@ import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
+
+from autograder import trainer
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -84,6 +86,8 @@ class Desk:
         self.path = path
         self.module: ModuleType | None = None
         self.models: list[Any] = []
+        self.training: trainer.Training | None = None
+        self.device = "cpu"  # where the models and what they are given lie
         self.leaves: list[Tensor] = []  # what a gradient is asked for
         self.slots: list[Tensor] = []  # what calls get; the same tensor, or a copy of its leaf
         self.tensors: list[Tensor] = []  # of the question
@@ -205,6 +209,32 @@ class Desk:
         """Let go of all tensors; models stay."""
         self.leaves, self.slots = [], []
 
+    def on_begin_training(
+        self, name: str, named: dict[str, int], data: str, seed: int, device: str
+    ) -> dict[str, int]:
+        """Make a model that is to be trained on a file of images and, behind them, their classes."""
+        trainer.prefer_onednn()
+        reseed(seed)
+        if device == "cuda":
+            torch.cuda.manual_seed_all(seed)
+        made = self.on_make(name, [], named)
+        model = self.models[made["model"]].to(device)
+        self.device = device
+        images, labels = trainer.map_images(Path(data), device)
+        loss_function = self.find(None, ["loss_function"])
+        classes = labels if "num_classes" in named else None
+        self.training = trainer.Training(model, loss_function, images, classes, seed)
+        return made
+
+    def on_train(self, steps: int, seconds: float) -> list[Any]:
+        """Train for so many steps, or until the seconds are over, and for one step at least.
+
+        Returns the student's loss at each step; parameters that got no gradient; how training broke down.
+        """
+        if self.training is None:
+            raise RuntimeError("no training was begun")
+        return self.training.go(steps, seconds)
+
     # -- values ------------------------------------------------------------------------------------------------
 
     def find(self, model: int | None, path: list[str]) -> Any:  # noqa: ANN401
@@ -227,7 +257,9 @@ class Desk:
     def decode(self, value: Any) -> Any:  # noqa: ANN401
         """Turn a part of a question into what the student's code gets."""
         if isinstance(value, dict):
-            return self.slots[value["slot"]] if "slot" in value else self.tensors[value["tensor"]].clone()
+            if "slot" in value:
+                return self.slots[value["slot"]]
+            return self.tensors[value["tensor"]].clone().to(self.device)
         return value
 
     def encode(self, value: Any, depth: int = 0) -> Any:  # noqa: ANN401
