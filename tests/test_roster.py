@@ -228,10 +228,26 @@ def test_one_bad_submission_in_a_zip(tmp_path: Path) -> None:
     assert carol.notes == ("of 1201 files the first 1000 were unpacked",)
     assert dan.notes == ()
     assert eve.notes == ("eve/vae.py was not unpacked: with it, there would be more than 33 MiB",)
+    assert below(alice.source) == {"vae.py"}
+    assert len(below(carol.source)) == 1000
     for one in (alice, bob, carol, dan):
         stage(one.source, tmp_path / one.name)
     with pytest.raises(Unreadable):
         stage(eve.source, tmp_path / "eve")
+
+
+def test_submission_of_any_size_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one submission only so much is unpacked, code first."""
+    monkeypatch.setattr(roster, "MAX_SUBMISSION", 2 * MIB)
+    tree: Tree = {f"alice/{name}": os.urandom(MIB) for name in "abc"} | {
+        "alice/vae.py": VAE,
+        "bob/vae.py": VAE,
+    }
+    alice, bob = submissions(make_zip(tree, tmp_path / "c"), tmp_path / "work")
+    limit = "was not unpacked: with it, there would be more than 2 MiB"
+    assert alice.notes == (f"alice/b {limit}", f"alice/c {limit}")
+    assert below(alice.source) == {"vae.py", "a"}
+    assert bob.notes == ()
 
 
 def test_class_of_any_size_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,19 +321,19 @@ def test_metadata(text: str, entries: dict[str, Entry], tmp_path: Path) -> None:
 
 
 NO_METADATA = {
-    "many levels": "a: {results: " + "[" * 100_000,
-    "many levels of keys": "a: {results: " + "{? " * 100_000,
-    "a control character": "a: \a",
-    "an object": "!!python/object/apply:os.system [true]",
-    "nothing": "",
+    "many levels": ("a: {results: " + "[" * 100_000, "is nested too deep"),
+    "many levels of keys": ("a: {results: " + "{? " * 100_000, "is nested too deep"),
+    "a control character": ("a: \a", "cannot be read"),
+    "an object": ("!!python/object/apply:os.system [true]", "is not a table of submissions"),
+    "nothing": ("", "is not a table of submissions"),
 }
 
 
-@pytest.mark.parametrize("text", NO_METADATA.values(), ids=NO_METADATA)
-def test_hostile_metadata(text: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("text", "reason"), NO_METADATA.values(), ids=NO_METADATA)
+def test_hostile_metadata(text: str, reason: str, tmp_path: Path) -> None:
     """Metadata that is no YAML, or made to exhaust its reader, is refused."""
     (tmp_path / "m.yml").write_text(text)
-    with pytest.raises(Unreadable, match=r"submission_metadata.yml"):
+    with pytest.raises(Unreadable, match=f"submission_metadata.yml {reason}"):
         read_metadata(tmp_path / "m.yml")
 
 
