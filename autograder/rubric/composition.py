@@ -17,7 +17,7 @@ from torch import Tensor
 from autograder.dialogue import Raised, WrongKind
 from autograder.rubric import oracle
 from autograder.rubric.expect import aligned, as_three, close, difference, expect_untouched, fail, show
-from autograder.rubric.noise import expect_fresh, expect_moments
+from autograder.rubric.free_noise import FreeNoise
 from autograder.sandbox import Ended
 
 if TYPE_CHECKING:
@@ -358,70 +358,6 @@ class Case:
                     f"no gradient of x_hat reaches {part}, so it would not learn.",
                     "Look for detach(), .data and torch.no_grad().",
                 )
-
-
-class FreeNoise:
-    """Forward's noise where it does not follow the seed: recovered from x_hat, and judged by its distribution."""
-
-    def __init__(self, kind: VAEComposition, when: str) -> None:
-        self.kind, self.when = kind, when
-        self.classes = kind.sizes.classes
-        self.latents, self.images = oracle.any_number(100, 140), oracle.any_number(2000, 2400)
-
-    def check(self) -> None:
-        """Expect noise that is standard normal and fresh for every element and call."""
-        model = self.kind.furnish(self.kind.make(self.latents, self.classes))
-        x, c = oracle.images(self.images), oracle.one_hot(self.images, self.classes)
-        arguments = self.kind.arguments(x, c)
-        if not self.hand_on(model):
-            first, second = (
-                as_three(model.ask(*arguments), f"{self.kind.name}.forward")[0] for _ in range(2)
-            )
-            if close(first, second):
-                raise self.unlike("two calls give the same x_hat: no fresh noise is drawn.")
-            return
-        x_hat, mu, logvar = as_three(model.ask(*arguments), f"{self.kind.name}.forward")
-        again = as_three(model.ask(*arguments), f"{self.kind.name}.forward")[0]
-        if close(x_hat, again):
-            raise self.unlike("two calls give the same x_hat: no fresh noise is drawn.")
-        z = torch.logit(x_hat.double().flatten(1)[:, : self.latents])
-        eps = (z - mu.double()) * torch.exp(-logvar.double() / 2)
-        if not torch.isfinite(eps).all():
-            raise self.unlike("the decoder does not get a z drawn from mu and logvar.")
-        expect_fresh(eps)
-        expect_moments(eps, f"{self.kind.name}.forward: (z - mu) / sigma should be standard normal noise")
-
-    def unlike(self, text: str) -> Mistake:
-        """Word that x_hat is not the composition's."""
-        return fail(
-            f"{self.kind.name}.forward{self.when}: {text}",
-            "x_hat should be decoder(reparametrize(mu, logvar)).",
-        )
-
-    def hand_on(self, model: Model) -> bool:
-        """Give the decoder weights with which pixel i is sigmoid(z_i); False where it is not of the right make."""
-        n = self.latents
-        parameters = model.decoder.parameters()
-        layers = oracle.layers_of(parameters)
-        size_in = n if self.kind.name == "VAE" else n + self.classes
-        chain = next(oracle.chains(layers, size_in, 4), None)
-        if chain is None or [layer.size_out for layer in chain] != [oracle.H] * 3 + [784]:
-            return False
-        if len(parameters) != 2 * len(chain):
-            return False
-        values = [torch.zeros(p.shape or ()) for p in parameters]
-        both = torch.arange(2 * n)
-        for number, layer in enumerate(chain):
-            weight = torch.zeros(layer.size_out, layer.size_in)
-            if number == 0:  # z and -z: one of them passes a ReLU
-                weight[both, both % n] = torch.where(both < n, 1.0, -1.0)
-            elif number < len(chain) - 1:
-                weight[both, both] = 1.0
-            else:
-                weight[both % n, both] = torch.where(both < n, 1.0, -1.0)
-            values[layer.weight] = weight.T.contiguous() if layer.transposed else weight
-        model.decoder.assign(values)
-        return True
 
 
 def fitted(image: Tensor, like: Tensor) -> Tensor:

@@ -1,0 +1,123 @@
+"""What a part might compute in place of the right thing, with the words for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from autograder.rubric.counts import ORDINALS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Function = Callable[[Tensor], Tensor]
+
+__all__ = ["ACTIVATIONS", "AFTER", "ENDS", "INPUTS", "activation_text"]
+
+# In the place of ReLU; no name stands for nothing at all.
+ACTIVATIONS: dict[str, Function] = {
+    "": lambda x: x,
+    "LeakyReLU with slope 0.01": lambda x: F.leaky_relu(x, 0.01),
+    "LeakyReLU with slope 0.001": lambda x: F.leaky_relu(x, 0.001),
+    "LeakyReLU with slope 0.1": lambda x: F.leaky_relu(x, 0.1),
+    "LeakyReLU with slope 0.2": lambda x: F.leaky_relu(x, 0.2),
+    "LeakyReLU or PReLU with slope 0.25": lambda x: F.leaky_relu(x, 0.25),
+    "nn.ReLU6": F.relu6,
+    "nn.ELU": F.elu,
+    "nn.SELU": F.selu,
+    "nn.CELU with alpha 0.5": lambda x: F.celu(x, 0.5),
+    "nn.GELU": F.gelu,
+    "nn.GELU (tanh)": lambda x: F.gelu(x, approximate="tanh"),
+    "nn.SiLU": F.silu,
+    "nn.Mish (it is no ReLU)": F.mish,
+    "nn.Softplus": F.softplus,
+    "nn.Hardswish": F.hardswish,
+    "nn.Hardtanh": F.hardtanh,
+    "nn.Hardsigmoid": F.hardsigmoid,
+    "nn.Softsign": F.softsign,
+    "Tanh": torch.tanh,
+    "Sigmoid": torch.sigmoid,
+    "LogSigmoid": F.logsigmoid,
+    "a dead-zone (softshrink, hardshrink or tanhshrink)": F.softshrink,
+    "the absolute value": torch.abs,
+    "the square of ReLU": lambda x: F.relu(x) ** 2,
+    "ReLU with the sign turned round": lambda x: F.relu(-x),
+    "-ReLU": lambda x: -F.relu(x),
+    "layer normalisation and ReLU": lambda x: F.relu(F.layer_norm(x, x.shape[1:])),
+    "ReLU and layer normalisation": lambda x: F.layer_norm(F.relu(x), x.shape[1:]),
+    "sin": torch.sin,
+    "exp": torch.exp,
+}
+# At the end of a decoder, in the place of the sigmoid.
+ENDS: dict[str, Function] = {
+    "the Sigmoid at the end were missing": lambda x: x,
+    "the Sigmoid at the end were applied twice": lambda x: torch.sigmoid(torch.sigmoid(x)),
+    "there were a ReLU before the Sigmoid": lambda x: torch.sigmoid(F.relu(x)),
+    "there were a Tanh at the end, not a Sigmoid": torch.tanh,
+    "there were a scaled Tanh at the end, not a Sigmoid": lambda x: (torch.tanh(x) + 1) / 2,
+    "there were a Softmax at the end, not a Sigmoid": lambda x: torch.softmax(x, 1),
+    "there were a ReLU at the end, not a Sigmoid": F.relu,
+    "there were a Hardsigmoid at the end, not a Sigmoid": F.hardsigmoid,
+    "there were a LogSigmoid at the end, not a Sigmoid": F.logsigmoid,
+    "there were a clamp at the end, not a Sigmoid": lambda x: x.clamp(0, 1),
+    "the pixels were scaled to -1 ... 1 behind the Sigmoid": lambda x: 2 * torch.sigmoid(x) - 1,
+    "the pixels were scaled to 0 ... 255 behind the Sigmoid": lambda x: 255 * torch.sigmoid(x),
+    "the image were inverted: 1 - Sigmoid": lambda x: 1 - torch.sigmoid(x),
+    "the pixels were rounded behind the Sigmoid": lambda x: torch.sigmoid(x).round(),
+    "the pixels of the image were in another order: transposed": lambda x: turned(torch.sigmoid(x), 1),
+    "the pixels of the image were in another order: upside down": lambda x: turned(torch.sigmoid(x), 2),
+    "the pixels of the image were in another order: mirrored": lambda x: turned(torch.sigmoid(x), 3),
+}
+# Done to the input first.
+INPUTS: dict[str, Function] = {
+    "the input were scaled to -1 ... 1 first": lambda x: 2 * x - 1,
+    "the input were normalised with MNIST's mean and deviation first": lambda x: (x - 0.1307) / 0.3081,
+    "the input were normalised first, each image for itself": lambda x: F.layer_norm(x, x.shape[1:]),
+    "each image's mean were subtracted first": lambda x: x - x.mean(1, keepdim=True),
+    "the input were divided by 255 first": lambda x: x / 255,
+    "the input were multiplied by 255 first": lambda x: x * 255,
+    "the input were inverted (1 - x) first": lambda x: 1 - x,
+    "the input were rounded first": torch.round,
+    "the input went through a Sigmoid first": torch.sigmoid,
+    "the input went through a ReLU first": F.relu,
+    "the input went through a Tanh first": torch.tanh,
+    "the input were scaled to unit length first": lambda x: F.normalize(x, dim=1),
+    "the pixels of the image were in another order: transposed": lambda x: turned(x, 1),
+}
+# What might follow the last step of a part, as far as it is no activation.
+AFTER: dict[str, Function] = {
+    "a Softmax": lambda x: torch.softmax(x, 1),
+    "a layer normalisation": lambda x: F.layer_norm(x, x.shape[1:]),
+    "a scaling to unit length": lambda x: F.normalize(x, dim=1),
+    "a clamp to 0 ... 1": lambda x: x.clamp(0, 1),
+    "a clamp to -1 ... 1": lambda x: x.clamp(-1, 1),
+    "a clamp to -10 ... 10": lambda x: x.clamp(-10, 10),
+}
+
+
+def turned(x: Tensor, way: int) -> Tensor:
+    """Turn flat images (N, 784): 1 transposed, 2 upside down, 3 mirrored."""
+    if x.shape[1] < 784:
+        return x
+    image = x[:, :784].reshape(-1, 28, 28)
+    image = {1: image.mT, 2: image.flip(1), 3: image.flip(2)}[way]
+    return torch.cat([image.flatten(1), x[:, 784:]], 1)
+
+
+def activation_text(name: str, where: Sequence[int], places: int, *, last: bool) -> str:
+    """Word that another activation, or none, stands in some of the places."""
+    behind = (
+        "" if len(where) == places else " behind the " + " and ".join(ORDINALS[i] for i in where) + " Linear"
+    )
+    if behind and last and where[-1] == places - 1:
+        behind += " (the last)"
+    if name:
+        return f"{name} took the place of ReLU{behind}"
+    if not behind:
+        return "all ReLUs were missing"
+    if last and tuple(where) == (places - 1,):
+        return f"the last ReLU,{behind}, were missing"
+    return f"the ReLU{behind} were missing"
