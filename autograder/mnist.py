@@ -140,7 +140,7 @@ def fetch(
         except Exception as error:  # noqa: BLE001  # raised again where the result is asked for
             result.set_exception(error)
 
-    threading.Thread(target=work, daemon=True).start()
+    threading.Thread(target=work, name="mnist.fetch", daemon=True).start()
     try:
         while not wait([result], timeout=0.1).done:
             if time.monotonic() > end:

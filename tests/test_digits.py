@@ -373,10 +373,14 @@ def test_interrupt(small: Path, mirror: Mirror) -> None:
     def stop(_received: int, _total: int) -> None:
         raise KeyboardInterrupt
 
-    mirror.pause = 0.001
+    mirror.pause = 0.1
+    before = threading.enumerate()
     with pytest.raises(KeyboardInterrupt):
         digits.load(mirrors=mirror.mirrors, progress=stop)
     assert not small.exists()
+    (thread,) = (each for each in threading.enumerate() if each.name == "mnist.fetch" and each not in before)
+    thread.join(5)
+    assert not thread.is_alive()
 
 
 # --- Folders that cannot be written or read ---
