@@ -62,7 +62,12 @@ class Student:
         known = self.models.get((self.dialogue.generation, what)) if self.dialogue.worker else None
         if known:
             return known
-        made = self.dialogue.ask(what, "make", name=name, args=[], named=sizes)
+        # As the notebook does: the number of pixels by position, the others by name.
+        args, named = (
+            [sizes["input_size"]],
+            {key: value for key, value in sizes.items() if key != "input_size"},
+        )
+        made = self.dialogue.ask(what, "make", name=name, args=args, named=named)
         if not isinstance(made, dict) or "model" not in made:
             raise WrongKind(f"{what} gave no model.")
         model = self.models[self.dialogue.generation, what] = Model(self.dialogue, name, made["model"])
@@ -188,7 +193,9 @@ class Part:
         """List the part's parameters with their values."""
         rows = self.dialogue.ask(self.name, "parameters", model=self.model, path=self.path, values=True)
         try:
-            return [(Parameter(str(name), as_shape(shape)), as_tensor(value, name)) for name, shape, value in rows]
+            return [
+                (Parameter(str(name), as_shape(shape)), as_tensor(value, name)) for name, shape, value in rows
+            ]
         except (TypeError, ValueError):
             raise WrongKind(f"{self.name} is not a layer (an nn.Module), so it has no parameters.") from None
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from autograder.dialogue import Raised, WrongKind
 from autograder.rubric import oracle
+from autograder.rubric.behaviour import is_right
 from autograder.rubric.expect import aligned, as_three, close, difference, expect_untouched, fail, show
 from autograder.rubric.free_noise import FreeNoise
 from autograder.sandbox import Ended
@@ -49,6 +50,7 @@ class UnjudgedError(Exception):
 class Composed:
     """What the parts give, called one by one. z and x_hat are None where reparametrize fails."""
 
+    join: Join
     mu: Tensor
     logvar: Tensor
     z: Tensor | None = None
@@ -61,7 +63,8 @@ class VAEComposition:
 
     name = "VAE"
     rows = {"encoder": "1.1, 1.2", "mu_layer": "1.3", "logvar_layer": "1.4", "decoder": "2.1"}  # noqa: RUF012
-    joins: dict[str, Join] = {"x": lambda x, _: x}  # noqa: RUF012 - ways to make the encoder's input, to be narrowed
+    # Ways to make the encoder's input, narrowed to forward's own. That an encoder does not flatten is 1.2's.
+    joins: dict[str, Join] = {"x": lambda x, _: x, "flat": lambda x, _: x.flatten(1)}  # noqa: RUF012
     slips: dict[str, Join] = {}  # noqa: RUF012 - wrong ways
 
     def __init__(self, student: Student, sizes: Sizes) -> None:
@@ -186,7 +189,7 @@ class Case:
 
     def check(self) -> None:
         """Compare. Raises Mistake, or UnjudgedError where a part gives nothing to compare with."""
-        composed = [self.compose(join) for join in self.kind.joins.values()]
+        composed = self.compose_all()
         held = [
             self.student.put(t) if t.is_floating_point() else t for t in self.kind.arguments(self.x, self.c)
         ]
@@ -204,6 +207,21 @@ class Case:
         if len(held) > 1 and held[1].is_floating_point():
             expect_untouched(self.student, f"{self.kind.name}.forward", {"c": held[1]})
 
+    def compose_all(self) -> list[Composed]:
+        """Compose in each way that the encoder can take. Raises UnjudgedError when it can take none."""
+        composed: list[Composed] = []
+        first: UnjudgedError | None = None
+        for name, join in self.kind.joins.items():
+            if name == "flat" and composed:
+                continue
+            try:
+                composed.append(self.compose(join))
+            except UnjudgedError as error:
+                first = first or error
+        if first and not composed:
+            raise first
+        return composed
+
     def compose(self, join: Join) -> Composed:
         """Call the parts one by one, under the seed that forward gets. Raises UnjudgedError."""
         part = "encoder"
@@ -218,8 +236,8 @@ class Case:
         try:
             z = finite(self.student.reparametrize(mu, logvar))
         except UNANSWERED as error:
-            return Composed(mu, logvar, broken=UnjudgedError("reparametrize", error))
-        return Composed(mu, logvar, z, self.decode(z))
+            return Composed(join, mu, logvar, broken=UnjudgedError("reparametrize", error))
+        return Composed(join, mu, logvar, z, self.decode(z))
 
     def decode(self, z: Tensor) -> Tensor:
         """Call the decoder. Raises UnjudgedError."""
@@ -249,11 +267,15 @@ class Case:
                 order,
             )
 
+        for name, tensor in (("x_hat", x_hat), ("mu", mu), ("logvar", logvar)):
+            if tensor.dtype != torch.float32:
+                raise self.fail(f"{name} is of type {tensor.dtype}; expected torch.float32.")
+
     def expect_posterior(self, mu: Tensor, logvar: Tensor, composed: list[Composed]) -> Composed:
         """Expect mu and logvar to be what the encoder and its layers give; returns the composition that they are."""
         for candidate in composed:
-            if close(mu, candidate.mu, SAME) and self.same(logvar, candidate.logvar):
-                self.kind.joins = {"own": list(self.kind.joins.values())[composed.index(candidate)]}
+            if self.same(mu, candidate.mu) and self.same(logvar, candidate.logvar):
+                self.kind.joins = {"own": candidate.join}
                 return candidate
         right = composed[0]
         named = []
@@ -334,6 +356,7 @@ class Case:
             direction = torch.randn(output.shape)
             ours = self.student.gradients([(twin, direction.view(twin.shape))], parts)
             theirs = self.student.gradients([(output, direction)], parts)
+            self.expect_learning(name, ours)
             for part, right, gradient in zip(PARTS, ours, theirs, strict=True):
                 for expected, got in zip(right, gradient, strict=True):
                     if expected is None or not expected.any():
@@ -347,6 +370,34 @@ class Case:
                         raise self.fail(
                             f"the gradient of {name} with respect to {part} is not the right one."
                         )
+
+    def expect_learning(self, output: str, gradients: list[list[Tensor | None]]) -> None:
+        """Expect each part to pass gradients on to its own parameters, where it computes the right thing.
+
+        Where it computes something else, that is charged by its own row. What keeps x_hat's gradients from the
+        encoder is reparametrize, and row 3.2's.
+        """
+        due = {"x_hat": ("decoder",), "mu": ("mu_layer", "encoder"), "logvar": ("logvar_layer", "encoder")}[
+            output
+        ]
+        for name in due:
+            found = gradients[PARTS.index(name)]
+            if any(gradient is None or not gradient.any() for gradient in found) and self.is_right(name):
+                raise self.fail(
+                    f"no gradient of {output} reaches all layers of {name}, so it would not learn.",
+                    f"Look for detach(), .data, torch.no_grad() and requires_grad in {name}.",
+                )
+
+    def is_right(self, name: str) -> bool:
+        """Tell whether a part computes the right thing; in a model of its own, since it gets new weights."""
+        sizes = self.kind.sizes
+        x = {
+            "encoder": next(iter(self.kind.joins.values()))(
+                oracle.images(4), oracle.one_hot(4, sizes.classes)
+            ),
+            "decoder": torch.randn(4, sizes.latents + 1 + (sizes.classes if self.kind.name == "CVAE" else 0)),
+        }.get(name, torch.randn(4, oracle.H))
+        return is_right(self.student, self.kind.make(sizes.latents + 1, sizes.classes), name, x)
 
     def expect_reach(self, x_hat: Tensor) -> None:
         """Expect x_hat to pass gradients on to every part."""
@@ -372,4 +423,6 @@ def finite(tensor: Tensor) -> Tensor:
     """Check that a part gives something that forward can be compared with."""
     if not torch.isfinite(tensor).all():
         raise WrongKind("It returns NaN or infinite values.")
+    if tensor.dtype != torch.float32:
+        raise WrongKind(f"It returns numbers of type {tensor.dtype}, which the next part cannot take.")
     return tensor

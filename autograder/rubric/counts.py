@@ -27,6 +27,9 @@ def expect_count(part: Part, expected: Sequence[tuple[int, int]], hint: str = ""
     hint: a last line, where the student should look when the count is wrong
     """
     parameters = part.parameters()
+    if any(p.shape is None for p in parameters):  # lazy layers get their shapes from a first call
+        part(torch.rand(1, expected[0][0]))
+        parameters = part.parameters()
     if any(p.shape is None for p in parameters):
         raise fail(f"{part.name} has lazy layers, whose sizes are not known before they are used once.")
     found = sum(torch.Size(p.shape or ()).numel() for p in parameters)
@@ -35,7 +38,7 @@ def expect_count(part: Part, expected: Sequence[tuple[int, int]], hint: str = ""
         return
     amount = SMALL[abs(found - right)] if abs(found - right) < len(SMALL) else abs(found - right)
     layers = oracle.layers_of(parameters)
-    plain = 2 * len(layers) == len(parameters)
+    plain = len(layers) * 2 == len(parameters)
     raise fail(
         f"{part.name} has {found} parameters; expected {right} = {' + '.join(f'({i}+1)*{o}' for i, o in expected)}: "
         f"that is {amount} {'more' if found > right else 'fewer'} than it should be.",
@@ -79,7 +82,9 @@ def explain_layers(layers: Sequence[Layer], expected: Sequence[tuple[int, int]],
 def explain_odd(parameters: Sequence[Parameter]) -> str:
     """Explain parameters that are not all weights and biases of fully connected layers."""
     dimensions = [len(p.shape or ()) for p in parameters]
-    paired = {i for layer in oracle.layers_of(parameters) for i in (layer.weight, layer.bias)}
+    paired: set[int | None] = {
+        i for layer in oracle.layers_of(parameters) for i in (layer.weight, layer.bias)
+    }
     extra = [p for i, p in enumerate(parameters) if i not in paired]
     if max(dimensions, default=0) > 2:
         return "There is a convolution among your layers; the assignment asks for fully connected ones."

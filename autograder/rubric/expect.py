@@ -74,6 +74,10 @@ def expect_shape(what: str, found: Tensor, shape: Sequence[int]) -> None:
     """Expect a shape, and numbers that are numbers."""
     if tuple(found.shape) != tuple(shape):
         raise fail(f"{what} has shape {show(found.shape)}; expected {show(shape)}.")
+    if found.dtype != torch.float32:
+        raise fail(
+            f"{what} is of type {found.dtype}; expected torch.float32, which is what the model works in."
+        )
     if not torch.isfinite(found).all():
         raise fail(f"{what} contains {'NaN' if found.isnan().any() else 'infinite values'}.")
 

@@ -40,7 +40,7 @@ class Layer:
     """A fully connected layer found among a part's parameters: which ones, and which way round the weight lies."""
 
     weight: int
-    bias: int
+    bias: int | None
     size_in: int
     size_out: int
     transposed: bool = False
@@ -60,7 +60,9 @@ def layers_of(parameters: Sequence[Parameter]) -> list[Layer]:
         own = [v for v in vectors if owner[v] == owner[i]]
         if len(own) != 1:  # bare parameters: the bias of the k-th weight is the k-th that fits some weight
             own = [v for v in vectors[number : number + 1] if len(vectors) == len(matrices)]
-        if own and parameters[own[0]].shape == (rows,):
+        if not vectors or (not own and owner[i]):
+            layers.append(Layer(i, None, columns, rows))
+        elif own and parameters[own[0]].shape == (rows,):
             layers.append(Layer(i, own[0], columns, rows))
         elif own and parameters[own[0]].shape == (columns,):
             layers.append(Layer(i, own[0], rows, columns, transposed=True))
@@ -70,10 +72,16 @@ def layers_of(parameters: Sequence[Parameter]) -> list[Layer]:
 def chains(layers: Sequence[Layer], size_in: int, length: int) -> Iterator[list[Layer]]:
     """Give each way to choose and order so many layers, and to turn square weights, in which their sizes fit.
 
-    The order of registration comes first: it is nearly always the one. Where there are many layers there is no other.
+    The order of registration comes first: it is nearly always the one. Where there are many layers there is no other;
+    where there are too few, one may be used again.
     """
-    choose = itertools.permutations if len(layers) <= 5 else itertools.combinations
-    for order in choose(layers, length):
+    if len(layers) < length:
+        orders: Iterator[tuple[Layer, ...]] = itertools.product(layers, repeat=length)
+    elif len(layers) <= 5:
+        orders = itertools.permutations(layers, length)
+    else:
+        orders = itertools.combinations(layers, length)
+    for order in orders:
         if fits(order, size_in):
             ways = [
                 (False, True) if layer.size_in == layer.size_out else (layer.transposed,) for layer in order
@@ -128,7 +136,8 @@ def network(
     x = x.double()
     for i, layer in enumerate(chain):
         weight = values[layer.weight].double()
-        x = F.linear(x, weight.T if layer.transposed else weight, values[layer.bias].double())
+        bias = None if layer.bias is None else values[layer.bias].double()
+        x = F.linear(x, weight.T if layer.transposed else weight, bias)
         if last or i < len(chain) - 1:
             x = activation(x)
     return x

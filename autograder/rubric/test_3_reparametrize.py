@@ -25,6 +25,12 @@ def test_seeded_statistics(student):
                     f"expected {expected:.4f}.",
                     *unseeded_slip(z, eps),
                 )
+        if not close(
+            z.flatten().sort().values, (torch.exp(torch.tensor(0.5)) * eps).flatten().sort().values, 1e-4
+        ):
+            raise fail(
+                f"After torch.manual_seed({seed}), z has the right mean and deviation, but not the right numbers."
+            )
 
 
 @number("3.2")
@@ -44,6 +50,11 @@ def test_formula_and_noise(student):
     else:  # noise that torch's seed does not reach is charged in 3.1; here its distribution counts
         eps = (z - mu) * torch.exp(-logvar / 2)
     expect_gradients(student, z, held, logvar, eps)
+    expect_shape(
+        f"z for one image, mu of shape {show(mu[:1].shape)},",
+        student.reparametrize(mu[:1], logvar[:1]),
+        mu[:1].shape,
+    )
     expect_standard_normal(student)
 
 
