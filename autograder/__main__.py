@@ -15,6 +15,7 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
 
 import click  # noqa: E402
 
@@ -28,7 +29,9 @@ def main() -> None:
 
 @main.command()
 @click.argument("submission", required=False, type=click.Path(exists=True, path_type=Path))
-@click.option("--results", type=click.Path(dir_okay=False, path_type=Path), help="Where to write results.json.")
+@click.option(
+    "--results", type=click.Path(dir_okay=False, path_type=Path), help="Where to write results.json."
+)
 @click.option(
     "--train",
     type=click.Choice(["never", "auto", "always"]),
@@ -36,9 +39,13 @@ def main() -> None:
     show_default=True,
     help="The training run, which carries no points: never, where there is time for it, or always.",
 )
-@click.option("--start-method", type=click.Choice(["fork", "spawn"]), help="How the student's process is started.")
+@click.option(
+    "--start-method", type=click.Choice(["fork", "spawn"]), help="How the student's process is started."
+)
 @click.option("--seed", type=int, help="Repeat a grading with the seed that its results.json records.")
-def grade(submission: Path | None, results: Path | None, train: str, start_method: str | None, seed: int | None) -> None:
+def grade(
+    submission: Path | None, results: Path | None, train: str, start_method: str | None, seed: int | None
+) -> None:
     """Grade SUBMISSION: a folder, a zip, a vae.py or a notebook.
 
     Without SUBMISSION, inside Gradescope's container, its paths are used. The exit status is 0 when results.json was
@@ -67,7 +74,66 @@ def grade(submission: Path | None, results: Path | None, train: str, start_metho
 
 
 @main.command()
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where to; default: student_template/.")
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the records, the table and the pages go.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), help="Submissions at a time; default: one for each processor."
+)
+@click.option(
+    "--train",
+    type=click.Choice(["never", "auto", "always"]),
+    default="auto",
+    show_default=True,
+    help="The training run, which carries no points: never, where there is time for it, or always.",
+)
+@click.option(
+    "--only",
+    metavar="PATTERN",
+    help="Only submissions whose name, number, student's name, SID or e-mail address fits, such as 'submission_1*'.",
+)
+@click.option("--redo", is_flag=True, help="Grade again what has been graded.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option(
+    "--cluster", metavar="ADDRESS", help="Grade on a dask cluster: its scheduler's address, or local:N."
+)
+def batch(path: Path, out: Path, **settings: Any) -> None:
+    """Grade a class: PATH is Gradescope's export, or a folder of folders, zips and files, or such a zip.
+
+    What OUT has a record of is not graded again, unless the submission or the grader has changed; so a run that was
+    stopped goes on where it was. The exit status is 0 when everything is graded, whatever the scores; 3 when the
+    grader failed at some of it; 130 after Ctrl-C.
+    """
+    from autograder import batch as batches
+    from autograder import summary
+    from autograder.files import Unreadable
+
+    try:
+        outcome = batches.run(
+            path, out, batches.Settings(**{name: value for name, value in settings.items() if value})
+        )
+    except (Unreadable, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    if outcome.interrupted:
+        done = len(outcome.records) - len(outcome.faults)
+        click.echo(
+            f"Stopped: {done} of {len(outcome.submissions)} are graded; the same command goes on from there."
+        )
+        leave(130)
+    if not settings["quiet"]:
+        summary.show(outcome.records)
+        click.echo(f"\nWritten to {out}.")
+    leave(3 if outcome.faults else 0)
+
+
+@main.command()
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Where to; default: student_template/."
+)
 def template(out: Path | None) -> None:
     """Make the students' vae.py and vae.ipynb from reference/."""
     from autograder.template import write_template

@@ -40,6 +40,7 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     nndl2: Path = PROJECT / "student_template" / "nndl2"
     notify: Callable[[Row], None] | None = None  # called with each row when it is judged
+    notes: Sequence[str] = ()  # for the record, beside those of staging
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,9 @@ def judge(
     extra: dict[str, Any],
 ) -> list[Row]:
     """Stage the submission and judge its rows."""
+    notes = [clean(note, 300) for note in options.notes]
+    if notes:
+        extra["notes"] = notes
     try:
         staged = intake.stage(source, folder)
     except intake.Unreadable as reason:
@@ -107,8 +111,8 @@ def judge(
             row.extra_data["ending"] = "unreadable"
         return rows
     extra["submission"] = staged.sha256
-    if staged.notes:
-        extra["notes"] = [clean(note, 300) for note in staged.notes]
+    if notes or staged.notes:
+        extra["notes"] = [*notes, *(clean(note, 300) for note in staged.notes)]
     extra["seed"] = options.seed if options.seed is not None else int.from_bytes(os.urandom(6), "big")
     sandbox = Sandbox(starter, folder, options.nndl2, options.limits)
     student = Student(sandbox)

@@ -1,0 +1,214 @@
+"""Where a batch is graded: lanes, each a process that grades one submission after another.
+
+    batch  --tasks-->  lane  --control-->  nursery  --fork-->  worker
+           <-records-
+
+A lane is forked from a server that has imported torch (multiprocessing's fork server). First it makes its nursery;
+only then it loads pytest and the rubric, and opens the one session in which it grades (sandbox.py says why in this
+order). So a submission costs a fork and its questions. No student's code runs in a lane or in its nursery: each
+submission gets a worker of its own, as in any grading, and nothing is left of it for the next.
+
+What may still happen to a lane - our own mistakes, a machine out of memory - happens to one submission: the lane is
+given up, and that submission is graded once more in a new one. If that fails too, it is a grader fault.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import signal
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from autograder.nursery import Starter
+    from autograder.plugin import Session
+
+__all__ = ["LaneError", "Lanes", "Task"]
+
+SECONDS = {
+    "never": 900,
+    "auto": 4000,
+    "always": 4000,
+}  # for one submission; a grading limits itself to far less
+PATIENCE = 20  # seconds to end when asked to
+
+
+@dataclass(frozen=True)
+class Task:
+    """One submission to grade, and how."""
+
+    source: Path
+    notes: tuple[str, ...] = ()  # for the record
+    train: str = "never"
+    seed: int | None = None
+
+
+class LaneError(Exception):
+    """A lane gave no record."""
+
+
+class Lanes:
+    """Lanes as they are needed: as many as tasks are performed at once."""
+
+    def __init__(self) -> None:
+        self.idle: list[Lane] = []
+        self.busy: set[Lane] = set()
+        self.lock = threading.Lock()
+        self.closed = False
+        # Workers may run as other users, who must get through to their own folders in here.
+        self.temporary = tempfile.TemporaryDirectory(prefix="vae-batch-", ignore_cleanup_errors=True)
+        Path(self.temporary.name).chmod(0o711)
+
+    def perform(self, task: Task) -> bytes:
+        """Grade a submission; returns its record as JSON. After a fault, a new lane tries once more.
+
+        Raises LaneError where even then there is no record.
+        """
+        first = self.attempt(task)
+        if isinstance(first, bytes):
+            return first
+        second = self.attempt(task)
+        if isinstance(second, LaneError):
+            raise second
+        return second if isinstance(second, bytes) else second.record
+
+    def attempt(self, task: Task) -> bytes | Fault | LaneError:
+        """Grade a submission once, in a lane that is given up after a fault."""
+        lane = self.take()
+        try:
+            answer = lane.ask(task)
+        except LaneError as error:
+            self.drop(lane)
+            if self.closed:
+                raise
+            return error
+        if isinstance(answer, Fault):
+            self.drop(lane)
+        else:
+            self.give(lane)
+        return answer
+
+    def take(self) -> Lane:
+        """Return an idle lane, or a new one."""
+        with self.lock:
+            if self.closed:
+                raise LaneError("stopped")
+            lane = self.idle.pop() if self.idle else Lane(self.temporary.name)
+            self.busy.add(lane)
+        return lane
+
+    def give(self, lane: Lane) -> None:
+        """Take a lane back."""
+        with self.lock:
+            self.busy.discard(lane)
+            self.idle.append(lane)
+
+    def drop(self, lane: Lane) -> None:
+        """Give a lane up."""
+        with self.lock:
+            self.busy.discard(lane)
+        lane.close()
+
+    def close(self) -> None:
+        """End all lanes; what they are at is lost."""
+        with self.lock:
+            self.closed = True
+            lanes = [*self.idle, *self.busy]
+        for lane in lanes:
+            lane.process.terminate()
+        for lane in lanes:
+            lane.close()
+        self.temporary.cleanup()
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A record that says that the grader failed."""
+
+    record: bytes
+
+
+class Lane:
+    """One lane, seen from outside."""
+
+    def __init__(self, temporary: str) -> None:
+        method: Any = "forkserver" if sys.platform == "linux" else "spawn"
+        context: Any = multiprocessing.get_context(method)
+        context.set_forkserver_preload(["autograder.grade"])
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=live, args=(theirs, temporary), name="lane")
+        self.process.start()
+        theirs.close()
+
+    def ask(self, task: Task) -> bytes | Fault:
+        """Have a submission graded. Raises LaneError."""
+        seconds = SECONDS[task.train]
+        try:
+            self.pipe.send(task)
+            if not connection.wait([self.pipe, self.process.sentinel], seconds):
+                raise LaneError(f"the grader did not finish within {seconds} seconds")
+            fault = self.pipe.recv()
+            record = self.pipe.recv_bytes()
+        except (EOFError, OSError) as error:
+            self.process.join(PATIENCE)
+            raise LaneError(f"the grader's process ended (exit code {self.process.exitcode})") from error
+        return Fault(record) if fault else record
+
+    def close(self) -> None:
+        """End the process."""
+        self.pipe.close()
+        self.process.terminate()
+        self.process.join(PATIENCE)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+def live(pipe: Connection, temporary: str) -> None:
+    """Be a lane, until the other side hangs up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a grading cleans up behind it
+    tempfile.tempdir = temporary
+
+    from autograder.sandbox import open_starter
+
+    gc.freeze()
+    starter = open_starter()
+
+    from autograder import plugin  # pytest and the rubric: after the nursery, so that no worker has them
+
+    try:
+        plugin.session(partial(serve, pipe, starter))
+    except (KeyboardInterrupt, RuntimeError):
+        raise SystemExit(1) from None
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending already
+        starter.close()
+
+
+def serve(pipe: Connection, starter: Starter, session: Session) -> None:
+    """Grade what comes in."""
+    from autograder.grade import Options, Warm, grade
+
+    gc.freeze()
+    gc.enable()
+    while True:
+        try:
+            task: Task = pipe.recv()
+        except (EOFError, OSError):
+            return
+        options = Options(train=task.train, seed=task.seed, notes=task.notes)
+        record = grade(task.source, options, Warm(starter, session))
+        pipe.send(record.fault)
+        pipe.send_bytes(msgspec.json.encode(record))
