@@ -99,6 +99,12 @@ RECONSTRUCTIONS = [
     bce("off-by-1-percent", '1.01 * F.binary_cross_entropy(x_hat, x, reduction="sum")', "cross-entropy"),
     bce("of-means", 'F.binary_cross_entropy(x_hat.mean(0), x.mean(0), reduction="sum") * len(x)', "batch"),
     bce("sigmoid-again", 'F.binary_cross_entropy(torch.sigmoid(x_hat), x, reduction="sum")', "sigmoid"),
+    # The notebook's own case has images of 2 x 2 pixels.
+    bce(
+        "784-pixels-written-in",
+        'F.binary_cross_entropy(x_hat.view(-1, 784), x.view(-1, 784), reduction="sum")',
+        "784",
+    ),
     bce("categorical", 'F.cross_entropy(x_hat.flatten(1), x.flatten(1), reduction="sum")', "cross-entropy"),
 ]
 

@@ -172,7 +172,7 @@ return CRITERION(x_hat.view(N, -1), x.view(N, -1)) / N + kld / N
     loss(
         "flattened",
         """
-bce = F.binary_cross_entropy(x_hat.view(-1, 784), x.view(-1, 784), reduction="sum")
+bce = F.binary_cross_entropy(x_hat.flatten(), x.flatten(), reduction="sum")
 kl = -0.5 * torch.sum(1 + logvar - mu * mu - logvar.exp())
 loss = bce + kl
 loss /= x.shape[0]
