@@ -218,6 +218,10 @@ class Model(Part):
         """Put the model into training mode, or with False into evaluation mode."""
         self.dialogue.ask(f"{self.name}.train()", "mode", model=self.model, train=mode)
 
+    def is_training(self) -> bool:
+        """Tell whether the model is in training mode now."""
+        return self.dialogue.ask(f"{self.name}.training", "modes", model=self.model) is True
+
     def eval(self) -> None:
         """Put the model into evaluation mode."""
         self.train(mode=False)

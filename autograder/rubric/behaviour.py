@@ -24,13 +24,27 @@ if TYPE_CHECKING:
 
     Function = Callable[[Tensor], Tensor]
 
-__all__ = ["expect_linear", "expect_network", "is_right"]
+__all__ = ["expect_linear", "expect_network", "expect_two_layers", "is_right"]
 
 
 def expect_linear(student: Student, model: Model, part: Part, size_in: int, size_out: int) -> None:
     """Expect one fully connected layer and nothing more."""
     expect_count(part, [(size_in, size_out)])
     Behaviour(student, model, part, torch.randn(6, size_in), 1, last=False).check()
+
+
+def expect_two_layers(model: Model) -> None:
+    """Expect that new weights for mu_layer leave logvar_layer as it is."""
+    x = torch.randn(2, oracle.H)
+    before = model.logvar_layer(x)
+    try:
+        model.mu_layer.assign(oracle.draw(model.mu_layer.parameters()))
+    except (Raised, WrongKind):  # without a mu_layer there is nothing to share; that is another row's
+        return
+    if not close(model.logvar_layer(x), before):
+        raise fail(
+            f"{model.name}.mu_layer and logvar_layer are one and the same layer; each needs weights of its own."
+        )
 
 
 def expect_network(

@@ -110,8 +110,7 @@ class VAEComposition:
                     models[sizes] = self.furnish(self.make(sizes.latents, sizes.classes))
                 models[sizes].train(training)
                 x, c = oracle.images(number), oracle.one_hot(number, sizes.classes).to(dtype)
-                mode = "training" if training else "evaluation"
-                Case(self, models[sizes], x, c, f" for a batch of {number} in {mode} mode").check()
+                Case(self, models[sizes], x, c, training=training).check()
                 judged += 1
             except UnjudgedError as error:
                 unjudged = unjudged or error
@@ -182,8 +181,9 @@ class CVAEComposition(VAEComposition):
 class Case:
     """One call of forward and the composition that it is compared with."""
 
-    def __init__(self, kind: VAEComposition, model: Model, x: Tensor, c: Tensor, when: str) -> None:
-        self.kind, self.model, self.x, self.c, self.when = kind, model, x, c, when
+    def __init__(self, kind: VAEComposition, model: Model, x: Tensor, c: Tensor, *, training: bool) -> None:
+        self.kind, self.model, self.x, self.c, self.training = kind, model, x, c, training
+        self.when = f" for a batch of {len(x)} in {'training' if training else 'evaluation'} mode"
         self.student = kind.student
         self.seed = int(torch.randint(1, 2**31, ()))
 
@@ -204,6 +204,8 @@ class Case:
         right = self.expect_posterior(mu, logvar, composed)
         self.expect_images(x_hat, mu, logvar, right)
         expect_untouched(self.student, f"{self.kind.name}.forward", {"x": held[0]})
+        if self.model.is_training() != self.training:
+            raise self.fail("it changes the model's mode: do not call train() or eval() in forward.")
         if len(held) > 1 and held[1].is_floating_point():
             expect_untouched(self.student, f"{self.kind.name}.forward", {"c": held[1]})
 
@@ -254,7 +256,15 @@ class Case:
 
     def expect_shapes(self, x_hat: Tensor, mu: Tensor, logvar: Tensor, composed: Composed) -> None:
         """Expect (N, 1, 28, 28), (N, Z), (N, Z), and say so where they came in another order."""
-        pixels = (len(self.x), 1, 28, 28)
+        pixels: tuple[int, ...] = (len(self.x), 1, 28, 28)
+        if (
+            composed.x_hat is not None
+            and composed.x_hat.shape == x_hat.shape
+            and composed.x_hat.numel() == self.x.numel()
+        ):
+            pixels = tuple(
+                x_hat.shape
+            )  # forward hands on what the decoder gives; that it is no image is the decoder's
         due = (pixels, tuple(composed.mu.shape), tuple(composed.logvar.shape))
         found = tuple(tuple(t.shape) for t in (x_hat, mu, logvar))
         if found != due:

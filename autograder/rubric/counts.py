@@ -69,14 +69,28 @@ def explain_layers(layers: Sequence[Layer], expected: Sequence[tuple[int, int]],
     for number, (layer, (size_in, size_out)) in enumerate(zip(layers, expected, strict=True)):
         which = f"The {ORDINALS[number]} Linear" if len(layers) > 1 else "Your Linear"
         if layer.size_in != size_in:
-            meaning = ""
-            if number == 0 and part.name.startswith("CVAE."):
-                first = {"encoder": "input_size", "decoder": "latent_size"}.get(part.path[-1])
-                meaning = f", which is {first} + num_classes" if first else ""
-            lines.append(f"{which} takes {layer.size_in} numbers; it should take {size_in}{meaning}.")
+            lines.append(
+                f"{which} takes {layer.size_in} numbers; it should take {size_in}{meaning(part, number, 0)}."
+            )
         if layer.size_out != size_out:
-            lines.append(f"{which} gives {layer.size_out} numbers; it should give {size_out}.")
+            lines.append(
+                f"{which} gives {layer.size_out} numbers; it should give {size_out}{meaning(part, number, 1)}."
+            )
     return "\n".join(lines[:2])
+
+
+def meaning(part: Part, number: int, side: int) -> str:
+    """Say which size of the model a layer's size is. side: 0 for what it takes, 1 for what it gives."""
+    name = part.path[-1]
+    classes = " + num_classes" if part.name.startswith("CVAE.") else ""
+    sizes = {
+        ("encoder", 0, 0): "input_size" + classes,
+        ("decoder", 0, 0): "latent_size" + classes,
+        ("decoder", 3, 1): "input_size",
+        ("mu_layer", 0, 1): "latent_size",
+        ("logvar_layer", 0, 1): "latent_size",
+    }
+    return f" ({sizes.get((name, number, side), 'hidden_dim')})"
 
 
 def explain_odd(parameters: Sequence[Parameter]) -> str:

@@ -70,14 +70,14 @@ def difference(found: Tensor, expected: Tensor) -> str:
     return f"Largest difference at [{index}]: yours {float(found[place]):.6g}, expected {float(expected[place]):.6g}."
 
 
-def expect_shape(what: str, found: Tensor, shape: Sequence[int]) -> None:
-    """Expect a shape, and numbers that are numbers."""
+def expect_shape(
+    what: str, found: Tensor, shape: Sequence[int], dtype: torch.dtype | None = torch.float32
+) -> None:
+    """Expect a shape, a type where one is given, and numbers that are numbers."""
     if tuple(found.shape) != tuple(shape):
         raise fail(f"{what} has shape {show(found.shape)}; expected {show(shape)}.")
-    if found.dtype != torch.float32:
-        raise fail(
-            f"{what} is of type {found.dtype}; expected torch.float32, which is what the model works in."
-        )
+    if dtype not in (None, found.dtype):
+        raise fail(f"{what} is of type {found.dtype}; expected {dtype}, which is what the model works in.")
     if not torch.isfinite(found).all():
         raise fail(f"{what} contains {'NaN' if found.isnan().any() else 'infinite values'}.")
 

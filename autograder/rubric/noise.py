@@ -62,7 +62,20 @@ def expect_fresh(eps: Tensor) -> None:
     """
     columns = eps.shape[1]
     if not float(eps.std()) > 0:
-        raise fail("z has no noise: it is the same for every draw.")
+        raise fail("z is not random: it has the same noise, or none, in every element.")
+    squares = eps**2
+    # Of right noise, sums of squares over 120 latents or 2000 images leave these bounds once in 10^10 draws.
+    for which, sums, low, high in (
+        ("row (image)", squares.mean(1), 0.3, 2.4),
+        ("column (latent)", squares.mean(0), 0.7, 1.35),
+    ):
+        odd = (~((sums >= low) & (sums <= high))).nonzero().flatten().tolist()
+        if odd and len(odd) < len(sums) // 2:
+            at = f"{which} {odd[0]}" + (f" and {len(odd) - 1} more" if len(odd) > 1 else "")
+            spread = math.sqrt(float(sums[odd[0]]))
+            raise fail(
+                f"(z - mu) / sigma should be standard normal noise; in {at} its standard deviation is {spread:.3f}."
+            )
     flat = (eps - eps.mean()).flatten()
     n = flat.numel()
     spectrum = torch.fft.rfft(flat, 2 * n)
@@ -79,7 +92,7 @@ def expect_fresh(eps: Tensor) -> None:
                 else f"the noise repeats after {rows} rows"
             )
         elif distance < columns:
-            where = "the latents of an image get the same noise, or noise that depends on each other"
+            where = f"the latents of an image get the same noise, or it repeats after {distance} columns"
         else:
             where = f"the noise repeats after {distance} elements"
         raise fail(
@@ -100,6 +113,12 @@ def unseeded_slip(z: Tensor, eps: Tensor) -> list[str]:
         "Your standard deviation is 2 ** (logvar / 2): the base should be e.": math.sqrt(2) * eps,
     }
     named = [text for text, value in slips.items() if close(z, value, 1e-4)]
+    right = math.exp(0.5) * eps
+    factor = float((z * right).sum() / (right * right).sum())
+    if not float(z.std()) > 0:
+        named = ["Your z is not random: every element is the same."]
+    elif not named and close(z, factor * right, 1e-4):
+        named = [f"Your noise is {factor:.4g} times what it should be."]
     return named or [
         "Draw the noise with torch (randn, randn_like, normal): other generators ignore torch's seed."
     ]

@@ -2,7 +2,7 @@
 
 from gradescope_utils.autograder_utils.decorators import number, weight
 
-from autograder.rubric.behaviour import expect_linear, expect_network
+from autograder.rubric.behaviour import expect_linear, expect_network, expect_two_layers
 from autograder.rubric.counts import expect_count
 from autograder.rubric.oracle import H, any_number, images
 
@@ -40,3 +40,4 @@ def test_logvar_layer(student, sizes):
     for latents in (15, sizes.latents):
         model = student.VAE(784, latents)
         expect_linear(student, model, model.logvar_layer, H, latents)
+    expect_two_layers(model)

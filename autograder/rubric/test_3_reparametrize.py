@@ -15,7 +15,7 @@ def test_seeded_statistics(student):
     mu, logvar = torch.zeros(1, 15), torch.ones(1, 15)
     for seed in (0, *torch.randint(1, 2**31, (3,)).tolist()):
         z = student.reparametrize(mu, logvar, seed=seed)
-        expect_shape("z for mu and logvar of shape (1, 15)", z, (1, 15))
+        expect_shape("z for mu and logvar of shape (1, 15)", z, (1, 15), dtype=None)
         eps = torch.randn(1, 15, generator=torch.Generator().manual_seed(seed))
         for name, statistic in (("mean", torch.mean), ("standard deviation", torch.std)):
             found, expected = float(statistic(z)), float(statistic(torch.exp(torch.tensor(0.5)) * eps))
@@ -78,9 +78,19 @@ def expect_formula(z, mu, logvar, eps):
         "mu and logvar are swapped": logvar + torch.exp(mu / 2) * eps,
         "mu is multiplied by the noise too": (mu + torch.exp(logvar / 2)) * eps,
         "there is no eps: z is mu + sigma": mu + torch.exp(logvar / 2),
+        "mu is averaged over the batch": mu.mean(0) + torch.exp(logvar / 2) * eps,
+        "sigma is averaged over the batch": mu + torch.exp(logvar / 2).mean(0) * eps,
+        "logvar is averaged over the batch": mu + torch.exp(logvar.mean(0) / 2) * eps,
+        "mu and logvar are averaged over the batch": mu.mean(0) + torch.exp(logvar.mean(0) / 2) * eps,
+        "the first image's mu and logvar serve the whole batch": mu[:1] + torch.exp(logvar[:1] / 2) * eps,
+        "the first image's mu serves the whole batch": mu[:1] + torch.exp(logvar / 2) * eps,
+        "the first image's logvar serves the whole batch": mu + torch.exp(logvar[:1] / 2) * eps,
     }
     if not close(z, mu + torch.exp(logvar / 2) * eps):
         named = [slip for slip, value in slips.items() if close(z, value)]
+        right = mu + torch.exp(logvar / 2) * eps
+        if not named and close(z[:1], right[:1]):
+            named = ["it is right for the first image of the batch only"]
         raise fail(
             "z is not mu + exp(logvar / 2) * eps" + (f": {' or '.join(named)}." if named else "."),
             f"For mu = {mu[0, 0]:.4f}, logvar = {logvar[0, 0]:.4f} and noise {eps[0, 0]:.4f}, yours is {z[0, 0]:.4f};"

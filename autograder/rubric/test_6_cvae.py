@@ -3,7 +3,7 @@
 import torch
 from gradescope_utils.autograder_utils.decorators import number, weight
 
-from autograder.rubric.behaviour import expect_linear, expect_network
+from autograder.rubric.behaviour import expect_linear, expect_network, expect_two_layers
 from autograder.rubric.composition import CVAEComposition
 from autograder.rubric.counts import expect_count
 from autograder.rubric.oracle import H, any_number
@@ -36,6 +36,7 @@ def test_cvae_encoder(student, sizes):
     expect_network(student, model, model.encoder, x, layers=3)
     expect_linear(student, model, model.mu_layer, H, sizes.latents)
     expect_linear(student, model, model.logvar_layer, H, sizes.latents)
+    expect_two_layers(model)
 
 
 @number("6.2")
