@@ -10,6 +10,7 @@ that the worker still holds is {"slot": its number}, so that gradients can be as
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib.util
 import inspect
@@ -29,6 +30,7 @@ from torch import Tensor, nn
 from autograder import trainer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from multiprocessing.connection import Connection
     from types import ModuleType
 
@@ -37,6 +39,7 @@ __all__ = ["serve"]
 DTYPES = (torch.float32, torch.float64, torch.int64)
 MAX_DEPTH = 8  # of tuples in an answer
 MAX_ELEMENTS = 50_000_000  # of a tensor in an answer
+MAX_INTEGER = (1 << 63) - 1  # of an answer
 MAX_ITEMS = 1000  # of a tuple in an answer
 MAX_TEXT = 4000  # characters of a string in an answer
 
@@ -63,7 +66,8 @@ def send(connection: Connection, header: dict[str, Any], tensors: list[Tensor] |
     """Send one message, and its tensors behind it."""
     if tensors:
         header["tensors"] = len(tensors)
-    connection.send_bytes(json.dumps(header).encode("ascii"))
+    # Half of a surrogate pair, as in the name of a file that is no UTF-8, is no text in JSON either.
+    connection.send_bytes(json.dumps(header, ensure_ascii=False).encode("utf-8", "replace"))
     if tensors:
         connection.send_bytes(save_tensors({f"{i:06}": t for i, t in enumerate(tensors)}))
 
@@ -128,11 +132,10 @@ class Desk:
     def on_make(self, name: str, args: list[Any], named: dict[str, Any]) -> dict[str, int]:
         """Make a model. Named arguments go by name where the student kept the name, else by position."""
         make = self.find(None, [name])
-        try:
+        known: Mapping[str, inspect.Parameter] = {}
+        with contextlib.suppress(TypeError, ValueError):
             known = inspect.signature(make).parameters
-        except (TypeError, ValueError):
-            known = {}
-        if all(key in known for key in named):
+        if any(p.kind is p.VAR_KEYWORD for p in known.values()) or all(key in known for key in named):
             model = make(*args, **named)
         else:
             model = make(*args, *named.values())
@@ -150,6 +153,10 @@ class Desk:
     def on_mode(self, model: int, train: bool) -> None:  # noqa: FBT001
         """Put a model into train or eval mode."""
         self.models[model].train(train)
+
+    def on_modes(self, model: int) -> bool:
+        """Tell whether a model is in train mode."""
+        return bool(self.models[model].training)
 
     def on_parameters(self, model: int, path: list[str], values: bool) -> list[Any]:  # noqa: FBT001
         """List a part's parameters: name, shape and, where asked for, values."""
@@ -270,7 +277,7 @@ class Desk:
             self.replies.append(torch.clone(value.detach().cpu(), memory_format=torch.contiguous_format))
             number = len(self.replies) - 1
             return {"tensor": number, "slot": self.hold(value), "grad": value.requires_grad}
-        if value is None or isinstance(value, (bool, int)):
+        if value is None or (isinstance(value, int) and -MAX_INTEGER <= value <= MAX_INTEGER):
             return value
         if isinstance(value, float):
             return value if math.isfinite(value) else {"float": str(value)}
@@ -288,18 +295,18 @@ class Desk:
             name, kind = error.args
             return {"kind": kind, "type": "", "message": name, "lines": []}
         kind = "unfinished" if isinstance(error, NotImplementedError) else "raised"
+        syntax = error if isinstance(error, SyntaxError) and error.filename == str(self.path) else None
         try:
-            message = str(error)[:MAX_TEXT]
+            message = str(syntax.msg if syntax else error)[:MAX_TEXT]
         except BaseException as worse:  # noqa: BLE001 - a student's __str__ may raise anything
             message = f"(its message cannot be shown: {type(worse).__name__})"
         try:
             stack = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(self.path)]
             lines = [[f.lineno or 0, f.name[:100], (f.line or "")[:200]] for f in stack[-5:]]
+            if syntax:
+                lines = [[int(syntax.lineno or 0), "", str(syntax.text or "").strip()[:200]]]
         except BaseException:  # noqa: BLE001
             lines = []
-        if isinstance(error, SyntaxError) and error.filename == str(self.path):
-            lines = [[int(error.lineno or 0), "", str(error.text or "").strip()[:200]]]
-            message = str(error.msg)[:MAX_TEXT]
         return {"kind": kind, "type": type(error).__name__[:100], "message": message, "lines": lines}
 
 
