@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 import traceback
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Options", "Warm", "grade", "list_rows"]
 
+ROWS = ("1.1", "1.2", "1.3", "1.4", "2.1", "3.1", "3.2", "4.1", "5.1", "6.1", "6.2", "6.3")
 PROJECT = Path(__file__).parents[1]
 
 
@@ -59,22 +61,17 @@ def grade(source: Path, options: Options | None = None, warm: Warm | None = None
     """
     options = options or Options()
     begin = time.monotonic()
-    # The nursery comes first: nothing that is imported or drawn after it is in a worker's memory.
-    starter = warm.starter if warm else open_starter(options.method)
-    folder = Path(tempfile.mkdtemp(prefix="vae-staged-"))
     extra: dict[str, Any] = {}
-    try:
-        rows = judge(source, folder, starter, warm.session if warm else None, options, extra)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and it must be in the record
-        rows = list_rows(options, warm.session if warm else None)
-        for row in rows:
-            row.output = "Not graded: the autograder itself failed."
-            row.extra_data["ending"] = "grader fault"
-        extra["grader_fault"] = clean("".join(traceback.format_exception(error))[-6000:])
-    finally:
-        if not warm:
-            starter.close()
-        shutil.rmtree(folder, ignore_errors=True)
+    with ExitStack() as stack:
+        try:
+            # The nursery comes first: nothing that is imported or drawn after it is in a worker's memory.
+            starter = warm.starter if warm else stack.enter_context(closing(open_starter(options.method)))
+            folder = tempfile.mkdtemp(prefix="vae-staged-")
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            rows = judge(source, Path(folder), starter, warm.session if warm else None, options, extra)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and it must be in the record
+            rows = blame_ourselves(options, warm.session if warm else None)
+            extra["grader_fault"] = clean("".join(traceback.format_exception(error))[-6000:])
     results = Results(
         score=sum(row.score or 0 for row in rows),
         output="",
@@ -142,6 +139,19 @@ def list_rows(options: Options, session: Session | None = None) -> list[Row]:
     return rows if options.sections else [*rows, training_row(options)]
 
 
+def blame_ourselves(options: Options, session: Session | None) -> list[Row]:
+    """List all rows where the grader failed; where it is the rubric that fails, without their names and sections."""
+    try:
+        rows = list_rows(options, session)
+    except Exception:  # noqa: BLE001 - the failure that led here is told already, and it is most likely the same
+        blank = [Row(number=n, name=f"Row {n}", status="failed", score=0.0, max_score=1.0) for n in ROWS]
+        rows = [*blank, training_row(options)]
+    for row in rows:
+        row.status, row.output = "failed", "Not graded: the autograder itself failed."
+        row.extra_data["ending"] = "grader fault"
+    return rows
+
+
 def training_row(options: Options) -> Row:
     """Make the row of the training run, which carries no points."""
     why = (
@@ -172,7 +182,7 @@ def summary(results: Results) -> str:
     lines += [f"Note: {note}" for note in results.extra_data.get("notes", [])]
     if not results.fault and "unreadable" not in results.extra_data:
         lost = [
-            f"{row.number} {row.output.splitlines()[0]}"
+            f"{row.number} {row.output.partition(chr(10))[0]}"
             for row in results.tests
             if row.max_score and not row.score
         ]

@@ -120,7 +120,7 @@ class Session:
             note_failure(row, error)
             if isinstance(error, pytest.exit.Exception):
                 raise error
-        if call.when == "call" and self.notify:
+        if call.when == "teardown" and self.notify:  # setup or teardown may have failed, too
             self.notify(row)
         return (yield)
 
@@ -188,7 +188,10 @@ def session(work: Callable[[Session], None]) -> None:
     arguments = [str(folder), "-c", str(folder / "pytest.ini"), "--rootdir", str(folder), "--assert=plain"]
     arguments += ["--import-mode=importlib", "-p", "pytest_timeout", "--timeout=120", "--capture=no"]
     arguments += [word for name in UNNEEDED for word in ("-p", f"no:{name}")]
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # nothing that happens to be installed takes part
+    # Nothing that happens to be installed, or set for other runs of pytest, takes part.
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    for variable in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+        os.environ.pop(variable, None)
     opened = Session(work)
     code = pytest.main(arguments, [opened])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or not opened.items:

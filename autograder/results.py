@@ -15,8 +15,8 @@ __all__ = ["Results", "Row", "clean", "read", "write"]
 MAX_OUTPUT = 8_000  # characters of a row's output
 # Control characters but newline and tab, ANSI sequences first; lone surrogates; characters that turn the text round.
 UNWANTED = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]|[\ud800-\udfff]"
-    "|[\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]"
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f]|[\ud800-\udfff]"
+    "|[\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]"
 )
 
 
@@ -64,10 +64,11 @@ class Results(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 def clean(text: str, limit: int = MAX_OUTPUT) -> str:
     """Make text safe to show: no control characters, no lone surrogates, not endless."""
+    size = len(text)
     text = text[: 4 * limit].replace("\r\n", "\n").replace("\r", "\n")
     text = UNWANTED.sub("\N{REPLACEMENT CHARACTER}", text)
-    if len(text) > limit:
-        text = f"{text[:limit]}\n... ({len(text) - limit} characters more)"
+    if len(text) > limit or size > 4 * limit:
+        text = f"{text[:limit]}\n... (the first of {size:,} characters)"
     return text
 
 

@@ -1,0 +1,251 @@
+"""The pipe to a worker: whatever the other end does, each wait ends and each message has its size."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import resource
+import struct
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from autograder.channel import KEEP, Channel, OversizeError, StalledError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SOON = 0.3  # seconds: deadlines that are to pass
+LATE = 20.0  # seconds: deadlines that are not
+
+
+class Pair:
+    """A channel and the worker's two ends of it, as the worker has them."""
+
+    def __init__(self, watch: Callable[[], None] = lambda: None) -> None:
+        ours, self.theirs = multiprocessing.Pipe()
+        ready, self.output = os.pipe()
+        self.channel = Channel(ours, ready, watch)
+
+    def write(self, data: bytes) -> None:
+        """Write bytes without a frame."""
+        os.write(self.theirs.fileno(), data)
+
+    def hang_up(self) -> None:
+        """Close the worker's ends."""
+        self.theirs.close()
+        with contextlib.suppress(OSError):
+            os.close(self.output)
+
+    def receive(self, limit: int = 1000, seconds: float = LATE) -> bytes:
+        """Receive a message."""
+        return self.channel.receive(limit, time.monotonic() + seconds)
+
+    def send(self, message: bytes, seconds: float = LATE) -> None:
+        """Send a message."""
+        self.channel.send(message, time.monotonic() + seconds)
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """A channel whose other end the test holds."""
+    made = Pair()
+    yield made
+    made.hang_up()
+    with contextlib.suppress(OSError):
+        made.channel.close()
+
+
+@contextlib.contextmanager
+def meanwhile(work: Callable[[], object]) -> Iterator[None]:
+    """Let a thread do the worker's part."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+@pytest.mark.parametrize("size", [0, 1, 4, 16_383, 16_385, 3_000_000])
+def test_round_trip(pair: Pair, size: int) -> None:
+    """A message of any size arrives whole, in both directions, with the standard library at the other end."""
+    message = os.urandom(size)
+
+    def echo() -> None:
+        pair.theirs.send_bytes(pair.theirs.recv_bytes())
+
+    with meanwhile(echo):
+        pair.send(message)
+        assert pair.receive(size) == message
+
+
+def test_messages_keep_apart(pair: Pair) -> None:
+    """Messages written in one go are received one by one."""
+    pair.write(struct.pack("!i", 2) + b"ab" + struct.pack("!i", 0) + struct.pack("!i", 1) + b"c")
+    assert [pair.receive(), pair.receive(), pair.receive()] == [b"ab", b"", b"c"]
+
+
+HALVES = {
+    "nothing": b"",
+    "half a length": b"\0\0",
+    "a length and no message": struct.pack("!i", 5),
+    "half a message": struct.pack("!i", 5) + b"ab",
+}
+
+
+@pytest.mark.parametrize("data", HALVES.values(), ids=HALVES)
+def test_stall(pair: Pair, data: bytes) -> None:
+    """A worker that stops anywhere in a message is too slow when the deadline passes, and no later."""
+    if data:
+        pair.write(data)
+    begin = time.monotonic()
+    with pytest.raises(StalledError):
+        pair.receive(seconds=SOON)
+    assert SOON <= time.monotonic() - begin < SOON + 2
+
+
+@pytest.mark.parametrize("data", HALVES.values(), ids=HALVES)
+def test_hang_up(pair: Pair, data: bytes) -> None:
+    """A worker that hangs up anywhere in a message has ended."""
+    if data:
+        pair.write(data)
+    pair.hang_up()
+    with pytest.raises(EOFError):
+        pair.receive()
+
+
+def test_trickle(pair: Pair) -> None:
+    """The deadline is for the whole message: a byte now and then does not put it off."""
+    stop = threading.Event()
+
+    def trickle() -> None:
+        pair.write(struct.pack("!i", 1000))
+        while not stop.wait(0.02):
+            pair.write(b"x")
+
+    with meanwhile(trickle):
+        begin = time.monotonic()
+        with pytest.raises(StalledError):
+            pair.receive(seconds=SOON)
+        stop.set()
+    assert time.monotonic() - begin < SOON + 2
+
+
+LENGTHS = {
+    "one byte more than allowed": struct.pack("!i", 1001),
+    "the largest": struct.pack("!i", 0x7FFF_FFFF),
+    "negative": struct.pack("!i", -7),
+    "the long form of multiprocessing": struct.pack("!iQ", -1, 1 << 40),
+}
+
+
+@pytest.mark.parametrize("data", LENGTHS.values(), ids=LENGTHS)
+def test_oversize(pair: Pair, data: bytes) -> None:
+    """A length beyond the limit is refused when it is announced, before any of the message is read."""
+    pair.write(data)
+    with pytest.raises(OversizeError):
+        pair.receive(1000)
+
+
+def test_flood(pair: Pair) -> None:
+    """A message up to the limit is taken even when more bytes follow it."""
+    pair.write(struct.pack("!i", 1000) + bytes(1000) + b"more")
+    assert pair.receive(1000) == bytes(1000)
+
+
+def test_nobody_reads(pair: Pair) -> None:
+    """A question that nobody reads is given up when the deadline passes."""
+    begin = time.monotonic()
+    with pytest.raises(StalledError):
+        pair.send(bytes(5_000_000), SOON)
+    assert SOON <= time.monotonic() - begin < SOON + 2
+
+
+def test_nobody_there(pair: Pair) -> None:
+    """A question to a worker that has ended is refused at once."""
+    pair.hang_up()
+    with pytest.raises(ConnectionError):
+        pair.send(bytes(5_000_000))
+
+
+@pytest.mark.parametrize("when", ["before the answer", "while a question is sent"])
+def test_printing(pair: Pair, when: str) -> None:
+    """A worker that prints more than a pipe holds comes to its answer; the end of its output is kept."""
+
+    def print_and_answer() -> None:
+        if when == "before the answer":
+            pair.theirs.recv_bytes()
+        for i in range(2000):
+            os.write(pair.output, b"%04d" % i + b"." * 995 + b"\n")
+        if when != "before the answer":
+            pair.theirs.recv_bytes()
+        pair.theirs.send_bytes(b"answer")
+
+    with meanwhile(print_and_answer):
+        pair.send(bytes(2_000_000))
+        assert pair.receive() == b"answer"
+    for _ in range(100):
+        pair.channel.drain()
+    assert len(pair.channel.printed) == KEEP
+    assert pair.channel.printed.endswith(b"1999" + b"." * 995 + b"\n")
+
+
+def test_closed_output(pair: Pair) -> None:
+    """A worker may close its output and answer all the same; waiting for it then takes no processor time."""
+    os.write(pair.output, b"last words")
+    os.close(pair.output)
+    with pytest.raises(StalledError):
+        pair.receive(seconds=0.1)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+    with pytest.raises(StalledError):
+        pair.receive(seconds=1)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_utime - before < 0.5
+    pair.theirs.send_bytes(b"answer")
+    assert pair.receive() == b"answer"
+    assert pair.channel.printed == b"last words"
+
+
+class TooLargeError(Exception):
+    """What the watch raises here."""
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["silent", "printing"])
+def test_watch(busy: bool) -> None:  # noqa: FBT001
+    """The watch looks on while the channel waits, and what it raises ends the wait."""
+    looks = []
+    stop = threading.Event()
+
+    def watch() -> None:
+        looks.append(time.monotonic())
+        if len(looks) == 5:
+            raise TooLargeError
+
+    def chatter() -> None:
+        while busy and not stop.wait(0.001):
+            os.write(pair.output, b"x" * 1000)
+
+    pair = Pair(watch)
+    with meanwhile(chatter):
+        with pytest.raises(TooLargeError):
+            pair.receive()
+        stop.set()
+    assert looks[-1] - looks[0] > 0.15
+    pair.hang_up()
+    pair.channel.close()
+
+
+def test_close() -> None:
+    """Closing reads what is left of the output, and gives both descriptors back."""
+    pair = Pair()
+    os.write(pair.output, b"left over")
+    descriptors = pair.channel.socket, pair.channel.output
+    pair.channel.close()
+    assert pair.channel.printed == b"left over"
+    for descriptor in descriptors:
+        with pytest.raises(OSError, match="descriptor"):
+            os.fstat(descriptor)
+    pair.hang_up()
