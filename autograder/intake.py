@@ -30,7 +30,7 @@ VAE_PY = ("vae.py",)
 # Only vae.py is loaded, with nothing of the student's on the import path; so no other code is copied, and
 # nothing that would steer pytest. The project's own nndl2 takes the place of a student's copy.
 CODE = (".py", ".pyw", ".pyd", ".so", ".dll", ".dylib")
-SETTINGS = ("pytest.ini", "tox.ini", "setup.cfg", "pyproject.toml")
+SETTINGS = ("pytest.ini", "tox.ini", "setup.cfg", "pyproject.toml", "check.py")  # the last is the template's
 
 
 @dataclass(frozen=True)
