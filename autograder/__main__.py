@@ -9,6 +9,7 @@ gc.disable()
 
 import contextlib  # noqa: E402
 import os  # noqa: E402
+import shutil  # noqa: E402
 import sys  # noqa: E402
 
 # More threads only get in each other's way; and where there are several, a fork or Landlock would miss some.
@@ -43,9 +44,21 @@ def main() -> None:
 @click.option(
     "--start-method", type=click.Choice(["fork", "spawn"]), help="How the student's process is started."
 )
+@click.option("--train-seconds", type=click.FloatRange(min=1), help="How long training may take.")
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder with MNIST; default: where VAE_AUTOGRADER_DATA says, then the cache, then the network.",
+)
 @click.option("--seed", type=int, help="Repeat a grading with the seed that its results.json records.")
 def grade(
-    submission: Path | None, results: Path | None, train: str, start_method: str | None, seed: int | None
+    submission: Path | None,
+    results: Path | None,
+    train: str,
+    start_method: str | None,
+    train_seconds: float | None,
+    data: Path | None,
+    seed: int | None,
 ) -> None:
     """Grade SUBMISSION: a folder, a zip, a vae.py or a notebook.
 
@@ -54,15 +67,25 @@ def grade(
     """
     from autograder import grade as grading  # torch: only when the arguments are usable
     from autograder import results as records
+    from autograder.schedule import Schedule, Settings
 
     gc.freeze()
+    on_gradescope = submission is None
     if submission is None:
         submission = GRADESCOPE / "submission"
         results = results or GRADESCOPE / "results" / "results.json"
         if not submission.is_dir():
             raise click.UsageError("give a SUBMISSION: a folder, a zip, a vae.py or a notebook")
     results = results or Path("results.json")
-    record = grading.grade(submission, grading.Options(train=train, method=start_method or "", seed=seed))
+    training = Settings(
+        data=data,
+        schedule=Schedule(budget=train_seconds) if train_seconds else Schedule(),
+        folder=results.with_name(f"{results.stem}-training"),
+        embed=on_gradescope,
+        progress=show_line if sys.stderr.isatty() else None,
+    )
+    options = grading.Options(train=train, method=start_method or "", seed=seed, training=training)
+    record = grading.grade(submission, options)
     try:
         records.write(results, record)
     except OSError as error:
@@ -70,8 +93,8 @@ def grade(
 
     from autograder import table
 
-    # What is printed is for people: a closed pipe, a full disk or a terminal without a ✓ changes nothing of the verdict.
-    with contextlib.suppress(OSError, UnicodeError):
+    # What is printed is for people: a closed pipe or a full disk changes nothing of the verdict.
+    with contextlib.suppress(OSError):
         table.show(record, results)
     leave(3 if record.fault else 0)
 
@@ -144,6 +167,13 @@ def template(out: Path | None) -> None:
     project = Path(__file__).parents[1]
     for path in write_template(project / "reference", out or project / "student_template"):
         click.echo(f"written: {path}")
+
+
+def show_line(text: str) -> None:
+    """Show a line on the terminal in the place of the one before."""
+    width = shutil.get_terminal_size().columns - 1
+    with contextlib.suppress(OSError):
+        click.echo(f"\r\x1b[2K{text[:width]}", nl=False, err=True)
 
 
 def leave(code: int) -> None:

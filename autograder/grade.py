@@ -8,7 +8,7 @@ import tempfile
 import time
 import traceback
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import torch
 from autograder import identity, intake
 from autograder.results import Results, Row, clean
 from autograder.sandbox import Limits, Sandbox, open_starter
+from autograder.schedule import Settings
 from autograder.student import Student
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Options:
     nndl2: Path = PROJECT / "student_template" / "nndl2"
     notify: Callable[[Row], None] | None = None  # called with each row when it is judged
     notes: Sequence[str] = ()  # for the record, beside those of staging
+    training: Settings = field(default_factory=Settings)  # how, while train says whether
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,12 @@ def grade(source: Path, options: Options | None = None, warm: Warm | None = None
         try:
             # The nursery comes first: nothing that is imported or drawn after it is in a worker's memory.
             starter = warm.starter if warm else stack.enter_context(closing(open_starter(options.method)))
+            starters = [starter]
+            if not warm and options.train != "never" and not options.sections:  # VAE and CVAE train side by side
+                starters.append(stack.enter_context(closing(open_starter(options.method))))
             folder = tempfile.mkdtemp(prefix="vae-staged-")
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
-            rows = judge(source, Path(folder), starter, warm.session if warm else None, options, extra)
+            rows = judge(source, Path(folder), starters, warm.session if warm else None, options, extra)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and it must be in the record
             rows = blame_ourselves(options, warm.session if warm else None)
             extra["grader_fault"] = clean("".join(traceback.format_exception(error))[-6000:])
@@ -89,7 +94,7 @@ def grade(source: Path, options: Options | None = None, warm: Warm | None = None
 def judge(
     source: Path,
     folder: Path,
-    starter: Starter,
+    starters: Sequence[Starter],
     session: Session | None,
     options: Options,
     extra: dict[str, Any],
@@ -111,7 +116,8 @@ def judge(
     if notes or staged.notes:
         extra["notes"] = [*notes, *(clean(note, 300) for note in staged.notes)]
     extra["seed"] = options.seed if options.seed is not None else int.from_bytes(os.urandom(6), "big")
-    sandbox = Sandbox(starter, folder, options.nndl2, options.limits)
+    places = [Sandbox(starter, folder, options.nndl2, options.limits) for starter in starters]
+    sandbox = places[0]
     student = Student(sandbox)
 
     from autograder import plugin  # pytest and the rubric: after the nursery, so that no worker has them
@@ -127,8 +133,20 @@ def judge(
         extra["layers_missing"] = sandbox.state.missing
     extra["method"] = options.method or "default"
     if not options.sections:
-        rows.append(training_row(options))
+        rows.append(train(rows, places, extra["seed"], options))
     return rows
+
+
+def train(rows: Sequence[Row], places: Sequence[Sandbox], seed: int, options: Options) -> Row:
+    """Train where that is wanted."""
+    from autograder import training
+
+    if options.train == "never":
+        return training_row(options)
+    row = training.run(rows, places, seed, replace(options.training, mode=options.train))
+    if options.notify:
+        options.notify(row)
+    return row
 
 
 def list_rows(options: Options, session: Session | None = None) -> list[Row]:
@@ -154,11 +172,7 @@ def blame_ourselves(options: Options, session: Session | None) -> list[Row]:
 
 def training_row(options: Options) -> Row:
     """Make the row of the training run, which carries no points."""
-    why = (
-        "it was switched off (--train never)."
-        if options.train == "never"
-        else "this version has no training run yet."
-    )
+    why = "it was switched off (--train never)." if options.train == "never" else "nothing was graded."
     return Row(
         number="T",
         name="Training run: both models reach a verified loss below 120 (no points)",

@@ -17,7 +17,7 @@ import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,18 +28,19 @@ from torch.nn import functional as F
 from autograder import digits, fit, pictures
 from autograder.account import Board, describe, explain, record
 from autograder.dialogue import Raised, WrongKind
-from autograder.fit import Fit, Goal, Schedule, Stage
+from autograder.fit import Fit, Goal, Stage
 from autograder.results import Row, clean
 from autograder.sandbox import Ended, Sandbox
 from autograder.student import Student
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from autograder.digits import Digits
     from autograder.pictures import Picture
+    from autograder.schedule import Settings
 
-__all__ = ["NAME", "Settings", "run"]
+__all__ = ["NAME", "run"]
 
 NAME = "Training run: both models reach a verified loss below 120 (no points)"
 CURVES = Path(__file__).with_name("curves.json")
@@ -59,19 +60,6 @@ UNWRITTEN = ("missing", "unfinished")
 HOPELESS = ("too slow", "too big", "died", "malformed answer", "no answer", "grader fault")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How to train."""
-
-    mode: str = "auto"  # never; auto: on a GPU, or on a CPU where the time suffices; or always
-    data: Path | None = None  # where MNIST is, in torchvision's layout
-    download: bool = True  # whether it may be fetched
-    schedule: Schedule = field(default_factory=Schedule)
-    folder: Path | None = None  # where pictures go; None for nowhere
-    embed: bool = False  # whether the row shows them, as HTML
-    progress: Callable[[str], None] | None = None  # called with a line about every two seconds
-
-
 class AsideError(Exception):
     """Why there is no training run."""
 
@@ -83,6 +71,7 @@ def run(rows: Sequence[Row], places: Sequence[Sandbox], seed: int, settings: Set
     places: one sandbox, or two, to train side by side; of each the starter must be free
     """
     begin = time.monotonic()
+    seed %= 1 << 31  # NumPy takes no larger one
     row = Row(number="T", name=NAME, status="passed", tags=["training"], extra_data={"ending": "not run"})
     try:
         device = step_aside_or_pick(rows, settings.mode)
@@ -194,7 +183,7 @@ def judge(
     }
     if notes:
         row.extra_data["notes"] = [clean(note, 300) for note in notes]
-    lines = [f"Trained on {source}: {count:,} images, on the {device.upper()}, seed {seed}."]
+    lines = [f"Trained on {source}: {count:,} images, on the {device.upper()}."]
     for kind, why in absent.items():
         if why:
             lines.append(f"{kind}: not trained: {why}")
