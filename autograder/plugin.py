@@ -163,7 +163,7 @@ def note_failure(row: Row, error: BaseException) -> None:
         row.output = clean(str(error))
 
 
-def function(item: pytest.Item) -> Any:  # noqa: ANN401 - pytest's own type
+def function(item: pytest.Item) -> Any:
     """Return a row's function."""
     return getattr(item, "function", item)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -22,6 +23,8 @@ def show(results: Results, path: Path | None = None, console: Console | None = N
     path: where it was written, to be named below the table
     """
     console = console or Console(highlight=False)
+    if isinstance(console.file, io.TextIOWrapper):  # not each terminal has a tick
+        console.file.reconfigure(errors="replace")
     table = Table(box=None, padding=(0, 1), pad_edge=False)
     table.add_column("", no_wrap=True)
     table.add_column("Row", style="bold", no_wrap=True)
