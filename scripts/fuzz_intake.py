@@ -1,6 +1,6 @@
 """Throw damaged zips, notebooks and metadata at intake for as long as you like.
 
-    python scripts/fuzz_intake.py [zip] [class] [metadata] [notebook] [--cases N] [--seed N]
+    python scripts/fuzz_intake.py [zip] [class] [metadata] [notebook] [--cases N] [--minutes N] [--seed N]
 
 The checks are those of tests/test_intake_fuzz.py. A case that fails, hangs or needs more than 1 GiB of memory
 is kept in tests/fuzz_cases/, where the tests try it again ever after. Ten of them end the run.
@@ -120,6 +120,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("targets", nargs="*", default=list(SEEDS))
     parser.add_argument("--cases", type=int, default=100_000)
+    parser.add_argument("--minutes", type=float, default=60.0, help="at most, for each target")
     parser.add_argument("--seed", type=int, default=time.time_ns())
     arguments = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
@@ -129,7 +130,9 @@ def main() -> None:
     failed = 0
     for target in arguments.targets:
         rng, start, slowest = random.Random(arguments.seed), time.monotonic(), 0.0
-        for _ in range(arguments.cases):
+        done = 0
+        while done < arguments.cases and time.monotonic() < start + 60 * arguments.minutes:
+            done += 1
             case = damaged(SEEDS[target](rng), TOKENS[target], rng)
             begin = time.monotonic()
             signal.alarm(SECONDS)
@@ -147,10 +150,10 @@ def main() -> None:
             if failed == 10:
                 sys.exit("ten failures are enough")
             slowest = max(slowest, time.monotonic() - begin)
-        rate = arguments.cases / (time.monotonic() - start)
+        rate = done / (time.monotonic() - start)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
         print(
-            f"{target}: {arguments.cases} cases from seed {arguments.seed}, {rate:.0f} a second, "
+            f"{target}: {done} cases from seed {arguments.seed}, {rate:.0f} a second, "
             f"the slowest {slowest:.2f} s, peak {peak} MiB; {failed} failures so far"
         )
     sys.exit(failed > 0)
