@@ -105,7 +105,7 @@ def _shallowest(candidates: list[Parts]) -> Parts | None:
     shallowest = [parts for parts in candidates if len(parts) == depth]
     if len(shallowest) > 1:
         names = ", ".join(map(shown, shallowest[:5]))
-        raise Unreadable(f"there are several, and it is not clear which one counts: {names}; hand in one")
+        raise Unreadable(f"it is not clear which file counts: {names}; hand in only one of them")
     return shallowest[0] if shallowest else None
 
 
@@ -121,13 +121,14 @@ def _what_was_found(listing: Listing) -> str:
         return f"no vae.py was found near the top, and {listing.excess}: hand in vae.py alone"
     if not listing.files and not listing.notes:
         return "there is no vae.py: the submission is empty"
-    code = [parts for parts in listing.files if parts[-1].lower().endswith(".py")]
+    own = [parts for parts in listing.files if "nndl2" not in parts and parts[-1] not in SETTINGS]
+    code = [parts for parts in own if parts[-1].lower().endswith(".py")]
     notebooks = [parts for parts in listing.files if parts[-1].lower().endswith(".ipynb")]
     rest = [shown(parts) for parts in [*code, *notebooks, *listing.files]]
     found = ", ".join([*dict.fromkeys(rest)][:5])
     reason = f"there is no vae.py; found {found}" if found else "there is no vae.py"
     if len(code) == 1:
-        reason += ": rename it to vae.py"
+        reason += f": rename {shown(code[0])} to vae.py"
     elif notebooks and not code:
         reason += ": a notebook counts only where it defines the class VAE or CVAE itself"
     return "; ".join([reason, *listing.notes[:5]])

@@ -110,13 +110,13 @@ def test_taken(
 REFUSED: dict[str, tuple[Tree, str]] = {
     "nothing": ({}, "there is no vae.py: the submission is empty"),
     "only junk": ({".DS_Store": b"", "__MACOSX/vae.py": VAE}, "the submission is empty"),
-    "another case": ({"VAE.py": VAE}, "there is no vae.py; found VAE.py: rename it to vae.py"),
-    "a second download": ({"p/vae (1).py": VAE}, "found p/vae (1).py: rename it"),
+    "another case": ({"VAE.py": VAE}, "there is no vae.py; found VAE.py: rename VAE.py to vae.py"),
+    "a second download": ({"p/vae (1).py": VAE}, "found p/vae (1).py: rename p/vae (1).py to vae.py"),
     "several candidates": ({"a.py": VAE, "b.py": VAE}, "there is no vae.py; found a.py, b.py"),
     "a text file": ({"vae.py.txt": VAE}, "found vae.py.txt"),
     "several at the same depth": (
         {"b/vae.py": VAE, "a/vae.py": VAE},
-        "clear which one counts: a/vae.py, b/vae.py",
+        "clear which file counts: a/vae.py, b/vae.py",
     ),
     "a large vae.py": ({"vae.py": b"#" * (MIB + 1)}, "vae.py has more than 1 MiB"),
     "a notebook that imports it": (
@@ -126,6 +126,14 @@ REFUSED: dict[str, tuple[Tree, str]] = {
     "two zips": ({"a.zip": zipped({"vae.py": VAE}), "b.zip": zipped({"vae.py": VAE})}, "found a.zip, b.zip"),
     "a zip in a zip in a zip": ({"a.zip": zipped({"b.zip": zipped({"c.zip": b""})})}, "found b.zip"),
     "vae.py thirteen folders deep": ({f"{DEEP}/m/vae.py": VAE}, "more than 12 deep"),
+    "the template without vae.py": (
+        {"check.py": b"", "nndl2/helper.py": b""},
+        "there is no vae.py; found check.py, nndl2/helper.py",
+    ),
+    "one candidate beside the template's files": (
+        {"check.py": b"", "nndl2/helper.py": b"", "model.py": VAE},
+        "found model.py, check.py, nndl2/helper.py: rename model.py to vae.py",
+    ),
     "control characters": ({"\x1b[31m\u202e.py": VAE}, r"found \x1b[31m\u202e.py"),
 }
 

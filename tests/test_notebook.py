@@ -167,7 +167,7 @@ def test_only_code_counts(exporter: Exporter) -> None:
 NOT_TAKEN: dict[str, tuple[dict[str, bytes], str]] = {
     "two that define a model": (
         {"a.ipynb": of_cells("class VAE: pass"), "b.ipynb": of_cells("class CVAE: pass")},
-        "which one counts: a.ipynb, b.ipynb",
+        "which file counts: a.ipynb, b.ipynb",
     ),
     "a model within a block": (
         {"a.ipynb": of_cells("if True:\n    class VAE: pass")},
