@@ -1,0 +1,97 @@
+"""A class's grades as a CSV file that a spreadsheet opens without running any of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import TYPE_CHECKING
+
+from autograder import tally
+from autograder.metadata import Submitter
+from autograder.results import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from autograder.results import Results, Row
+    from autograder.roster import Submission
+
+__all__ = ["columns", "faults", "grades", "number", "problems"]
+
+# What a spreadsheet takes for a formula, in ASCII and in full width; also behind what some countries' settings
+# take for the end of a field, since those do not see our quotes.
+FORMULA = re.compile("(^|[;,|\t\r\n])([\\s\"']*)(?=[=+\\-@\t\r\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}"
+                     "\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}])")  # fmt: skip
+
+
+def grades(graded: Sequence[tuple[Submission, Results]]) -> str:
+    """Return the grades as CSV (RFC 4180), one line for each submitter of a group, what has no grade last.
+
+    The text begins with a byte order mark, without which Excel takes names in UTF-8 for another encoding.
+    """
+    numbers = [row.number for row in columns(results for _, results in graded)]
+    text = io.StringIO()
+    writer = csv.writer(text)  # its lines end in CR LF, as the RFC has it
+    head = ["Name", "SID", "Email", "Submission ID", "Submission", "Total Score", "Max Points"]
+    writer.writerow([*head, *(f"Row {n}" for n in numbers), "Hash", "Problems"])
+    for submission, results in sorted(graded, key=lambda pair: pair[1].fault):
+        rows = {row.number: row for row in results.tests}
+        score = "" if results.fault else number(results.score)
+        cells = ["" if results.fault or n not in rows else _cell(rows[n]) for n in numbers]
+        fingerprint = str(results.extra_data.get("submission", ""))
+        said = "; ".join(problems(submission, results))
+        for person in submission.submitters or (Submitter(),):
+            who = [person.name, person.sid, person.email, submission.submission_id, submission.name]
+            line = [*who, score, number(results.max_score), *cells, fingerprint, said]
+            writer.writerow([_harmless(value) for value in line])
+    return "\N{BYTE ORDER MARK}" + text.getvalue()
+
+
+def columns(records: Iterable[Results]) -> list[Row]:
+    """Return a row for each row id that occurs, in order: not each record has all, where the grader failed."""
+    rows: dict[str, Row] = {}
+    for record in records:
+        for row in record.tests:
+            rows.setdefault(row.number, row)
+    return list(rows.values())
+
+
+def problems(submission: Submission, results: Results) -> list[str]:
+    """Return what a teacher should know about how a submission was taken and graded."""
+    extra = results.extra_data
+    return [
+        *(
+            ["Not graded: the grader itself failed, which is no fault of the student's."]
+            if results.fault
+            else []
+        ),
+        *([f"Unreadable: {extra['unreadable']}"] if "unreadable" in extra else []),
+        *submission.notes,
+        *extra.get("notes", []),
+    ]
+    return list(dict.fromkeys(said))
+
+
+def faults(results: Results) -> list[str]:
+    """Return what failed in the grader itself, for those who mend it."""
+    said = [
+        f"Row {row.number}: {row.extra_data.get('fault', '')}"
+        for row in results.tests
+        if row.extra_data.get("fault")
+    ]
+    return [*said, *filter(None, [str(results.extra_data.get("grader_fault", "")).strip()])]
+
+
+def number(points: float | None) -> str:
+    """Write points without a needless fraction."""
+    return f"{points or 0:g}"
+
+
+def _cell(row: Row) -> str:
+    return tally.ending(row) if row.max_score is None else number(row.score)
+
+
+def _harmless(value: str) -> str:
+    """Put an apostrophe before each thing that a spreadsheet would run."""
+    return FORMULA.sub(r"\1\2'", clean(value, 2000).replace("\n", " "))

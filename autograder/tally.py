@@ -1,0 +1,98 @@
+"""What a whole class's records say: scores, rows by pass rate, and the mistakes that are made most."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from autograder.results import Results, Row
+
+__all__ = ["Mistake", "PassRate", "ending", "histogram", "mistakes", "pass_rates"]
+
+# What a grading measures or draws at random; not the digits in names such as T4 or fc1.
+NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?!\w)")
+# A second line that tells apart what the first line puts together, in the words of the rubric.
+DIAGNOSIS = ("It looks as if ", "You ", "Your ", "you ", "your ")
+MAX_WORDS = 300  # characters of a line: an exception's message is the student's own
+VARIED = "…"  # stands for a number that is not the same in all the outputs put together
+
+
+@dataclass(frozen=True)
+class PassRate:
+    """A row of the rubric and how many of the submissions have passed it."""
+
+    number: str
+    name: str
+    passed: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A mistake: its words, the rows it was found in, and which submissions made it, by their positions."""
+
+    words: str
+    rows: tuple[str, ...]
+    made_by: tuple[int, ...]
+
+
+def ending(row: Row) -> str:
+    """Return how a row ended: passed, failed, not run, or grader fault."""
+    if row.fault:
+        return "grader fault"
+    return "not run" if row.extra_data.get("ending") in ("not run", "training fault") else row.status
+
+
+def histogram(records: Sequence[Results]) -> list[tuple[int, int]]:
+    """Return each score, from 0 to the most there is, with how many have it; parts of points are dropped."""
+    counted = Counter(int(record.score) for record in records)
+    highest = max((int(record.max_score) for record in records), default=0)
+    return [(score, counted[score]) for score in range(max([highest, *counted]) + 1)]
+
+
+def pass_rates(records: Sequence[Results]) -> list[PassRate]:
+    """Return the rows that carry points, those that fewest have passed first."""
+    rows: dict[str, list[Row]] = {}
+    for record in records:
+        for row in record.tests:
+            if row.max_score:
+                rows.setdefault(row.number, []).append(row)
+    rates = [
+        PassRate(number, same[0].name, sum(row.status == "passed" for row in same), len(same))
+        for number, same in rows.items()
+    ]
+    return sorted(rates, key=lambda rate: (rate.passed / rate.total, rate.number))
+
+
+def mistakes(records: Sequence[Results]) -> list[Mistake]:
+    """Return what the outputs of rows say that cost points, the commonest first, each counted once for a submission.
+
+    Outputs that differ in their numbers only are one mistake. A file that cannot be loaded loses all rows by
+    the same words, and is one mistake too.
+    """
+    found: dict[tuple[str, ...], list[tuple[int, str, list[str]]]] = {}
+    for position, record in enumerate(records):
+        for row in record.tests:
+            if row.max_score and ending(row) == "failed":
+                words = _words(row.output)
+                case = (position, row.number, NUMBER.findall(words))
+                found.setdefault(tuple(NUMBER.split(words)), []).append(case)
+    made = []
+    for pieces, cases in found.items():
+        same = [set(numbers) for numbers in zip(*(numbers for _, _, numbers in cases), strict=True)]
+        shown = [*(numbers.pop() if len(numbers) == 1 else VARIED for numbers in same), ""]
+        words = "".join(piece + number for piece, number in zip(pieces, shown, strict=True))
+        rows = tuple(sorted({number for _, number, _ in cases}))
+        made.append(Mistake(words, rows, tuple(sorted({position for position, _, _ in cases}))))
+    return sorted(made, key=lambda mistake: (-len(mistake.made_by), mistake.rows, mistake.words))
+
+
+def _words(output: str) -> str:
+    """Return the first line of a row's output, and the second where it names the mistake."""
+    first, second, *_ = [*output.splitlines(), "", ""]
+    return " ".join([first[:MAX_WORDS], second[:MAX_WORDS] if second.startswith(DIAGNOSIS) else ""]).strip()
