@@ -60,7 +60,7 @@ def columns(records: Iterable[Results]) -> list[Row]:
 def problems(submission: Submission, results: Results) -> list[str]:
     """Return what a teacher should know about how a submission was taken and graded."""
     extra = results.extra_data
-    return [
+    said = [
         *(
             ["Not graded: the grader itself failed, which is no fault of the student's."]
             if results.fault
