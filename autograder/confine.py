@@ -6,7 +6,8 @@
     landlock    reads Python and the system's libraries, writes its own folder, nothing else
     seccomp     no sockets, no other processes, no new processes
 
-(And namespaces, which the nursery enters once for all its workers.) No layer depends on another, and one that is not to be had is named in the result. Nothing here can be undone.
+(And namespaces, which the nursery enters once for all its workers.) No layer depends on another, and one that is not
+to be had is named in the result. Nothing here can be undone.
 """
 
 from __future__ import annotations
@@ -20,14 +21,17 @@ import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from autograder import kernel, landlock, seccomp
 from autograder.namespaces import closed_folder
 
-__all__ = ["LAYERS", "Plan", "confine", "hide", "needed"]
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["LAYERS", "Plan", "confine", "hide", "is_safe", "needed"]
 
 LAYERS = ("process", "user", "limits", "landlock", "seccomp")
 
@@ -49,9 +53,11 @@ class Plan:
     uid: int | None = None  # the user id to take, where the grader is root
     layers: tuple[str, ...] = LAYERS
     address_space: int = 2500 << 20  # bytes, beyond what is mapped before (torch's ordinary build maps 3 GiB)
-    file_size: int = 64 << 20  # bytes
+    file_size: int = 32 << 20  # bytes
+    files: int = 128  # open ones; with file_size, it bounds what removed files can hold where we may not look
     processes: int = 64  # threads, of a user id that has no others
     cpu: int = 900  # seconds
+    strict: bool = False  # whether it is to end before it meets the student's code when too few layers hold
     readable: tuple[str, ...] = ()  # what it may read beside Python and the system's libraries
     device: str = "cpu"  # or, for training alone, "cuda" or "mps"
 
@@ -96,7 +102,7 @@ def confine(plan: Plan, parent: int, socket: int, output: int) -> dict[str, Any]
 
 
 @contextlib.contextmanager
-def noted(state: dict[str, Any], layer: str) -> Any:  # noqa: ANN401
+def noted(state: dict[str, Any], layer: str) -> Any:
     """Note that a layer is in force, or why it is not."""
     try:
         yield
@@ -105,6 +111,11 @@ def noted(state: dict[str, Any], layer: str) -> Any:  # noqa: ANN401
     else:
         if layer not in state["layers"]:
             state["layers"].append(layer)
+
+
+def is_safe(layers: Collection[str]) -> bool:
+    """Tell whether these layers are enough for code by somebody else than who grades."""
+    return "user" in layers or {"landlock", "seccomp"} <= {*layers}
 
 
 def shut_process(plan: Plan, socket: int, output: int) -> None:
@@ -119,8 +130,9 @@ def shut_process(plan: Plan, socket: int, output: int) -> None:
         os.dup2(output, 2)
         os.closerange(3, socket)
         os.closerange(socket + 1, 4096)
-    sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115, PTH123
-    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115, PTH123
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
     faulthandler.enable(sys.stderr)  # a crash names the student's line
     clean_environment(plan)
     inside = (plan.folder, str(Path(__file__).parents[1]))
@@ -158,14 +170,16 @@ def set_limits(plan: Plan) -> None:
     """Set the resource limits. The grader watches the resident memory itself: no limit here bounds it."""
     import resource  # not on Windows
 
-    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() if LINUX else 8 << 30
+    mapped = (
+        int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() if LINUX else 8 << 30
+    )
     limits = {
         # CUDA maps more than there is: the memory of all GPUs and of the host.
         resource.RLIMIT_AS: resource.RLIM_INFINITY if plan.device == "cuda" else mapped + plan.address_space,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_CPU: plan.cpu,
         resource.RLIMIT_FSIZE: plan.file_size,
-        resource.RLIMIT_NOFILE: 256,
+        resource.RLIMIT_NOFILE: 1024 if plan.device == "cuda" else plan.files,
     }
     if plan.uid is not None and "user" in plan.layers:  # it counts all processes of a user
         limits[resource.RLIMIT_NPROC] = plan.processes
@@ -184,7 +198,11 @@ def drop_user(uid: int | None) -> None:
             kernel.lock_capabilities()
             kernel.drop_capabilities()
         folder = closed_folder(needed())
-        why = f"{folder} is closed to other users, and Python lies in it" if folder else "no free user id was found"
+        why = (
+            f"{folder} is closed to other users, and Python lies in it"
+            if folder
+            else "no free user id was found"
+        )
         raise kernel.Unavailable(f"{why}; it has no capabilities instead")
     os.setgroups([])
     os.setresgid(uid, uid, uid)

@@ -18,6 +18,7 @@ __all__ = [
     "hide_memory",
     "landlock_abi",
     "lock_capabilities",
+    "show_memory",
 ]
 
 # Three answers mean that the host does not offer the thing; any other errno is a mistake of the caller.
@@ -81,6 +82,11 @@ def die_with_parent(signal: int) -> None:
 def hide_memory() -> None:
     """Close this process's memory, environment and /proc entries to other processes of the same user."""
     _prctl("undumpable process", _PR_SET_DUMPABLE, 0)
+
+
+def show_memory() -> None:
+    """Take hide_memory back."""
+    _prctl("dumpable process", _PR_SET_DUMPABLE, 1)
 
 
 def become_subreaper() -> None:

@@ -1,4 +1,4 @@
-"""Linux namespaces for the nursery and its workers: no network, no view of others' processes, no closed home on the way.
+"""Linux namespaces for the nursery and its workers: no network, nobody else's processes, no closed home on the way.
 
 A belt to the braces: hosts often forbid them (containers, hardened kernels), and no other layer relies on them, but
 for one thing. Where Python lies below a folder that only root may enter, such as root's home, a worker with a user id
@@ -8,7 +8,6 @@ only Python shows.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from pathlib import Path
@@ -17,9 +16,9 @@ from typing import TYPE_CHECKING
 from autograder import kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
-__all__ = ["closed_folder", "enter", "fresh_processes", "open_way"]
+__all__ = ["closed_folder", "enter", "fork_apart", "open_way"]
 
 NEWNS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x0002_0000, 0x0800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000
 MS_NOSUID, MS_NODEV, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 4096, 16384, 1 << 18
@@ -39,16 +38,42 @@ def enter() -> None:
     mount("none", "/", "", MS_REC | MS_PRIVATE)  # what is mounted here shows nowhere else
 
 
-@contextlib.contextmanager
-def fresh_processes() -> Iterator[None]:
-    """Give the next forked process a process namespace of its own: it sees, and can signal, nobody else."""
-    own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        kernel.call("process namespace", "unshare", NEWPID)
-        yield
-    finally:
-        kernel.call("process namespace", "setns", own, NEWPID)
-        os.close(own)
+def fork_apart() -> int:
+    """Fork, as os.fork does, into a process namespace of its own: the child sees, and can signal, nobody else.
+
+    A process in between makes the namespace and is gone when this returns, so that the child becomes the caller's:
+    the caller must be a subreaper. (To come back from such a namespace, an ordinary user lacks the right.)
+    Raises kernel.Unavailable.
+    """
+    gate, opener = os.pipe()
+    told, teller = os.pipe()
+    middle = os.fork()
+    if middle == 0:
+        try:
+            os.close(opener)
+            kernel.call("process namespace", "unshare", NEWPID)
+            child = os.fork()
+            if child:
+                os.write(teller, child.to_bytes(4, "big"))
+        except (OSError, kernel.Unavailable):
+            os._exit(1)
+        if child:
+            os._exit(0)
+        for fd in (told, teller):
+            os.close(fd)
+        os.read(
+            gate, 1
+        )  # ends when the process in between is gone, whose death may mean the end of its children
+        os.close(gate)
+        return 0
+    os.waitpid(middle, 0)
+    os.close(teller)
+    child = int.from_bytes(os.read(told, 4), "big")
+    for fd in (gate, opener, told):
+        os.close(fd)
+    if not child:
+        raise kernel.Unavailable("process namespace: it is not permitted here")
+    return child
 
 
 def closed_folder(paths: Iterable[str]) -> Path | None:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from autograder import kernel, worker
-from autograder.confine import Plan, confine, hide, needed
-from autograder.namespaces import closed_folder, enter, fresh_processes, open_way
+from autograder.confine import Plan, confine, hide, is_safe, needed
+from autograder.namespaces import closed_folder, enter, fork_apart, open_way
 
 __all__ = ["Nursery", "NurseryError", "Spawner", "Starter"]
 
@@ -38,6 +38,9 @@ class Starter(Protocol):
     def stop(self) -> int:
         """End the worker and everything it started; returns its wait status."""
 
+    def family(self) -> list[int]:
+        """List the processes of the worker and of what it started, where it may start any."""
+
     def close(self) -> None:
         """Start no more workers."""
 
@@ -58,6 +61,7 @@ class Nursery:
             self.control.close()  # or the grader's hanging up would go unnoticed
             run_and_exit(lambda: tend(theirs, namespaces=namespaces))
         theirs.close()
+        hide()  # after the fork: the nursery must be able to write to its own /proc
 
     def reaches(self) -> bool:
         """Ask the nursery, which may have opened a way."""
@@ -88,6 +92,10 @@ class Nursery:
             raise NurseryError(answer)
         return int(answer)
 
+    def family(self) -> list[int]:
+        """List the nursery's descendants: what a worker leaves without a parent becomes its child."""
+        return descendants(self.pid)
+
     def close(self) -> None:
         """End the nursery, and with it its worker."""
         self.control.close()
@@ -100,6 +108,8 @@ class Spawner:
 
     def __init__(self) -> None:
         self.process: Any = None
+        self.uid: int | None = None
+        hide()
 
     def reaches(self) -> bool:
         """Look at the folders on the way to Python."""
@@ -107,6 +117,7 @@ class Spawner:
 
     def start(self, plan: Plan) -> tuple[Connection, int, int]:
         """Start a fresh interpreter that becomes the worker."""
+        self.uid = plan.uid
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         ready, output = context.Pipe(duplex=False)
@@ -119,20 +130,33 @@ class Spawner:
         return ours, printed, self.process.pid or 0
 
     def stop(self) -> int:
-        """End the worker and its process group."""
+        """End the worker, its descendants, its process group and its user's processes."""
+        for pid in self.family():
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
         if os.name == "posix":
             end_group(self.process.pid)
         self.process.kill()
+        if self.uid:
+            end_user(self.uid)
         self.process.join(PATIENCE)
         code = self.process.exitcode or 0
         return -code if code < 0 else code << 8
+
+    def family(self) -> list[int]:
+        """List the worker and its descendants."""
+        return [self.process.pid, *descendants(self.process.pid)]
 
     def close(self) -> None:
         """Nothing is kept between workers."""
 
 
 def live(
-    plan: Plan, parent: int, connection: Connection, output: Connection, missing: str = "each worker is started afresh"
+    plan: Plan,
+    parent: int,
+    connection: Connection,
+    output: Connection,
+    missing: str = "each worker is started afresh",
 ) -> None:
     """Be a worker: close the doors, say which are closed, serve.
 
@@ -144,26 +168,29 @@ def live(
     else:
         state["layers"].append("namespaces")
     worker.send(connection, {"alive": True, **state})
-    worker.serve(connection, Path(plan.folder))
+    if is_safe(state["layers"]) or not plan.strict:
+        worker.serve(connection, Path(plan.folder))
 
 
 def tend(control: Connection, *, namespaces: bool) -> None:
     """Be the nursery: start and end workers as told, until the grader hangs up."""
     missing = settle(namespaces=namespaces)
     hide()
-    current = 0
+    current, uid = 0, None
     while True:
         try:
             order: Plan | str = control.recv()
         except (EOFError, OSError):
-            end(current)
+            end(current, uid)
             return
         if order == "reaches":
             control.send(closed_folder(needed()) is None)
         elif order == "stop":
-            control.send(end(current))
+            control.send(end(current, uid))
             current = 0
         elif isinstance(order, Plan):
+            # Where the process namespace does not end all that was started in it, the user id has to.
+            uid = order.uid if missing else None
             current = give_birth(order, control, missing)
 
 
@@ -172,9 +199,15 @@ def settle(*, namespaces: bool) -> str:
     if not namespaces:
         return "switched off"
     try:
+        if sys.platform == "linux":
+            kernel.show_memory()  # the grader before may have hidden: its /proc entries then belong to root
         enter()
         if os.geteuid() == 0:
             open_way(needed())
+        kernel.become_subreaper()
+        if (pid := fork_apart()) == 0:  # to see whether it can be done
+            os._exit(0)
+        os.waitpid(pid, 0)
     except (kernel.Unavailable, OSError) as reason:
         return str(reason)
     return ""
@@ -186,10 +219,9 @@ def give_birth(plan: Plan, control: Connection, missing: str) -> int:
     ready, output = multiprocessing.Pipe(duplex=False)
     parent = os.getpid()
     try:
-        with fresh_processes() if not missing else contextlib.nullcontext():
-            pid = os.fork()
-            if pid == 0:
-                run_and_exit(lambda: live(plan, parent, theirs, output, missing))
+        pid = os.fork() if missing else fork_apart()
+        if pid == 0:
+            run_and_exit(lambda: live(plan, parent, theirs, output, missing))
     except (OSError, kernel.Unavailable) as error:
         control.send(f"a worker could not be forked: {error}")
         return 0
@@ -203,14 +235,19 @@ def give_birth(plan: Plan, control: Connection, missing: str) -> int:
     return pid
 
 
-def end(pid: int) -> int:
-    """End a worker and all that came from it; returns its wait status."""
+def end(pid: int, uid: int | None) -> int:
+    """End a worker and all that came from it; returns its wait status.
+
+    uid: end every process of this user, too
+    """
     if not pid:
         return 0
     end_group(pid)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
     status = os.waitpid(pid, 0)[1]
+    if uid:
+        end_user(uid)
     # What outlived its parents has become a child of ours, since the nursery is a subreaper.
     with contextlib.suppress(ChildProcessError):
         while True:
@@ -220,10 +257,34 @@ def end(pid: int) -> int:
     return status
 
 
+def end_user(uid: int) -> None:
+    """Kill all processes of a user, at one stroke, so that none can start another meanwhile."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setgroups([])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+            if uid > 0 and os.getresuid() == (uid, uid, uid):  # never as root: it would mean everybody
+                os.kill(-1, signal.SIGKILL)
+        finally:
+            os._exit(0)  # kill(-1) spares the one who calls it
+    os.waitpid(pid, 0)
+
+
 def children() -> list[int]:
     """List this process's children."""
     with contextlib.suppress(OSError):
         return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+    return []
+
+
+def descendants(pid: int) -> list[int]:
+    """List all processes that descend from one."""
+    import psutil  # only where it is needed: it takes a while
+
+    with contextlib.suppress(psutil.Error):
+        return [process.pid for process in psutil.Process(pid).children(recursive=True)]
     return []
 
 
@@ -233,7 +294,7 @@ def end_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def run_and_exit(work: Any) -> None:  # noqa: ANN401
+def run_and_exit(work: Any) -> None:
     """Do the work of a forked process; never return into the code of its parent."""
     code = 1
     try:

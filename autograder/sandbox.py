@@ -26,6 +26,7 @@ goes wrong ends in one of these exceptions; the next question then starts a new 
     +-- Died           the process ended: a signal, os._exit
     +-- Malformed      bytes that are no answer
     NurseryError       our own fault, never the student's
+    +-- WeakError      too few layers hold here
 """
 
 from __future__ import annotations
@@ -35,18 +36,20 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from autograder import kernel
 from autograder.channel import Channel, OversizeError, StalledError
-from autograder.confine import LAYERS, Plan
+from autograder.confine import LAYERS, Plan, is_safe
 from autograder.nursery import Nursery, NurseryError, Spawner, Starter
 
 if TYPE_CHECKING:
@@ -61,10 +64,15 @@ __all__ = [
     "Sandbox",
     "TooBig",
     "TooSlow",
+    "WeakError",
     "Worker",
     "open_starter",
 ]
 
+WEAK = (
+    "This host's sandbox is too weak for files by others, and none of the student's code was run. Run `autograder "
+    "doctor` to see why; --accept-weak-sandbox grades all the same, at your own risk."
+)
 HEADER = 1 << 20  # bytes of an answer's JSON
 FIRST_UID, LAST_UID = 20_000, 60_000  # above those of people and services, below what a container may lack
 
@@ -87,6 +95,13 @@ class Died(Ended):
 
 class Malformed(Ended):
     """What came back is no answer."""
+
+
+class WeakError(NurseryError):
+    """Too few layers hold here for a file by somebody else."""
+
+    def __init__(self, missing: str) -> None:
+        super().__init__(f"{WEAK} Missing: {missing}.")
 
 
 @dataclass(frozen=True)
@@ -121,7 +136,7 @@ def open_starter(method: str = "") -> Starter:
 class Sandbox:
     """One submission's place: starts workers on it, each in a fresh copy."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the layers are told apart only in tests
         self,
         starter: Starter,
         folder: Path,
@@ -131,6 +146,7 @@ class Sandbox:
         *,
         readable: tuple[str, ...] = (),
         device: str = "cpu",
+        strict: bool = False,
     ) -> None:
         """Start nothing yet.
 
@@ -138,6 +154,7 @@ class Sandbox:
         nndl2: the course's helper package
         readable: what workers may read beside these
         device: what they may compute on: "cpu", "cuda" or "mps"
+        strict: raise WeakError, and run nothing, where too few layers hold for a file by somebody else
         """
         self.starter = starter
         self.folder = folder
@@ -146,6 +163,7 @@ class Sandbox:
         self.layers = layers
         self.readable = readable
         self.device = device
+        self.strict = strict
         self.state: Alive | None = None  # of the last worker
 
     def start(self) -> Worker:
@@ -165,6 +183,11 @@ class Sandbox:
         except BaseException:
             remove(scratch)
             raise
+        if self.strict and not is_safe(self.state.layers):
+            worker.stop()
+            raise WeakError("; ".join(f"{layer}: {why}" for layer, why in self.state.missing.items()))
+        worker.uid = uid
+        worker.layers = {*self.state.layers}
         worker.floor = memory_of(pid)
         return worker
 
@@ -177,7 +200,15 @@ class Sandbox:
         if uid is not None:
             for path in [scratch, temporary, work, *work.rglob("*")]:
                 os.chown(path, uid, uid, follow_symlinks=False)
-        return Plan(str(work), str(temporary), uid, self.layers, readable=self.readable, device=self.device)
+        return Plan(
+            str(work),
+            str(temporary),
+            uid,
+            self.layers,
+            readable=self.readable,
+            device=self.device,
+            strict=self.strict,
+        )
 
 
 PATIENCE = 60  # seconds for a worker to close its doors; a spawned one imports torch first
@@ -193,6 +224,8 @@ class Worker:
         self.scratch = scratch
         self.claim = claim
         self.pid = pid
+        self.uid: int | None = None  # of its own
+        self.layers: set[str] = set()  # in force
         self.floor = 0  # bytes that it used before the student's code was loaded
         self.stopped = False
         self.measure_at = time.monotonic() + 1  # when to measure its folders
@@ -230,12 +263,20 @@ class Worker:
     def watch(self) -> None:
         """Raise MemoryError when the worker has grown too large, or its folders have."""
         limits = self.sandbox.limits
-        if self.floor and memory_of(self.pid) > self.floor + limits.memory:
+        if self.floor and self.memory() > self.floor + limits.memory:
             raise MemoryError(f"Your code used more than {limits.memory >> 20} MB of memory.")
         if time.monotonic() > self.measure_at:
             self.measure_at = time.monotonic() + 1
-            if not fits(self.scratch, limits.disk, limits.files):
-                raise MemoryError(f"Your code wrote more than {limits.disk >> 20} MB or {limits.files} files.")
+            if not fits(self.scratch, limits.disk - removed_files(self.pid), limits.files):
+                raise MemoryError(
+                    f"Your code wrote more than {limits.disk >> 20} MB or {limits.files} files."
+                )
+
+    def memory(self) -> int:
+        """Measure the memory of the worker, and of the processes that it may have started where none forbids it."""
+        if "seccomp" in self.layers:
+            return memory_of(self.pid)
+        return sum(map(memory_of, {self.pid, *self.sandbox.starter.family()}))
 
     def stop(self) -> int:
         """End the worker and all that came from it, and remove its folders; returns its wait status."""
@@ -249,6 +290,10 @@ class Worker:
             if self.claim:
                 self.claim.close()
             remove(self.scratch)
+            if self.uid and "landlock" not in self.layers:
+                sweep_files(self.uid)
+            if self.uid and not self.layers & {"seccomp", "namespaces"}:
+                sweep_ipc(self.uid)
         return status
 
     @property
@@ -281,10 +326,25 @@ def claim_uid() -> tuple[socket.socket | None, int | None]:
 def memory_of(pid: int) -> int:
     """Measure a process's own memory in bytes, without the files that it shares with others (Linux)."""
     total = 0
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123
+    with (
+        contextlib.suppress(OSError),
+        Path(f"/proc/{pid}/status").open(encoding="ascii", errors="replace") as status,
+    ):
         for line in status:
             if line.startswith(("RssAnon:", "RssShmem:")):
                 total += int(line.split()[1]) << 10
+    return total
+
+
+def removed_files(pid: int) -> int:
+    """Measure the files that a process has removed and holds open, in bytes on disk (Linux, where we may look)."""
+    total = 0
+    with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                found = entry.stat()
+                if stat.S_ISREG(found.st_mode) and not found.st_nlink:
+                    total += found.st_blocks * 512
     return total
 
 
@@ -309,9 +369,34 @@ def remove(folder: Path) -> None:
     """Remove a worker's folder, whatever it left in it: deep trees, folders that nobody may list."""
     with contextlib.suppress(RecursionError, OSError):
         shutil.rmtree(folder)
+    with contextlib.suppress(OSError):
+        folder.unlink()  # where it is none
     if folder.exists() and os.name == "posix":
         for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
             subprocess.run([*command, "--", str(folder)], stderr=subprocess.DEVNULL, check=False)
+
+
+def sweep_files(uid: int) -> None:
+    """Remove what a worker's user left where anybody may write."""
+    for place in ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue"):  # noqa: S108
+        with contextlib.suppress(OSError), os.scandir(place) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    if entry.stat(follow_symlinks=False).st_uid == uid:
+                        remove(Path(entry.path))
+
+
+def sweep_ipc(uid: int) -> None:
+    """Remove System V's shared memory, semaphores and queues of a worker's user."""
+    ipc_rmid = 0
+    for kind in ("shm", "sem", "msg"):
+        with contextlib.suppress(OSError, kernel.Unavailable):
+            head, *lines = Path(f"/proc/sysvipc/{kind}").read_text(encoding="ascii").splitlines()
+            for line in lines:
+                found = dict(zip(head.split(), line.split(), strict=False))
+                if uid in (int(found["uid"]), int(found["cuid"])):
+                    # semctl has the number of a semaphore before the command: 0, and ignored.
+                    kernel.call(kind, f"{kind}ctl", int(found[f"{kind}id"]), ipc_rmid, ipc_rmid)
 
 
 def describe(status: int) -> str:
