@@ -17,9 +17,12 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
 
 import click  # noqa: E402
+
+if TYPE_CHECKING:
+    from autograder.results import Results
 
 GRADESCOPE = Path("/autograder")
 
@@ -51,7 +54,10 @@ def main() -> None:
     help="A folder with MNIST; default: where VAE_AUTOGRADER_DATA says, then the cache, then the network.",
 )
 @click.option("--seed", type=int, help="Repeat a grading with the seed that its results.json records.")
-def grade(
+@click.option(
+    "--accept-weak-sandbox", is_flag=True, help="Grade where `autograder doctor` advises against it."
+)
+def grade(  # noqa: PLR0913 - one for each option
     submission: Path | None,
     results: Path | None,
     train: str,
@@ -59,6 +65,8 @@ def grade(
     train_seconds: float | None,
     data: Path | None,
     seed: int | None,
+    *,
+    accept_weak_sandbox: bool,
 ) -> None:
     """Grade SUBMISSION: a folder, a zip, a vae.py or a notebook.
 
@@ -84,7 +92,13 @@ def grade(
         embed=on_gradescope,
         progress=show_line if sys.stderr.isatty() else None,
     )
-    options = grading.Options(train=train, method=start_method or "", seed=seed, training=training)
+    options = grading.Options(
+        train=train,
+        method=start_method or "",
+        seed=seed,
+        training=training,
+        accept_weak=accept_weak_sandbox or not on_gradescope,
+    )
     record = grading.grade(submission, options)
     try:
         records.write(results, record)
@@ -96,6 +110,7 @@ def grade(
     # What is printed is for people: a closed pipe or a full disk changes nothing of the verdict.
     with contextlib.suppress(OSError):
         table.show(record, results)
+        warn(record, accepted=accept_weak_sandbox)
     leave(3 if record.fault else 0)
 
 
@@ -122,12 +137,15 @@ def grade(
     metavar="PATTERN",
     help="Only submissions whose name, number, student's name, SID or e-mail address fits, such as 'submission_1*'.",
 )
+@click.option(
+    "--accept-weak-sandbox", is_flag=True, help="Grade where `autograder doctor` advises against it."
+)
 @click.option("--redo", is_flag=True, help="Grade again what has been graded.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option(
     "--cluster", metavar="ADDRESS", help="Grade on a dask cluster: its scheduler's address, or local:N."
 )
-def batch(path: Path, out: Path, **settings: Any) -> None:
+def batch(path: Path, out: Path, *, accept_weak_sandbox: bool, **settings: Any) -> None:
     """Grade a class: PATH is Gradescope's export, or a folder of folders, zips and files, or such a zip.
 
     What OUT has a record of is not graded again, unless the submission or the grader has changed; so a run that was
@@ -138,6 +156,8 @@ def batch(path: Path, out: Path, **settings: Any) -> None:
     from autograder import summary
     from autograder.files import Unreadable
 
+    if accept_weak_sandbox:
+        os.environ["VAE_ACCEPT_WEAK_SANDBOX"] = "1"  # the processes that grade inherit it
     try:
         outcome = batches.run(
             path, out, batches.Settings(**{name: value for name, value in settings.items() if value})
@@ -167,6 +187,39 @@ def template(out: Path | None) -> None:
     project = Path(__file__).parents[1]
     for path in write_template(project / "reference", out or project / "student_template"):
         click.echo(f"written: {path}")
+
+
+@main.command()
+def doctor() -> None:
+    """Tell what this host allows to keep student code in with; exit status 1 where only one's own file is safe."""
+    from autograder import doctor as examiner
+    from autograder.nursery import NurseryError
+
+    gc.freeze()
+    try:
+        text, safe = examiner.report(*examiner.examine())
+    except NurseryError as error:
+        raise click.ClickException(f"No worker can be started here: {error}") from None
+    click.echo(text)
+    leave(0 if safe else 1)
+
+
+def warn(record: Results, *, accepted: bool) -> None:
+    """Warn whoever graded a file by hand where too few layers held; say plainly why files were refused."""
+    from autograder.confine import is_safe
+
+    weak = next(
+        (row.extra_data["fault"] for row in record.tests if "WeakError" in row.extra_data.get("fault", "")),
+        "",
+    )
+    if weak:
+        click.echo(weak, err=True)
+    elif "layers" in record.extra_data and not is_safe(record.extra_data["layers"]) and not accepted:
+        click.echo(
+            "Warning: here, code that is graded can read and change files of yours: grade only your own. ",
+            err=True,
+        )
+        click.echo("`autograder doctor` says why.", err=True)
 
 
 def show_line(text: str) -> None:
