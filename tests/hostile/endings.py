@@ -49,14 +49,22 @@ LONG = {
 }
 
 
-def at(place: str, name: str, source: str, *, slow: bool = False, harm: tuple[str, ...] = ()) -> Hostile:
+def at(
+    place: str,
+    name: str,
+    source: str,
+    *,
+    slow: bool = False,
+    harm: tuple[str, ...] = (),
+    earns: frozenset[str] = ALL,
+) -> Hostile:
     """Make a case of an attack at one place of the reference solution: all rows but its own are kept."""
     line, keeps = PLACES[place]
     files = vae(solution=REFERENCE, after=source) if keeps else vae(source)
     last = "\n" + line.format(attack="attack") + "\n"
     files["vae.py"] += last.encode()
     full, brief = f"{name} {place}", f"{name} {place}" not in LONG
-    return Hostile(full, "results", files, keeps, earns=keeps, harm=harm, slow=slow, brief=brief)
+    return Hostile(full, "results", files, keeps, earns=keeps & earns, harm=harm, slow=slow, brief=brief)
 
 
 CASES = [
@@ -209,7 +217,8 @@ CASES = [
             del chain
         """,
     ),
-    at("in VAE.forward", "leaves a finalizer that hangs", CHAIN),
+    # It hangs whenever the garbage is collected: any row may have to wait for that.
+    at("in VAE.forward", "leaves a finalizer that hangs", CHAIN, earns=NONE, slow=True),
     at(
         "in hello_vae",
         "hangs when it ends",
