@@ -106,6 +106,7 @@ class Dialogue:
         self.worker: Worker | None = None
         self.broken: Exception | None = None  # how loading vae.py failed
         self.generation = 0  # how many workers there have been: what one holds is unknown to the next
+        self.ended: Ended | None = None  # how the last of them ended
         self.asked = 0
         self.held: dict[int, tuple[Tensor, int]] = {}  # tensors that the worker holds too, and in which slots
         self.spent = 0.0  # seconds of all questions
@@ -134,7 +135,8 @@ class Dialogue:
         try:
             worker.ask(json.dumps(header).encode(), packed, seconds)
             return self.listen(worker, what, seconds)
-        except Ended:
+        except Ended as ending:
+            self.ended = ending
             self.close()
             raise
         finally:
@@ -201,9 +203,22 @@ class Dialogue:
             raise TooSlow(f"Your code has used up the time for {used}.")
         return seconds
 
+    def expect_alive(self, generation: int) -> None:
+        """Raise again how a worker ended where a question is about what it held."""
+        if self.ended and (self.worker is None or generation != self.generation):
+            raise self.ended
+
+    def slot(self, tensor: Tensor) -> int:
+        """Return the slot in which the worker holds a tensor. Raises how the worker ended where it did since."""
+        known = self.held.get(id(tensor))
+        if known is None:
+            raise self.ended or KeyError("the worker never held this tensor")
+        return known[1]
+
     def new_row(self) -> None:
         """Let go of everything that was made for the row before."""
         self.spent_on_row = 0.0
+        self.ended = None
         self.held.clear()
         if self.worker:
             try:

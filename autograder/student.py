@@ -126,7 +126,7 @@ class Student:
 
     def look(self, tensor: Tensor) -> Tensor:
         """Look at a tensor that the worker holds: the student's code may have changed it since."""
-        slot = self.dialogue.held[id(tensor)][1]
+        slot = self.dialogue.slot(tensor)
         return as_tensor(self.dialogue.ask("look", "look", slot=slot), "a tensor")
 
     def gradients(
@@ -137,12 +137,14 @@ class Student:
         wrt: tensors that were put or returned, and parts, which stand for their biases (parameters of one dimension)
         Returns a list for each: one gradient for a tensor, one per bias for a part; None where there is no dependence.
         """
-        slots = [self.dialogue.held[id(item)][1] for item in wrt if isinstance(item, Tensor)]
+        slots = [self.dialogue.slot(item) for item in wrt if isinstance(item, Tensor)]
         parts = [item for item in wrt if not isinstance(item, Tensor)]
+        for part in parts:
+            self.dialogue.expect_alive(part.generation)
         flat = self.dialogue.ask(
             "backward()",
             "gradients",
-            of=[self.dialogue.held[id(output)][1] for output, _ in outputs],
+            of=[self.dialogue.slot(output) for output, _ in outputs],
             along=[direction for _, direction in outputs],
             slots=slots,
             parts=[[part.model, part.path] for part in parts],
@@ -167,6 +169,12 @@ class Part:
         self.name = name
         self.model = model
         self.path = path
+        self.generation = dialogue.generation  # the worker that has it
+
+    def question(self, what: str, verb: str, **arguments: Any) -> Any:
+        """Ask about the part. Where the worker that had it ended, raises that again: the next one has it not."""
+        self.dialogue.expect_alive(self.generation)
+        return self.dialogue.ask(what, verb, model=self.model, **arguments)
 
     def __call__(self, *args: Tensor, seed: int | None = None) -> Tensor:
         """Call the part, seeded first where a seed is given, and expect a tensor."""
@@ -175,11 +183,11 @@ class Part:
     def ask(self, *args: Tensor, seed: int | None = None) -> Any:
         """Call the part, whatever it returns."""
         what = f"{self.name}(...)"
-        return self.dialogue.ask(what, "call", model=self.model, path=self.path, args=args, seed=seed)
+        return self.question(what, "call", path=self.path, args=args, seed=seed)
 
     def parameters(self) -> list[Parameter]:
         """List the part's parameters, in their own order."""
-        rows = self.dialogue.ask(self.name, "parameters", model=self.model, path=self.path, values=False)
+        rows = self.question(self.name, "parameters", path=self.path, values=False)
         if isinstance(rows, list) and len(rows) > MAX_PARAMETERS:
             raise WrongKind(f"{self.name} has {len(rows)} parameters' tensors, far more than a right one.")
         try:
@@ -191,7 +199,7 @@ class Part:
 
     def values(self) -> list[tuple[Parameter, Tensor]]:
         """List the part's parameters with their values."""
-        rows = self.dialogue.ask(self.name, "parameters", model=self.model, path=self.path, values=True)
+        rows = self.question(self.name, "parameters", path=self.path, values=True)
         try:
             return [
                 (Parameter(str(name), as_shape(shape)), as_tensor(value, name)) for name, shape, value in rows
@@ -201,7 +209,7 @@ class Part:
 
     def assign(self, values: Sequence[Tensor]) -> None:
         """Give the part's parameters new values, in the order of parameters()."""
-        self.dialogue.ask(self.name, "assign", model=self.model, path=self.path, values=values)
+        self.question(self.name, "assign", path=self.path, values=values)
 
 
 class Model(Part):
@@ -216,11 +224,11 @@ class Model(Part):
 
     def train(self, mode: bool = True) -> None:  # noqa: FBT001, FBT002 - torch's own signature
         """Put the model into training mode, or with False into evaluation mode."""
-        self.dialogue.ask(f"{self.name}.train()", "mode", model=self.model, train=mode)
+        self.question(f"{self.name}.train()", "mode", train=mode)
 
     def is_training(self) -> bool:
         """Tell whether the model is in training mode now."""
-        return self.dialogue.ask(f"{self.name}.training", "modes", model=self.model) is True
+        return self.question(f"{self.name}.training", "modes") is True
 
     def eval(self) -> None:
         """Put the model into evaluation mode."""

@@ -106,14 +106,19 @@ class VAEComposition:
         judged = 0
         for sizes, number, training, dtype in cases:
             try:
-                if sizes not in models:
-                    models[sizes] = self.furnish(self.make(sizes.latents, sizes.classes))
-                models[sizes].train(training)
+                model = self.make(sizes.latents, sizes.classes)
+                if models.get(sizes) is not model:  # the first time, or again behind a worker that ended
+                    models[sizes] = self.furnish(model)
+                model.train(training)
                 x, c = oracle.images(number), oracle.one_hot(number, sizes.classes).to(dtype)
-                Case(self, models[sizes], x, c, training=training).check()
+                Case(self, model, x, c, training=training).check()
                 judged += 1
             except UnjudgedError as error:
                 unjudged = unjudged or error
+            except Ended:  # most likely the time is over, which that part has used up
+                if unjudged and not judged:
+                    raise self.blame(unjudged) from None
+                raise
         if unjudged and not judged:
             raise self.blame(unjudged)
 

@@ -1,0 +1,105 @@
+"""Stands for the sandbox: workers in a thread of the test's own process, and workers that follow a script."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from typing import TYPE_CHECKING, Any
+
+from autograder import worker
+from autograder.sandbox import Limits, TooBig, TooSlow
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["BesideSandbox", "Script", "ScriptedSandbox"]
+
+
+class BesideSandbox:
+    """Starts worker.serve in a thread, on a folder with vae.py and nndl2: no layer of the sandbox is there."""
+
+    def __init__(self, folder: Path, limits: Limits | None = None) -> None:
+        self.folder = folder
+        self.limits = limits or Limits()
+        self.started: list[BesideWorker] = []
+
+    def start(self) -> BesideWorker:
+        """Start another worker."""
+        self.started.append(BesideWorker(self.folder))
+        return self.started[-1]
+
+
+class BesideWorker:
+    """The grader's view of such a worker."""
+
+    printed = ""
+
+    def __init__(self, folder: Path) -> None:
+        self.connection, theirs = multiprocessing.Pipe()
+        self.thread = threading.Thread(target=worker.serve, args=(theirs, folder), daemon=True)
+        self.thread.start()
+
+    def ask(self, header: bytes, tensors: bytes, _: float) -> None:
+        """Send a question."""
+        self.connection.send_bytes(header)
+        if tensors:
+            self.connection.send_bytes(tensors)
+
+    def hear(self, limit: int, seconds: float) -> bytes:
+        """Receive a message."""
+        if not self.connection.poll(seconds):
+            raise TooSlow(f"no answer within {seconds} seconds")
+        return self.connection.recv_bytes(limit)
+
+    def stop(self) -> int:
+        """Hang up."""
+        self.connection.close()
+        self.thread.join(10)
+        return 0
+
+
+Script = list[Any]  # of what each worker says: bytes, or an ending that is raised
+
+
+class ScriptedSandbox:
+    """Starts workers that say what was written for them, whatever they are asked."""
+
+    def __init__(self, *scripts: Script, limits: Limits | None = None) -> None:
+        self.scripts = list(scripts)
+        self.limits = limits or Limits()
+        self.workers: list[ScriptedWorker] = []
+
+    def start(self) -> ScriptedWorker:
+        """Start the next worker."""
+        self.workers.append(ScriptedWorker(self.scripts.pop(0)))
+        return self.workers[-1]
+
+
+class ScriptedWorker:
+    """One of them; it notes what it was asked."""
+
+    printed = ""
+
+    def __init__(self, script: Script) -> None:
+        self.script = list(script)
+        self.asked: list[tuple[bytes, bytes]] = []
+        self.stopped = False
+
+    def ask(self, header: bytes, tensors: bytes, _: float) -> None:
+        """Note the question."""
+        self.asked.append((header, tensors))
+
+    def hear(self, limit: int, _: float) -> bytes:
+        """Say the next thing."""
+        said = self.script.pop(0)
+        if isinstance(said, Exception):
+            raise said
+        assert isinstance(said, bytes)
+        if len(said) > limit:
+            raise TooBig("too big")
+        return said
+
+    def stop(self) -> int:
+        """Note the end."""
+        self.stopped = True
+        return 0

@@ -1,0 +1,256 @@
+"""The rubric's run: real sessions of pytest, whose outcomes become rows."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from apart import ROWS
+
+from autograder.plugin import ENDINGS, FAULT
+
+if TYPE_CHECKING:
+    from apart import Apart
+
+ROOT = Path(__file__).parents[1]
+HEAD = """
+    import os, signal, time, pytest, warnings
+    from gradescope_utils.autograder_utils.decorators import number, weight
+    from autograder.dialogue import Missing, Raised, Unfinished, WrongKind
+    from autograder.nursery import NurseryError
+    from autograder.rubric.expect import Mistake
+    from autograder.sandbox import Died, Ended, Malformed, TooBig, TooSlow
+"""
+ROW = '''
+@number("{number}")
+@weight({weight})
+def test_{name}(student{more}):
+    """{doc}"""
+    {body}
+'''
+
+
+class Stub:
+    """Stands for a student: only its dialogue is asked, to forget the row before."""
+
+    def __init__(self) -> None:
+        self.dialogue = self
+        self.rows = 0
+
+    def new_row(self) -> None:
+        """Count the rows."""
+        self.rows += 1
+
+
+def row(body: str, number: str = "1.1", weight: float = 1, doc: str = "what holds", more: str = "") -> str:
+    """The text of a row."""
+    return ROW.format(
+        number=number, weight=weight, name=number.replace(".", "_"), doc=doc, body=body, more=more
+    )
+
+
+def write(folder: Path, **sections: str) -> Path:
+    """Write a rubric: by its name, the text of each section."""
+    rubric = folder / "rubric"
+    rubric.mkdir()
+    for i, (name, text) in enumerate(sections.items(), start=1):
+        (rubric / f"test_{i}_{name}.py").write_text(dedent(HEAD) + text)
+    (rubric / "pytest.ini").write_text("[pytest]\npython_files = test_*.py\n")
+    return rubric
+
+
+def run_rubric(folder: str, only: tuple[str, ...] = (), listing: bool = False) -> Any:  # noqa: FBT001, FBT002
+    """Run another rubric than the project's; returns its rows, those it told of meanwhile, and the student's."""
+    from autograder import plugin, rubric
+
+    rubric.__file__ = f"{folder}/__init__.py"
+    told: list[dict[str, Any]] = []
+
+    def plain(row: Any) -> dict[str, Any]:
+        return {name: getattr(row, name) for name in ("number", "status", "score", "output", "extra_data")}
+
+    student: Any = None if listing else Stub()
+    rows = plugin.run(student, only, lambda row: told.append(plain(row)))
+    return rows, told, student.rows if student else 0
+
+
+OUTCOMES = {
+    "passed": ("pass", "passed"),
+    "mistake": ("raise Mistake('yours')", "mistake"),
+    "too slow": ("raise TooSlow('yours')", "too slow"),
+    "too big": ("raise TooBig('yours')", "too big"),
+    "died": ("raise Died('yours')", "died"),
+    "malformed": ("raise Malformed('yours')", "malformed answer"),
+    "ended": ("raise Ended('yours')", "no answer"),
+    "wrong kind": ("raise WrongKind('yours')", "wrong kind of answer"),
+    "assert": ("assert 1 == 2", FAULT),
+    "AssertionError": ("raise AssertionError('x')", FAULT),
+    "error": ("1 / 0", FAULT),
+    "nursery": ("raise NurseryError('no fork')", FAULT),
+    "OSError": ("raise OSError(28, 'No space left on device')", FAULT),
+    "MemoryError": ("raise MemoryError", FAULT),
+    "RecursionError": ("f = lambda: f(); f()", FAULT),
+    "SystemExit": ("raise SystemExit(3)", FAULT),
+    "skip": ("pytest.skip('not today')", FAULT),
+    "xfail": ("pytest.xfail('known')", FAULT),
+    "fail": ("pytest.fail('x')", FAULT),
+    "timeout": ("time.sleep(60)", FAULT),
+    "during another": ("try:\n        raise Mistake('yours')\n    except Mistake:\n        1 / 0", FAULT),
+}
+
+
+def test_outcomes(apart: Apart, tmp_path: Path) -> None:
+    """Only the student's own failures are charged to the student; anything else is named a fault of the grader's."""
+    text = "".join(
+        f"\n@pytest.mark.timeout(0.5)\n{row(body, f'1.{i:02}').strip()}\n"
+        for i, (body, _) in enumerate(OUTCOMES.values())
+    )
+    rows, told, asked = apart(run_rubric, str(write(tmp_path, encoder=text))).value
+    assert [r.extra_data.get("ending", "passed") for r in rows] == [ending for _, ending in OUTCOMES.values()]
+    assert asked == len(rows) == len(told)
+    for r in rows:
+        assert (r.score, r.status) == ((1, "passed") if "ending" not in r.extra_data else (0, "failed"))
+        if r.fault:
+            assert "not yours" in r.output
+            assert r.extra_data["fault"]
+        elif r.score == 0:
+            assert r.output == "yours"
+
+
+@pytest.mark.parametrize(
+    "fixture",
+    [
+        "@pytest.fixture\ndef student():\n    1 / 0\n",
+        "@pytest.fixture\ndef student():\n    yield\n    1 / 0\n",
+    ],
+    ids=["before", "after"],
+)
+def test_fault_around_a_row(apart: Apart, tmp_path: Path, fixture: str) -> None:
+    """A fault of the grader's before or after a row is a fault at that row, and told as such."""
+    rows, told, _ = apart(run_rubric, str(write(tmp_path, encoder=fixture + row("pass")))).value
+    assert [r.fault for r in rows] == [True]
+    assert [(t["score"], t["extra_data"]["ending"]) for t in told] == [(0, FAULT)]
+
+
+def test_order_points_and_tags(apart: Apart, tmp_path: Path) -> None:
+    """Rows come in the order of their numbers, with their points, the docstring as the name and their section."""
+    rubric = write(
+        tmp_path,
+        encoder=row("pass", "1.2", 2, "second") + row("pass", "1.1", 0.5, "first"),
+        decoder=row("raise Mistake('x')", "2.1", 3),
+    )
+    rows, told, _ = apart(run_rubric, str(rubric)).value
+    assert [(r.number, r.name, r.score, r.max_score, r.tags) for r in rows] == [
+        ("1.1", "first", 0.5, 0.5, ["encoder"]),
+        ("1.2", "second", 2, 2, ["encoder"]),
+        ("2.1", "what holds", 0, 3, ["decoder"]),
+    ]
+    assert [t["number"] for t in told] == ["1.1", "1.2", "2.1"]
+
+
+@pytest.mark.parametrize(
+    ("only", "numbers"),
+    [((), ["1.1", "2.1", "3.1"]), (("decoder",), ["2.1"]), (("CVAE", "encoder"), ["1.1", "3.1"])],
+)
+def test_sections(apart: Apart, tmp_path: Path, only: tuple[str, ...], numbers: list[str]) -> None:
+    """Where sections are chosen, only their rows are run."""
+    rubric = write(tmp_path, encoder=row("pass", "1.1"), decoder=row("pass", "2.1"), CVAE=row("pass", "3.1"))
+    rows, _, asked = apart(run_rubric, str(rubric), only).value
+    assert [r.number for r in rows] == numbers
+    assert asked == len(numbers)
+
+
+def test_listing(apart: Apart, tmp_path: Path) -> None:
+    """Without a student the rows are listed, none of them run and none passed."""
+    rows, told, _ = apart(run_rubric, str(write(tmp_path, encoder=row("open('ran', 'w')"))), (), True).value  # noqa: FBT003
+    assert [(r.number, r.status, r.score, r.max_score) for r in rows] == [("1.1", "failed", 0, 1)]
+    assert told == []
+
+
+def test_student_words_are_clean(apart: Apart, tmp_path: Path) -> None:
+    """Whatever a student's message holds, the row's output can be shown."""
+    rubric = write(tmp_path, encoder=row(r"raise Mistake('\x1b[31m' + '\udcff' + 'x' * 100_000)"))
+    rows, *_ = apart(run_rubric, str(rubric)).value
+    assert rows[0].output.startswith("\ufffd\ufffdxxx")
+    assert len(rows[0].output) < 10_000
+
+
+BROKEN = {
+    "a syntax error": "def broken(:",
+    "an import": "import no_such_module",
+    "no rows": "",
+    "an exit": "raise SystemExit(0)",
+    "a skip": "import pytest; pytest.skip('x', allow_module_level=True)",
+}
+
+
+@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
+def test_broken_rubric(apart: Apart, tmp_path: Path, text: str) -> None:
+    """A rubric that cannot be collected is a failure of pytest's, never an empty record."""
+    with pytest.raises(AssertionError, match=r"RuntimeError: pytest ended with|SystemExit|Interrupted"):
+        apart(run_rubric, str(write(tmp_path, encoder=text)))
+
+
+@pytest.mark.parametrize("where", ["autograder", "the session"])
+def test_real_rubric(where: str) -> None:
+    """The project's own rubric has the twelve rows, of one point each, in its six sections."""
+    code = (
+        "from autograder import plugin; print([(r.number, r.max_score, r.tags[0]) for r in plugin.run(None)])"
+    )
+    if where == "the session":
+        code = (
+            "from autograder import plugin\n"
+            "def work(s): print([(r.number, r.max_score, r.tags[0]) for r in s.run(None)])\n"
+            "plugin.session(work)"
+        )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
+    rows = json.loads(done.stdout.replace("(", "[").replace(")", "]").replace("'", '"'))
+    assert [(number, points) for number, points, _ in rows] == [(number, 1) for number in ROWS]
+    sections = ["encoder", "decoder", "reparametrize", "forward", "loss", "cvae"]
+    assert list(dict.fromkeys(section for *_, section in rows)) == sections
+
+
+DISTURBANCES = {
+    "PYTEST_ADDOPTS": "--no-such-option",
+    "PYTEST_PLUGINS": "no_such_plugin",
+    "PYTEST_TIMEOUT": "0.001",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "",
+    "PYTEST_DEBUG": "1",
+    "PYTHONWARNINGS": "error",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variable", DISTURBANCES)
+def test_environment_takes_no_part(tmp_path: Path, variable: str) -> None:
+    """Settings for other runs of pytest, and files of pytest's in the current folder, change nothing."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
+    (tmp_path / "conftest.py").write_text("raise SystemExit(7)\n")
+    (tmp_path / "test_mine.py").write_text("raise SystemExit(7)\n")
+    code = f"import sys; sys.path.append({str(ROOT)!r}); from autograder import plugin; print(len(plugin.run(None)))"
+    environment = {**os.environ, variable: DISTURBANCES[variable]}
+    done = subprocess.run(
+        [sys.executable, "-I" if variable != "PYTHONWARNINGS" else "-P", "-c", code]
+        if sys.version_info >= (3, 11)
+        else [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+        check=False,
+    )
+    assert (done.stdout.strip().splitlines() or [done.stderr])[-1] == str(len(ROWS))
+
+
+def test_endings_are_distinct() -> None:
+    """Each way that a row can end has a name of its own, and a special case comes before the general one."""
+    names = [name for _, name in ENDINGS]
+    assert len({*names, FAULT}) == len(names) + 1
+    for i, (kind, _) in enumerate(ENDINGS):
+        assert not any(issubclass(kind, earlier) for earlier, _ in ENDINGS[:i])
