@@ -97,7 +97,7 @@ class Desk:
         self.tensors: list[Tensor] = []  # of the question
         self.replies: list[Tensor] = []  # of the answer
 
-    def answer(self, question: dict[str, Any], work: Any) -> None:  # noqa: ANN401
+    def answer(self, question: dict[str, Any], work: Any) -> None:
         """Do the work and send its outcome: a value or what the student's code raised."""
         self.replies = []
         try:
@@ -106,10 +106,8 @@ class Desk:
             reply = {"error": self.describe(error)}
             self.replies = []
         for stream in (sys.stdout, sys.stderr):
-            try:
+            with contextlib.suppress(Exception):  # the student may have closed or replaced it
                 stream.flush()
-            except Exception:  # noqa: BLE001, S110 - the student may have closed or replaced it
-                pass
         send(self.connection, {"id": question["id"], **reply}, self.replies)
 
     def load(self) -> None:
@@ -142,7 +140,7 @@ class Desk:
         self.models.append(model)
         return {"model": len(self.models) - 1}
 
-    def on_call(self, model: int | None, path: list[str], args: list[Any], seed: int | None) -> Any:  # noqa: ANN401
+    def on_call(self, model: int | None, path: list[str], args: list[Any], seed: int | None) -> Any:
         """Call a function, a model or a part of one."""
         function = self.find(model, path)
         values = [self.decode(arg) for arg in args]
@@ -176,7 +174,7 @@ class Desk:
             for (_, parameter), value in zip(own_parameters(part), values, strict=True):
                 parameter.copy_(self.decode(value))
 
-    def on_put(self, value: Any) -> dict[str, int]:  # noqa: ANN401
+    def on_put(self, value: Any) -> dict[str, int]:
         """Hold a tensor that gradients will be asked for: calls get a copy of it, as a layer's output would be."""
         leaf = self.decode(value).requires_grad_()
         return {"slot": self.hold(leaf.clone(), leaf)}
@@ -244,7 +242,7 @@ class Desk:
 
     # -- values ------------------------------------------------------------------------------------------------
 
-    def find(self, model: int | None, path: list[str]) -> Any:  # noqa: ANN401
+    def find(self, model: int | None, path: list[str]) -> Any:
         """Look up a name of the module, a model or a part of a model."""
         found = self.module if model is None else self.models[model]
         for name in path:
@@ -261,7 +259,7 @@ class Desk:
         self.leaves.append(tensor if leaf is None else leaf)
         return len(self.slots) - 1
 
-    def decode(self, value: Any) -> Any:  # noqa: ANN401
+    def decode(self, value: Any) -> Any:
         """Turn a part of a question into what the student's code gets."""
         if isinstance(value, dict):
             if "slot" in value:
@@ -269,7 +267,7 @@ class Desk:
             return self.tensors[value["tensor"]].clone().to(self.device)
         return value
 
-    def encode(self, value: Any, depth: int = 0) -> Any:  # noqa: ANN401
+    def encode(self, value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 - one for each kind of value
         """Turn what the student's code returned into a part of an answer."""
         if isinstance(value, Tensor):
             if value.layout != torch.strided or value.dtype not in DTYPES or value.numel() > MAX_ELEMENTS:
