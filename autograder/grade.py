@@ -71,7 +71,9 @@ def grade(source: Path, options: Options | None = None, warm: Warm | None = None
             # The nursery comes first: nothing that is imported or drawn after it is in a worker's memory.
             starter = warm.starter if warm else stack.enter_context(closing(open_starter(options.method)))
             starters = [starter]
-            if not warm and options.train != "never" and not options.sections:  # VAE and CVAE train side by side
+            if (
+                not warm and options.train != "never" and not options.sections
+            ):  # VAE and CVAE train side by side
                 starters.append(stack.enter_context(closing(open_starter(options.method))))
             folder = tempfile.mkdtemp(prefix="vae-staged-")
             stack.callback(shutil.rmtree, folder, ignore_errors=True)

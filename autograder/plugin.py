@@ -20,10 +20,11 @@ from autograder.results import Row, clean
 from autograder.rubric.expect import Mistake
 from autograder.rubric.oracle import Sizes, other_sizes
 from autograder.sandbox import Died, Ended, Malformed, TooBig, TooSlow
-from autograder.student import Student
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
+
+    from autograder.student import Student
 
 __all__ = ["Session", "run", "session"]
 
