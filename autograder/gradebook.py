@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["columns", "faults", "grades", "number", "problems"]
 
-# What a spreadsheet takes for a formula, in ASCII and in full width; also behind what some countries' settings
-# take for the end of a field, since those do not see our quotes.
-FORMULA = re.compile("(^|[;,|\t\r\n])([\\s\"']*)(?=[=+\\-@\t\r\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}"
-                     "\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}])")  # fmt: skip
+# What a spreadsheet takes for a formula: ASCII, or in full width. Not only where a cell begins, but also behind
+# what some countries' settings take for the end of a cell, since those do not heed our quotation marks.
+FORMULA = re.compile(r"""(^|[;,|])([\s"']*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])""")
 
 
 def grades(graded: Sequence[tuple[Submission, Results]]) -> str:
@@ -93,5 +92,5 @@ def _cell(row: Row) -> str:
 
 
 def _harmless(value: str) -> str:
-    """Put an apostrophe before each thing that a spreadsheet would run."""
-    return FORMULA.sub(r"\1\2'", clean(value, 2000).replace("\n", " "))
+    """Return text on one line, with an apostrophe before each thing that a spreadsheet would run."""
+    return FORMULA.sub(r"\1\2'", " ".join(clean(value, 2000).split()))

@@ -203,7 +203,8 @@ def shortened(notebook: Any) -> Any:
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if output.output_type == "stream":
-                output.text = cut(re.sub(r"[^\n]*\r(?!\n)", "", output.text))
+                lines = output.text.split("\n")
+                output.text = cut("\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines))
             elif output.output_type == "error":
                 output.traceback = [cut(line) for line in output.traceback[:100]]
             else:

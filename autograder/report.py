@@ -76,7 +76,7 @@ def write(out: Path, entries: Sequence[Entry]) -> None:
     entries = sorted(entries, key=lambda entry: (plain(entry.title), entry.submission.name))
     put(out / "grades.csv", gradebook.grades([(entry.submission, entry.results) for entry in entries]))
     put(out / "index.html", index(entries))
-    around = list(zip(entries, [None, *entries[:-1]], [*entries[1:], None], strict=True))
+    around = list(zip(entries, [None, *entries], [*entries[1:], None], strict=False))
     jobs = min(cores(), MAX_JOBS)
 
     def write_share(start: int) -> None:
