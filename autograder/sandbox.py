@@ -32,12 +32,12 @@ goes wrong ends in one of these exceptions; the next question then starts a new 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
 import socket
 import stat
-import subprocess
 import sys
 import tempfile
 import time
@@ -73,6 +73,7 @@ WEAK = (
     "This host's sandbox is too weak for files by others, and none of the student's code was run. Run `autograder "
     "doctor` to see why; --accept-weak-sandbox grades all the same, at your own risk."
 )
+LONGEST = 2000  # characters of a folder's path
 HEADER = 1 << 20  # bytes of an answer's JSON
 FIRST_UID, LAST_UID = 20_000, 60_000  # above those of people and services, below what a container may lack
 
@@ -349,7 +350,7 @@ def removed_files(pid: int) -> int:
 
 
 def fits(folder: Path, disk: int, files: int) -> bool:
-    """Tell whether a folder stays within so many bytes on disk and so many entries."""
+    """Tell whether a folder stays within so many bytes on disk and so many entries, none of them very deep."""
     folders = [str(folder)]
     while folders:
         with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
@@ -357,6 +358,8 @@ def fits(folder: Path, disk: int, files: int) -> bool:
                 files -= 1
                 with contextlib.suppress(OSError):
                     if entry.is_dir(follow_symlinks=False):
+                        if len(entry.path) > LONGEST:  # looking so deep takes ever longer
+                            return False
                         folders.append(entry.path)
                     elif hasattr(os.stat_result, "st_blocks"):
                         disk -= entry.stat(follow_symlinks=False).st_blocks * 512
@@ -366,14 +369,32 @@ def fits(folder: Path, disk: int, files: int) -> bool:
 
 
 def remove(folder: Path) -> None:
-    """Remove a worker's folder, whatever it left in it: deep trees, folders that nobody may list."""
-    with contextlib.suppress(RecursionError, OSError):
-        shutil.rmtree(folder)
+    """Remove a worker's folder, whatever it left in it: trees of any depth, folders that nobody may list.
+
+    Folders are moved to the top and emptied there: no path ever gets long.
+    """
     with contextlib.suppress(OSError):
         folder.unlink()  # where it is none
-    if folder.exists() and os.name == "posix":
-        for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
-            subprocess.run([*command, "--", str(folder)], stderr=subprocess.DEVNULL, check=False)
+    if not folder.is_dir():
+        return
+    heap = Path(tempfile.mkdtemp(prefix="vae-removed-", dir=folder.parent))
+    waiting, number = [folder], itertools.count()
+    while waiting:
+        here = waiting.pop()
+        with contextlib.suppress(OSError):
+            here.chmod(0o700)
+            with os.scandir(here) as entries:
+                found = list(entries)
+            for entry in found:
+                with contextlib.suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        Path(entry.path).chmod(0o700)
+                        waiting.append(Path(entry.path).rename(heap / str(next(number))))
+                    else:
+                        Path(entry.path).unlink()
+            here.rmdir()
+    shutil.rmtree(heap, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep_files(uid: int) -> None:

@@ -202,7 +202,7 @@ RIGHTS = {
         "limits",
     ),
     "raises its parent's limits": (
-        "system(number(302, 261), os.getppid(), 7, struct.pack('2Q', 3, 3), 0) == 0",
+        "system(number(302, 261), (os.getppid() or 2**22), 7, struct.pack('2Q', 3, 3), 0) == 0",
         "user",
         "seccomp",
     ),
@@ -213,7 +213,7 @@ RIGHTS = {
     ),
     "takes precedence": ("os.nice(-5) < 0", "user", "seccomp"),
     "takes precedence over its parent": (
-        "os.setpriority(os.PRIO_PROCESS, os.getppid(), 19) is None",
+        "os.setpriority(os.PRIO_PROCESS, (os.getppid() or 2**22), 19) is None",
         "user",
         "seccomp",
     ),
@@ -227,12 +227,12 @@ RIGHTS = {
         "user",
     ),
     "makes its parent idle": (
-        "os.sched_setscheduler(os.getppid(), os.SCHED_IDLE, os.sched_param(0)) is None",
+        "os.sched_setscheduler((os.getppid() or 2**22), os.SCHED_IDLE, os.sched_param(0)) is None",
         "user",
         "seccomp",
     ),
     "moves its parent to one processor": (
-        "os.sched_setaffinity(os.getppid(), {0}) is None",
+        "os.sched_setaffinity((os.getppid() or 2**22), {0}) is None",
         "user",
         "seccomp",
     ),
