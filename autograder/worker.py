@@ -270,8 +270,10 @@ class Desk:
     def encode(self, value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 - one for each kind of value
         """Turn what the student's code returned into a part of an answer."""
         if isinstance(value, Tensor):
-            if value.layout != torch.strided or value.dtype not in DTYPES or value.numel() > MAX_ELEMENTS:
-                return {"other": f"a tensor of {value.dtype}, {value.layout}, shape {tuple(value.shape)}"[:200]}
+            plain = value.layout == torch.strided and value.dtype in DTYPES and not value.is_meta
+            if not plain or value.numel() > MAX_ELEMENTS:
+                kind = "without contents" if value.is_meta else f"of {value.dtype}, {value.layout}"
+                return {"other": f"a tensor {kind}, shape {tuple(value.shape)}"[:200]}
             self.replies.append(torch.clone(value.detach().cpu(), memory_format=torch.contiguous_format))
             number = len(self.replies) - 1
             return {"tensor": number, "slot": self.hold(value), "grad": value.requires_grad}

@@ -160,6 +160,7 @@ OTHERS = {
     "a huge int": ("10 ** 5000", "an object of type int"),
     "float16": ("torch.zeros(2, 3).half()", "a tensor of torch.float16, torch.strided, shape (2, 3)"),
     "bools": ("torch.zeros(2) > 0", "a tensor of torch.bool, torch.strided, shape (2,)"),
+    "meta": ("torch.zeros(2, device='meta')", "a tensor without contents, shape (2,)"),
     "sparse": ("torch.eye(2).to_sparse()", "a tensor of torch.float32, torch.sparse_coo, shape (2, 2)"),
     "huge": (
         "torch.zeros(1).expand(1 << 40)",

@@ -1,0 +1,305 @@
+"""The commands as a person runs them: exit codes, files, and what is printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from apart import REFERENCE, ROWS
+from valid import problems
+
+if TYPE_CHECKING:
+    from apart import Apart, Outcome
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = [str(ROOT / "run_autograder")]
+MODULE = [sys.executable, "-m", "autograder", "grade"]
+needs_setup = pytest.mark.skipif(
+    not (ROOT / ".venv" / "stamp").exists(), reason="run_autograder needs the environment that setup.sh makes"
+)
+WAYS = [
+    pytest.param(SCRIPT, id="run_autograder", marks=needs_setup),
+    pytest.param(MODULE, id="python -m autograder"),
+]
+
+
+def run(
+    command: list[str], *arguments: str | Path, at: Path, **more: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **more.pop("env", {})}
+    return subprocess.run(
+        [*command, *map(str, arguments)],
+        cwd=at,
+        env=environment,
+        stdout=more.pop("stdout", subprocess.PIPE),
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=250,
+        check=False,
+        **more,
+    )
+
+
+def check(path: Path, score: float = 12) -> dict[str, Any]:
+    """Read a results.json, which must be valid and complete."""
+    data = path.read_bytes()
+    assert problems(data) == []
+    record: dict[str, Any] = json.loads(data)
+    assert [test["number"] for test in record["tests"]] == [*ROWS, "T"]
+    assert record["score"] == score
+    return record
+
+
+def call_main(arguments: list[str], folder: str, patch: str = "") -> None:
+    """Run the command in this process, from another folder; ends with its exit code."""
+    from autograder import __main__ as commands
+
+    os.chdir(folder)
+    exec(patch, {"commands": commands})  # noqa: S102 - the tests' own
+
+    def leave(code: int) -> None:
+        raise SystemExit(code)
+
+    commands.leave = leave  # the code and the output are still wanted
+    commands.main(arguments, prog_name="autograder")
+
+
+def main(apart: Apart, at: Path, *arguments: str | Path, patch: str = "") -> Outcome:
+    """Run the command in a fork of the warm process."""
+    return apart(call_main, ["grade", *map(str, arguments)], str(at), patch)
+
+
+@pytest.fixture
+def submission(tmp_path: Path) -> Path:
+    """A folder with the reference solution, in a folder to work in."""
+    folder = tmp_path / "my homework (final) é"
+    folder.mkdir()
+    (folder / "vae.py").write_text(REFERENCE, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("command", WAYS)
+def test_grades(command: list[str], submission: Path) -> None:
+    """The command grades a folder, writes results.json where it is run, prints the table and succeeds."""
+    done = run(command, submission, "--train", "never", at=submission.parent)
+    assert (done.returncode, done.stderr) == (0, "")
+    check(submission.parent / "results.json")
+    for words in (*ROWS, "12 of 12 points", "Everything is right", "Written to results.json"):
+        assert words in done.stdout
+    assert sorted(path.name for path in submission.parent.iterdir()) == [submission.name, "results.json"]
+    assert [path.name for path in submission.iterdir()] == ["vae.py"]
+
+
+def as_folder(submission: Path) -> Path:
+    """Hand in the folder."""
+    return submission
+
+
+def as_file(submission: Path) -> Path:
+    """Hand in the file."""
+    return submission / "vae.py"
+
+
+def as_renamed_file(submission: Path) -> Path:
+    """Hand in the file under another name."""
+    return (submission / "vae.py").rename(submission / "my solution.py")
+
+
+def as_zip(submission: Path) -> Path:
+    """Hand in a zip with a folder in it."""
+    path = submission / "upload.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(submission / "vae.py", "homework/vae.py")
+    return path
+
+
+def as_notebook(submission: Path) -> Path:
+    """Hand in a notebook, without a vae.py beside it."""
+    import nbformat
+
+    path = submission / "vae.ipynb"
+    cells = [nbformat.v4.new_markdown_cell("# VAE"), nbformat.v4.new_code_cell(REFERENCE)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    (submission / "vae.py").unlink()
+    return path
+
+
+@pytest.mark.parametrize("make", [as_folder, as_file, as_renamed_file, as_zip, as_notebook])
+def test_forms(apart: Apart, submission: Path, make: Any) -> None:
+    """A folder, a file, a zip and a notebook are graded alike."""
+    done = main(apart, submission.parent, make(submission), "--train=never", "--results", "out/here.json")
+    assert done.code == 0, done.printed
+    check(submission.parent / "out" / "here.json")
+
+
+def test_low_score(apart: Apart, tmp_path: Path) -> None:
+    """The exit code is 0 whatever the score, and the table says what to look at first."""
+    (tmp_path / "vae.py").write_text("VAE = None\n")
+    done = main(apart, tmp_path, "vae.py", "--train", "never")
+    assert done.code == 0
+    check(tmp_path / "results.json", 0)
+    assert "`VAE` is still None" in done.printed
+    assert "Look first at" in done.printed
+
+
+@pytest.mark.parametrize("make", ["empty folder", "text", "broken zip"])
+def test_nothing_to_grade(apart: Apart, tmp_path: Path, make: str) -> None:
+    """Where there is nothing to grade, that is a verdict too, with its reason."""
+    path = tmp_path / {"empty folder": "folder", "text": "notes.txt", "broken zip": "a.zip"}[make]
+    if make == "empty folder":
+        path.mkdir()
+    else:
+        path.write_bytes(b"PK\x03\x04 my homework")
+    done = main(apart, tmp_path, path, "--train", "never")
+    assert done.code == 0
+    assert "Nothing could be graded" in check(tmp_path / "results.json", 0)["output"]
+
+
+UNUSABLE = {
+    "no such path": ["nowhere"],
+    "two submissions": [".", "."],
+    "an unknown option": [".", "--fast"],
+    "an unknown way to train": [".", "--train", "sometimes"],
+    "an unknown start": [".", "--start-method", "forkserver"],
+    "a seed of words": [".", "--seed", "x"],
+    "results in a folder": [".", "--results", "."],
+    "an option without its value": [".", "--results"],
+    "nothing at all": [],
+}
+
+
+@pytest.mark.parametrize("arguments", UNUSABLE.values(), ids=UNUSABLE)
+def test_unusable_arguments(apart: Apart, tmp_path: Path, arguments: list[str]) -> None:
+    """Unusable arguments are refused with 2 and a word about which; nothing is written."""
+    done = main(apart, tmp_path, *arguments)
+    assert done.code == 2
+    assert "Error:" in done.printed
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("command", WAYS)
+def test_unusable_arguments_from_outside(command: list[str], tmp_path: Path) -> None:
+    """So they are from outside."""
+    done = run(command, "nowhere", at=tmp_path)
+    assert done.returncode == 2
+    assert "nowhere" in done.stderr
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help(apart: Apart, tmp_path: Path, option: str) -> None:
+    """Help names the argument, the options and the exit status."""
+    done = main(apart, tmp_path, option)
+    assert done.code == 0
+    for words in ("SUBMISSION", "--results", "--train", "--start-method", "--seed", "exit status"):
+        assert words in done.printed
+
+
+def test_unwritable_results(apart: Apart, submission: Path) -> None:
+    """Results that cannot be written are told, with another code than 0 and 2."""
+    (submission / "file").write_text("")
+    done = main(apart, submission, ".", "--train", "never", "--results", "file/results.json")
+    assert done.code not in (0, 2)
+    assert "could not be written" in done.printed
+
+
+FAULT = """
+from autograder import grade
+grade.intake.stage = lambda *args: 1 / 0
+"""
+
+
+def test_grader_fault(apart: Apart, submission: Path) -> None:
+    """A fault of the grader's gives 3 and a results.json that says so."""
+    done = main(apart, submission.parent, submission, "--train", "never", patch=FAULT)
+    assert done.code == 3
+    record = check(submission.parent / "results.json", 0)
+    assert "no fault of yours" in record["output"]
+    assert "ZeroDivisionError" in record["extra_data"]["grader_fault"]
+
+
+def test_seed(apart: Apart, submission: Path) -> None:
+    """A seed that is given stands in the record."""
+    done = main(apart, submission.parent, submission, "--train", "never", "--seed", "77")
+    assert done.code == 0
+    assert check(submission.parent / "results.json")["extra_data"]["seed"] == 77
+
+
+def test_old_results_are_replaced(apart: Apart, submission: Path) -> None:
+    """Results of an earlier grading are replaced."""
+    results = submission.parent / "results.json"
+    results.write_text("old")
+    assert main(apart, submission.parent, submission, "--train", "never").code == 0
+    check(results)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sink", ["/dev/full", "a closed pipe"])
+def test_nobody_reads(submission: Path, sink: str) -> None:
+    """Where nothing can be printed, results.json is written all the same, and the code is that of the verdict."""
+    if sink == "/dev/full":
+        with open(sink, "w") as full:  # noqa: PTH123
+            done = run(MODULE, submission, "--train", "never", at=submission.parent, stdout=full)
+    else:
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = run(MODULE, submission, "--train", "never", at=submission.parent, stdout=writer)
+        os.close(writer)
+    assert done.returncode == 0
+    check(submission.parent / "results.json")
+
+
+@pytest.mark.slow
+@needs_setup
+@pytest.mark.parametrize(
+    "sabotage", ["torch.py", "autograder.py", "json.py", "sitecustomize.py", "conftest.py"]
+)
+def test_current_folder_takes_no_part(submission: Path, sabotage: str) -> None:
+    """The grader imports nothing from the folder that it is run in, a student's most likely."""
+    (submission / sabotage).write_text("raise SystemExit(66)\n")
+    done = run(SCRIPT, ".", "--train", "never", at=submission)
+    assert done.returncode == 0, done.stderr
+    check(submission / "results.json")
+
+
+@pytest.mark.slow
+@needs_setup
+def test_script_where_the_grader_dies(submission: Path) -> None:
+    """Where the grader itself does not live to the end, the script leaves a results.json that says so."""
+    limited = ["bash", "-c", 'ulimit -v 600000; exec "$@"', "bash", *SCRIPT]
+    done = run(limited, submission, "--train", "never", at=submission.parent)
+    assert done.returncode not in (0, 2)
+    record = check(submission.parent / "results.json", 0)
+    assert "autograder itself failed" in record["output"]
+
+
+@pytest.mark.slow
+def test_spawn(submission: Path) -> None:
+    """The other way to start a worker can be asked for."""
+    done = run(MODULE, submission, "--train", "never", "--start-method", "spawn", at=submission.parent)
+    assert done.returncode == 0, done.stderr
+    assert check(submission.parent / "results.json")["extra_data"]["method"] == "spawn"
+
+
+@pytest.mark.slow
+def test_leaves_nothing(submission: Path, tmp_path: Path) -> None:
+    """No temporary file is left behind."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    temporary.chmod(0o777)
+    try:
+        done = run(
+            MODULE, submission, "--train", "never", at=submission.parent, env={"TMPDIR": str(temporary)}
+        )
+        assert done.returncode == 0, done.stderr
+        assert [*temporary.iterdir()] == []
+    finally:
+        shutil.rmtree(temporary)
