@@ -20,10 +20,10 @@ from typing import Any
 import msgspec
 import torch
 from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from autograder.sandbox import HEADER, Ended, Malformed, Sandbox, TooSlow, Worker
+from autograder.worker import pack
 
 __all__ = ["Dialogue", "Missing", "Raised", "Unfinished", "WrongKind"]
 
@@ -129,7 +129,7 @@ class Dialogue:
             "with": self.encode(arguments, tensors),
             "tensors": len(tensors),
         }
-        packed = save_tensors({f"{i:06}": t for i, t in enumerate(tensors)}) if tensors else b""
+        packed = pack(tensors) if tensors else b""
         seconds = self.time_left()
         begin = time.monotonic()
         try:

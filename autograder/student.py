@@ -141,7 +141,7 @@ class Student:
         parts = [item for item in wrt if not isinstance(item, Tensor)]
         for part in parts:
             self.dialogue.expect_alive(part.generation)
-        flat = self.dialogue.ask(
+        found = self.dialogue.ask(
             "backward()",
             "gradients",
             of=[self.dialogue.slot(output) for output, _ in outputs],
@@ -149,15 +149,19 @@ class Student:
             slots=slots,
             parts=[[part.model, part.path] for part in parts],
         )
-        counts = [len([p for p in part.parameters() if p.shape and len(p.shape) == 1]) for part in parts]
-        if not isinstance(flat, list) or len(flat) != len(slots) + sum(counts):
+        if (
+            not isinstance(found, list)
+            or len(found) != len(wrt)
+            or not all(isinstance(g, list) for g in found)
+        ):
             raise WrongKind("The gradients that came back are not those asked for.")
-        found = [None if item is None else as_tensor(item, "a gradient") for item in flat]
         of_tensors, of_parts = iter(found[: len(slots)]), iter(found[len(slots) :])
-        sizes = iter(counts)
+        ordered = [next(of_tensors if isinstance(item, Tensor) else of_parts) for item in wrt]
+        for item, gradients in zip(wrt, ordered, strict=True):
+            if len(gradients) != 1 if isinstance(item, Tensor) else not item.has_biases(len(gradients)):
+                raise WrongKind("The gradients that came back are not those asked for.")
         return [
-            [next(of_tensors)] if isinstance(item, Tensor) else [next(of_parts) for _ in range(next(sizes))]
-            for item in wrt
+            [None if g is None else as_tensor(g, "a gradient") for g in gradients] for gradients in ordered
         ]
 
 
@@ -169,6 +173,7 @@ class Part:
         self.name = name
         self.model = model
         self.path = path
+        self.known: list[Parameter] = []  # as they were listed last
         self.generation = dialogue.generation  # the worker that has it
 
     def question(self, what: str, verb: str, **arguments: Any) -> Any:
@@ -191,11 +196,16 @@ class Part:
         if isinstance(rows, list) and len(rows) > MAX_PARAMETERS:
             raise WrongKind(f"{self.name} has {len(rows)} parameters' tensors, far more than a right one.")
         try:
-            return [
+            self.known = [
                 Parameter(str(name), None if shape is None else as_shape(shape)) for name, shape, _ in rows
             ]
         except (TypeError, ValueError):
             raise WrongKind(f"{self.name} is not a layer (an nn.Module), so it has no parameters.") from None
+        return self.known
+
+    def has_biases(self, number: int) -> bool:
+        """Tell whether the part has so many parameters of one dimension, by the last list of them or by a new one."""
+        return count_biases(self.known) == number or count_biases(self.parameters()) == number
 
     def values(self) -> list[tuple[Parameter, Tensor]]:
         """List the part's parameters with their values."""
@@ -233,6 +243,11 @@ class Model(Part):
     def eval(self) -> None:
         """Put the model into evaluation mode."""
         self.train(mode=False)
+
+
+def count_biases(parameters: Sequence[Parameter]) -> int:
+    """Count the parameters of one dimension."""
+    return len([p for p in parameters if p.shape is not None and len(p.shape) == 1])
 
 
 def as_shape(value: object) -> tuple[int, ...]:

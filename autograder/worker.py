@@ -17,6 +17,7 @@ import inspect
 import json
 import math
 import random
+import struct
 import sys
 import traceback
 from pathlib import Path
@@ -24,19 +25,18 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from autograder import trainer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from multiprocessing.connection import Connection
     from types import ModuleType
 
-__all__ = ["serve"]
+__all__ = ["pack", "serve"]
 
-DTYPES = (torch.float32, torch.float64, torch.int64)
+DTYPES = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64"}
 MAX_DEPTH = 8  # of tuples in an answer
 MAX_ELEMENTS = 50_000_000  # of a tensor in an answer
 MAX_INTEGER = (1 << 63) - 1  # of an answer
@@ -69,7 +69,25 @@ def send(connection: Connection, header: dict[str, Any], tensors: list[Tensor] |
     # Half of a surrogate pair, as in the name of a file that is no UTF-8, is no text in JSON either.
     connection.send_bytes(json.dumps(header, ensure_ascii=False).encode("utf-8", "replace"))
     if tensors:
-        connection.send_bytes(save_tensors({f"{i:06}": t for i, t in enumerate(tensors)}))
+        connection.send_bytes(pack(tensors))
+
+
+def pack(tensors: Sequence[Tensor]) -> bytes:
+    """Write contiguous tensors in safetensors form, numbered.
+
+    For a few small tensors the library takes four times as long, to find out that they share no memory.
+    """
+    header, end = {}, 0
+    for i, tensor in enumerate(tensors):
+        begin, end = end, end + tensor.nbytes
+        header[f"{i:06}"] = {
+            "dtype": DTYPES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [begin, end],
+        }
+    text = json.dumps(header).encode("ascii")
+    text += b" " * (-len(text) % 8)
+    return b"".join([struct.pack("<Q", len(text)), text, *(tensor.numpy().data for tensor in tensors)])
 
 
 def receive(connection: Connection) -> tuple[dict[str, Any], list[Tensor]]:
@@ -163,8 +181,10 @@ class Desk:
             return [type(part).__name__]
         rows: list[list[Any]] = []
         for name, parameter in own_parameters(part):
-            lazy = isinstance(parameter, nn.parameter.UninitializedParameter)
-            rows.append([name, None if lazy else list(parameter.shape), parameter if values and not lazy else None])
+            lazy = is_lazy(parameter)
+            rows.append(
+                [name, None if lazy else list(parameter.shape), parameter if values and not lazy else None]
+            )
         return rows
 
     def on_assign(self, model: int, path: list[str], values: list[Any]) -> None:
@@ -191,24 +211,25 @@ class Desk:
 
     def on_gradients(
         self, of: list[int], along: list[Any], slots: list[int], parts: list[list[Any]]
-    ) -> list[Tensor | None]:
+    ) -> list[list[Tensor | None]]:
         """Show the gradients of <of, along> with respect to held tensors and parts' parameters of one dimension.
 
-        None stands for no dependence. Biases stand for their layers: each layer has one, and they are small.
+        A list for each tensor, then for each part. None stands for no dependence. Biases stand for their layers: each
+        layer has one, and they are small.
         """
         outputs = [(self.slots[i], self.decode(v)) for i, v in zip(of, along, strict=True)]
         outputs = [(o, v.to(o.dtype)) for o, v in outputs if o.requires_grad]
-        wanted = [self.leaves[i] for i in slots]
+        wanted = [[self.leaves[i]] for i in slots]
         for model, path in parts:
-            wanted += [p for _, p in own_parameters(self.find(model, path)) if p.dim() == 1]
-        able = [t for t in wanted if t.requires_grad]
+            wanted.append([p for _, p in own_parameters(self.find(model, path)) if p.dim() == 1])
+        able = [t for tensors in wanted for t in tensors if t.requires_grad]
         if not outputs or not able:
-            return [None] * len(wanted)
+            return [[None] * len(tensors) for tensors in wanted]
         # Given directions of its own, autograd.grad imports sympy, for a second; a sum needs none.
         total = torch.stack([(o * v).sum() for o, v in outputs]).sum()
         found = torch.autograd.grad(total, able, retain_graph=True, allow_unused=True)
         gradients = {id(t): g for t, g in zip(able, found, strict=True)}
-        return [gradients.get(id(t)) for t in wanted]
+        return [[gradients.get(id(t)) for t in tensors] for tensors in wanted]
 
     def on_forget(self) -> None:
         """Let go of all tensors; models stay."""
@@ -310,7 +331,9 @@ class Desk:
         return {"kind": kind, "type": type(error).__name__[:100], "message": message, "lines": lines}
 
 
-def own_parameters(part: nn.Module, prefix: str = "", seen: set[int] | None = None) -> list[tuple[str, Tensor]]:
+def own_parameters(
+    part: nn.Module, prefix: str = "", seen: set[int] | None = None
+) -> list[tuple[str, Tensor]]:
     """List a part's parameters as nn.Module registers them, whatever its own parameters() says.
 
     One that holds less memory than its shape promises (expanded, meta) is no parameter that could learn.
@@ -322,7 +345,7 @@ def own_parameters(part: nn.Module, prefix: str = "", seen: set[int] | None = No
     for name, parameter in vars(part)["_parameters"].items():
         if parameter is not None and id(parameter) not in seen:
             seen.add(id(parameter))
-            if isinstance(parameter, nn.parameter.UninitializedParameter) or is_real(parameter):
+            if is_lazy(parameter) or is_real(parameter):
                 found.append((prefix + name, parameter))
     for name, module in vars(part)["_modules"].items():
         if module is not None and id(module) not in seen:
@@ -331,10 +354,16 @@ def own_parameters(part: nn.Module, prefix: str = "", seen: set[int] | None = No
     return found
 
 
+def is_lazy(parameter: Tensor) -> bool:
+    """Tell whether a parameter has no shape before the first call (nn.LazyLinear)."""
+    # To ask nn.Parameter itself is slow, and nearly all are just that.
+    return type(parameter) is not nn.Parameter and isinstance(parameter, nn.parameter.UninitializedParameter)
+
+
 def is_real(parameter: Tensor) -> bool:
     """Tell whether a parameter has memory of its own for each of its elements."""
     return (
-        isinstance(parameter, nn.Parameter)
+        (type(parameter) is nn.Parameter or isinstance(parameter, nn.Parameter))
         and not parameter.is_meta
         and parameter.untyped_storage().nbytes() >= parameter.numel() * parameter.element_size()
     )
