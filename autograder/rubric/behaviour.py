@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Function = Callable[[Tensor], Tensor]
 
-__all__ = ["expect_linear", "expect_network", "expect_two_layers", "is_right"]
+__all__ = ["biases_in_use", "expect_linear", "expect_network", "expect_two_layers"]
 
 
 def expect_linear(student: Student, model: Model, part: Part, size_in: int, size_out: int) -> None:
@@ -58,17 +58,23 @@ def expect_network(
     Behaviour(student, model, part, x, layers, last=not image, image=image).check()
 
 
-def is_right(student: Student, model: Model, name: str, x: Tensor) -> bool:
-    """Tell whether a part of a model, by name, computes the right thing for x; it has new weights afterwards."""
+def biases_in_use(student: Student, model: Model, name: str, x: Tensor) -> list[int]:
+    """Return which of a part's biases, counted among its parameters of one dimension, take part in what it computes.
+
+    None do where it computes something else for x than it should. It has new weights afterwards.
+    """
     part: Part = getattr(model, name)
     length = {"encoder": 3, "decoder": 4}.get(name, 1)
     try:
         behaviour = Behaviour(
             student, model, part, x, length, last=name == "encoder", image=name == "decoder"
         )
+        if not behaviour.matches(x, behaviour.ask(x)):
+            return []
     except (Mistake, Raised, WrongKind, Ended):
-        return False
-    return behaviour.is_right()
+        return []
+    vectors = [i for i, p in enumerate(behaviour.parameters) if p.shape and len(p.shape) == 1]
+    return [vectors.index(layer.bias) for layer in behaviour.chains[0] if layer.bias is not None]
 
 
 class Behaviour:
@@ -285,10 +291,3 @@ class Behaviour:
                 z = act(product) + bias if behind else act(product + bias)
             which = "biases were" if len(where) > 1 else f"bias of the {ORDINALS[where[0]]} Linear were"
             yield f"the {which} added behind the ReLU", end(z)
-
-    def is_right(self) -> bool:
-        """Tell whether the part computes the right thing in training mode."""
-        try:
-            return self.matches(self.x, self.ask(self.x))
-        except (Mistake, Raised, WrongKind, Ended):
-            return False

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from autograder.dialogue import Raised, WrongKind
 from autograder.rubric import oracle
-from autograder.rubric.behaviour import is_right
+from autograder.rubric.behaviour import biases_in_use
 from autograder.rubric.expect import aligned, as_three, close, difference, expect_untouched, fail, show
 from autograder.rubric.free_noise import FreeNoise
 from autograder.sandbox import Ended
@@ -395,16 +395,23 @@ class Case:
         due = {"x_hat": ("decoder",), "mu": ("mu_layer", "encoder"), "logvar": ("logvar_layer", "encoder")}[
             output
         ]
-        for name in due:
+        for i, name in enumerate(due):
             found = gradients[PARTS.index(name)]
-            if any(gradient is None or not gradient.any() for gradient in found) and self.is_right(name):
+            if all(gradient is not None and gradient.any() for gradient in found):
+                continue
+            # A part that computes something else may well keep gradients from those before it.
+            used = [self.biases_in_use(part) for part in due[: i + 1]]
+            if all(used) and any(found[k] is None or not found[k].any() for k in used[-1]):  # type: ignore[union-attr]
                 raise self.fail(
                     f"no gradient of {output} reaches all layers of {name}, so it would not learn.",
                     f"Look for detach(), .data, torch.no_grad() and requires_grad in {name}.",
                 )
 
-    def is_right(self, name: str) -> bool:
-        """Tell whether a part computes the right thing; in a model of its own, since it gets new weights."""
+    def biases_in_use(self, name: str) -> list[int]:
+        """Return which of a part's biases it uses, none where it computes something else than it should.
+
+        It is asked in a model of its own, since it gets new weights.
+        """
         sizes = self.kind.sizes
         x = {
             "encoder": next(iter(self.kind.joins.values()))(
@@ -412,7 +419,7 @@ class Case:
             ),
             "decoder": torch.randn(4, sizes.latents + 1 + (sizes.classes if self.kind.name == "CVAE" else 0)),
         }.get(name, torch.randn(4, oracle.H))
-        return is_right(self.student, self.kind.make(sizes.latents + 1, sizes.classes), name, x)
+        return biases_in_use(self.student, self.kind.make(sizes.latents + 1, sizes.classes), name, x)
 
     def expect_reach(self, x_hat: Tensor) -> None:
         """Expect x_hat to pass gradients on to every part."""
