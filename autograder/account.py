@@ -95,8 +95,7 @@ def explain(fit: Fit) -> list[str]:
             f"No gradient reaches {names}: look for detach(), .data, torch.no_grad(), torch.tensor(...), and for "
             "layers that forward does not use."
         )
-    if fit.steps and fit.checks and fit.ending != "NaN":
-        lines += compare(fit)
+    lines += compare(fit)
     if fit.ending in ("stuck", "not reached") and fit.checks and fit.checks[-1][1].divergence < 1:
         lines.append(
             "The KL divergence is almost 0: the images leave no trace in z, and the decoder draws the same for all."
@@ -124,18 +123,23 @@ def why_nan(fit: Fit) -> str:
 
 
 def compare(fit: Fit) -> list[str]:
-    """Compare what the student's loss_function says with the right loss."""
-    said = fit.losses[-FEW:]
-    mean = sum(said) / len(said)
-    before, right = fit.checks[-2:][0][1], fit.checks[-1][1]
-    low, high = sorted((before.total, right.total))
-    if low * (1 - CLOSE) <= mean <= high * (1 + CLOSE) or right.total != right.total:
-        return []
-    text = f"Your loss_function says {mean:,.4g} where the right loss is {right.total:,.4g}"
-    for cause, value in slips(right).items():
-        if abs(mean - value) <= CLOSE * abs(value):
-            return [f"{text}: {cause}."]
-    return [f"{text}: see row 5.1."]
+    """Compare what the student's loss_function said with the right loss, and take the best explained difference."""
+    found = []
+    for (_, before), (step, now) in zip(fit.checks, fit.checks[1:], strict=False):
+        last = fit.losses[:step][-min(FEW, fit.goal.every) :]
+        said = sum(last) / len(last)
+        low, high = sorted((before.total, now.total))
+        if now.total < inf and not low * (1 - CLOSE) <= said <= high * (1 + CLOSE):
+            text = f"Your loss_function says {said:,.4g} where the right loss is {now.total:,.4g}"
+            errors = {cause: abs(said / value - 1) for cause, value in slips(now).items()}
+            cause = min(errors, key=lambda cause: errors[cause])
+            error = errors[cause]
+            if error > CLOSE:
+                cause = (
+                    "see row 5.1" if said >= 0 else "no right loss is negative; a term of it is subtracted"
+                )
+            found.append((error, f"{text}: {cause}."))
+    return [min(found)[1]] if found else []
 
 
 def slips(loss: Loss) -> dict[str, float]:

@@ -77,6 +77,8 @@ class Fit:
     """How one model's training went."""
 
     goal: Goal
+    device: str = "cpu"
+    gpu: str = ""  # why the GPU could not be used, if there is one
     ending: str = ""
     error: str = ""  # in the student's words, where their code raised or gave no answer
     losses: list[float] = field(default_factory=list)  # what their loss_function said, step by step
@@ -104,7 +106,7 @@ def train(student: Student, goal: Goal, stage: Stage, right: Collection[str]) ->
 
     right: the names of the parts that were found to be right
     """
-    fit = Fit(goal)
+    fit = Fit(goal, stage.device)
     begin = time.monotonic()
     try:
         sizes: Mapping[str, int] = SIZES[goal.kind]

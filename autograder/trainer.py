@@ -89,7 +89,12 @@ class Training:
         x = self.images[batch].float() / 255
         c = [] if self.labels is None else [F.one_hot(self.labels[batch].long(), 10).float()]
         x_hat, mu, logvar = self.model(x, *c)
-        loss = self.loss_function(x_hat, x, mu, logvar)
+        try:
+            loss = self.loss_function(x_hat, x, mu, logvar)
+        except RuntimeError:  # binary_cross_entropy raises it where x_hat is no number
+            if all(map(is_finite, (mu, logvar, x_hat))):
+                raise
+            loss = torch.tensor(math.nan)
         if not isinstance(loss, Tensor):
             kind = type(loss).__name__
             raise TypeError(f"loss_function returned {kind}, not a tensor: nothing can be learned from that")

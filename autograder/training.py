@@ -17,6 +17,7 @@ import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -30,7 +31,7 @@ from autograder.account import Board, describe, explain, record
 from autograder.dialogue import Raised, WrongKind
 from autograder.fit import Fit, Goal, Stage
 from autograder.results import Row, clean
-from autograder.sandbox import Ended, Sandbox
+from autograder.sandbox import Ended
 from autograder.student import Student
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from autograder.digits import Digits
     from autograder.pictures import Picture
+    from autograder.sandbox import Sandbox
     from autograder.schedule import Settings
 
 __all__ = ["NAME", "run"]
@@ -178,17 +180,20 @@ def judge(
     row.extra_data |= {
         "seed": seed,
         "data": name,
-        "device": device,
+        "device": {f.goal.kind: f.device for f in fits},
         "models": {f.goal.kind: record(f) for f in fits},
     }
     if notes:
         row.extra_data["notes"] = [clean(note, 300) for note in notes]
-    lines = [f"Trained on {source}: {count:,} images, on the {device.upper()}."]
+    used = " and ".join(sorted({f.device.upper() for f in fits}))
+    lines = [f"Trained on {source}: {count:,} images, on the {used}."]
     for kind, why in absent.items():
         if why:
             lines.append(f"{kind}: not trained: {why}")
     for f in fits:
         lines += [describe(f), *(f"  {line}" for line in explain(f))]
+        if f.gpu:
+            lines.append(f"  The GPU could not be used: {f.gpu.splitlines()[0]}")
     endings = {f.ending for f in fits}
     unfinished = endings & {"too slow", "out of time", "stopped"}
     if endings == {"reached"} and not any(absent.values()):
@@ -244,7 +249,9 @@ def train_all(
         try:
             found = train_one(place, goal, here, right[goal.kind])
             if found.ending == "broken" and not found.steps and stage.device != "cpu":
+                why = found.error
                 found = train_one(place, goal, replace(here, device="cpu"), right[goal.kind])
+                found.gpu = why
         except BaseException:
             stage.stop.set()
             raise
@@ -262,16 +269,9 @@ def train_all(
 
 def train_one(place: Sandbox, goal: Goal, stage: Stage, right: set[str]) -> Fit:
     """Train one model in a fresh worker."""
-    limits = replace(place.limits, question=stage.schedule.question, row=inf, total=inf)
-    sandbox = Sandbox(
-        place.starter,
-        place.folder,
-        place.nndl2,
-        limits,
-        place.layers,
-        readable=(str(stage.data),),
-        device=stage.device,
-    )
+    sandbox = copy(place)
+    sandbox.limits = replace(place.limits, question=stage.schedule.question, row=inf, total=inf)
+    sandbox.readable, sandbox.device = (str(stage.data),), stage.device
     return fit.train(Student(sandbox), goal, stage, right)
 
 
