@@ -267,5 +267,9 @@ def as_tensor(value: object, what: str) -> Tensor:
         raise WrongKind(f"{what} returned {value}, where a tensor of float32 is due.")
     if value is None:
         raise WrongKind(f"{what} returned None: is a return missing?")
-    kind = f"{len(value)} values" if isinstance(value, list) else f"{type(value).__name__} {value!r}"[:80]
+    kind = (
+        f"a tuple of {len(value)} values"
+        if isinstance(value, list)
+        else f"{type(value).__name__} {value!r}"[:80]
+    )
     raise WrongKind(f"{what} returned {kind}, where a tensor is due.")

@@ -17,17 +17,26 @@ from torch import Tensor
 from autograder.dialogue import Raised, WrongKind
 from autograder.rubric import oracle
 from autograder.rubric.behaviour import biases_in_use
-from autograder.rubric.expect import aligned, as_three, close, difference, expect_untouched, fail, show
+from autograder.rubric.expect import (
+    Mistake,
+    aligned,
+    as_three,
+    close,
+    difference,
+    expect_untouched,
+    fail,
+    show,
+)
 from autograder.rubric.free_noise import FreeNoise
 from autograder.sandbox import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from autograder.rubric.expect import Mistake
     from autograder.rubric.oracle import Sizes
     from autograder.student import Model, Student
 
+    Function = Callable[[Tensor], Tensor]
     Join = Callable[[Tensor, Tensor], Tensor]
 
 __all__ = ["CVAEComposition", "VAEComposition"]
@@ -36,6 +45,19 @@ PARTS = ("encoder", "mu_layer", "logvar_layer", "decoder")
 UNANSWERED = (Raised, WrongKind, Ended)
 # The same operations on the same numbers: only the batching of a matrix product may differ.
 SAME = 1e-4
+
+
+# What forward might do to the decoder's image.
+IMAGE_SLIPS: dict[str, Function] = {
+    "x_hat went through a sigmoid again": torch.sigmoid,
+    "x_hat were inverted: 1 - x_hat": lambda x: 1 - x,
+    "x_hat were rounded": torch.round,
+    "x_hat were scaled to -1 ... 1": lambda x: 2 * x - 1,
+    "x_hat were scaled to 0 ... 255": lambda x: 255 * x,
+    "the images of the batch were in another order": lambda x: x.roll(1, 0),
+    "the images of the batch were in another order (shifted back)": lambda x: x.roll(-1, 0),
+    "the images of the batch were in reverse order": lambda x: x.flip(0),
+}
 
 
 class UnjudgedError(Exception):
@@ -299,9 +321,11 @@ class Case:
                 named.append(f"It looks as if {text}.")
         if close(mu, right.logvar, SAME) and close(logvar, right.mu, SAME):
             named.append("mu and logvar are returned in the wrong order.")
+        elif close(mu, right.logvar, SAME):
+            named.append("Your mu comes from logvar_layer.")
         elif close(mu, right.mu, SAME):
             slips = {
-                "it comes from mu_layer too": right.mu,
+                "it comes from mu_layer, not from logvar_layer": right.mu,
                 "it is the variance: exp(logvar)": right.logvar.exp(),
                 "it is the standard deviation: exp(logvar / 2)": (right.logvar / 2).exp(),
                 "it is halved": right.logvar / 2,
@@ -315,7 +339,7 @@ class Case:
             ("logvar", logvar, right.logvar) if close(mu, right.mu, SAME) else ("mu", mu, right.mu)
         )
         raise self.fail(
-            f"the {which} that it returns is not what your own encoder and {which}_layer give.",
+            f"the {which} that it returns is not what your own {which}_layer gives for your own encoder's features.",
             *named,
             difference(found, expected),
         )
@@ -338,19 +362,30 @@ class Case:
             self.expect_reach(x_hat)
             return
         self.expect_slips_absent(x_hat, right, formula)
-        FreeNoise(self.kind, self.when).check()
+        try:
+            FreeNoise(self.kind, self.when).check()
+        except Mistake as mistake:
+            raise self.fail(
+                "x_hat is not decoder(reparametrize(mu, logvar)), with your own decoder and reparametrize.",
+                str(mistake),
+            ) from None
 
     def expect_slips_absent(self, x_hat: Tensor, right: Composed, formula: Tensor) -> None:
         """Name the slip that would give just this x_hat, where there is one."""
         z = right.z if right.z is not None else formula
         eps = (formula - right.mu) / torch.exp(right.logvar / 2)
         latents = {
-            "the decoder gets mu: no noise is drawn": right.mu,
+            "the decoder gets mu: z is not random": right.mu,
             "sigma is exp(logvar), the variance": right.mu + torch.exp(right.logvar) * eps,
+            "reparametrize gets the variance, not logvar": right.mu + torch.exp(right.logvar.exp() / 2) * eps,
+            "reparametrize gets the standard deviation, not logvar": right.mu
+            + torch.exp((right.logvar / 2).exp() / 2) * eps,
+            "reparametrize gets half of logvar": right.mu + torch.exp(right.logvar / 4) * eps,
+            "reparametrize gets mu in place of logvar": right.mu + torch.exp(right.mu / 2) * eps,
             "mu and logvar are swapped in the call of reparametrize": right.logvar
             + torch.exp(right.mu / 2) * eps,
             "the decoder gets the noise alone": eps,
-            "sigma is 1": right.mu + eps,
+            "sigma is 1: logvar is not used": right.mu + eps,
         }
         slips = {text: self.kind.to_decoder(latent, self.c) for text, latent in latents.items()}
         slips |= self.kind.latent_slips(z, self.c)
@@ -363,6 +398,10 @@ class Case:
                 raise self.fail(
                     "x_hat is not what your own reparametrize and decoder give.", f"It looks as if {text}."
                 )
+        image = fitted(self.decode(z), x_hat)
+        for text, change in IMAGE_SLIPS.items():
+            if close(x_hat, change(image), SAME):
+                raise self.fail("x_hat is not what your own decoder gives.", f"It looks as if {text}.")
 
     def expect_gradients(self, found: tuple[Tensor, ...], composed: tuple[Tensor, ...]) -> None:
         """Expect x_hat, mu and logvar to pass gradients on to every part that the composition reaches."""

@@ -8,7 +8,7 @@ import torch
 
 from autograder.rubric import oracle
 from autograder.rubric.expect import as_three, close, fail
-from autograder.rubric.noise import expect_fresh, expect_moments
+from autograder.rubric.noise import expect_everywhere, expect_fresh, expect_moments
 
 if TYPE_CHECKING:
     from autograder.rubric.composition import VAEComposition
@@ -36,18 +36,23 @@ class FreeNoise:
                 as_three(model.ask(*arguments), f"{self.kind.name}.forward")[0] for _ in range(2)
             )
             if close(first, second):
-                raise self.unlike("two calls give the same x_hat: no fresh noise is drawn.")
+                raise self.unlike(
+                    "two calls give the same x_hat: no fresh noise is drawn. Is a seed set, or z kept from an earlier call?"
+                )
             return
         x_hat, mu, logvar = as_three(model.ask(*arguments), f"{self.kind.name}.forward")
         again = as_three(model.ask(*arguments), f"{self.kind.name}.forward")[0]
         if close(x_hat, again):
-            raise self.unlike("two calls give the same x_hat: no fresh noise is drawn.")
+            raise self.unlike(
+                "two calls give the same x_hat: no fresh noise is drawn. Is a seed set, or z kept from an earlier call?"
+            )
         z = torch.logit(x_hat.double().flatten(1)[:, : self.latents])
         eps = (z - mu.double()) * torch.exp(-logvar.double() / 2)
         if not torch.isfinite(eps).all():
             raise self.unlike("the decoder does not get a z drawn from mu and logvar.")
         expect_fresh(eps)
-        expect_moments(eps, f"{self.kind.name}.forward: (z - mu) / sigma should be standard normal noise")
+        expect_moments(eps, "(z - mu) / sigma should be standard normal noise")
+        expect_everywhere(eps)
 
     def unlike(self, text: str) -> Mistake:
         """Word that x_hat is not the composition's."""

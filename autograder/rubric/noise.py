@@ -33,6 +33,7 @@ def expect_standard_normal(student: Student) -> None:
     eps = (z.double() - mu.double()) * torch.exp(-logvar.double() / 2)
     expect_fresh(eps)
     expect_moments(eps, "The noise, (z - mu) / sigma, should be standard normal")
+    expect_everywhere(eps)
 
 
 def expect_moments(eps: Tensor, what: str) -> None:
@@ -64,19 +65,6 @@ def expect_fresh(eps: Tensor) -> None:
     flat = (eps - eps.mean()).flatten()
     if not float(flat.abs().max()) > 0:
         raise fail("z is not random: it has the same noise, or none, in every element.")
-    squares = eps * eps
-    # Of right noise, sums of squares over 120 latents or 2000 images leave these bounds once in 10^10 draws.
-    for which, sums, low, high in (
-        ("row (image)", squares.mean(1), 0.3, 2.4),
-        ("column (latent)", squares.mean(0), 0.7, 1.35),
-    ):
-        odd = (~((sums >= low) & (sums <= high))).nonzero().flatten().tolist()
-        if odd and len(odd) < len(sums) // 2:
-            at = f"{which} {odd[0]}" + (f" and {len(odd) - 1} more" if len(odd) > 1 else "")
-            spread = math.sqrt(float(sums[odd[0]]))
-            raise fail(
-                f"(z - mu) / sigma should be standard normal noise; in {at} its standard deviation is {spread:.3f}."
-            )
     n = flat.numel()
     # Round the end and on from the beginning: what repeats after d elements shows at d, or at the rest of the circle.
     spectrum = torch.fft.rfft(flat.float(), smooth(n))
@@ -92,7 +80,7 @@ def expect_fresh(eps: Tensor) -> None:
         if distance % columns == 0:
             rows = distance // columns
             where = (
-                "all images of a batch get the same noise"
+                "all images of a batch (rows) get the same noise"
                 if rows == 1
                 else f"the noise repeats after {rows} rows"
             )
@@ -103,6 +91,26 @@ def expect_fresh(eps: Tensor) -> None:
         raise fail(
             f"The noise is not drawn afresh for every element: {where}.", "Draw eps with the shape of mu."
         )
+
+
+def expect_everywhere(eps: Tensor) -> None:
+    """Expect noise of standard deviation 1 in each row and column, not only over all.
+
+    eps: (N, Z)
+    """
+    squares = eps * eps
+    # Of right noise, sums of squares over 120 latents or 2000 images leave these bounds once in 10^10 draws.
+    for which, sums, low, high in (
+        ("row (image)", squares.mean(1), 0.3, 2.4),
+        ("column (latent)", squares.mean(0), 0.7, 1.35),
+    ):
+        odd = (~((sums >= low) & (sums <= high))).nonzero().flatten().tolist()
+        if odd and len(odd) < len(sums) // 2:
+            at = f"{which} {odd[0]}" + (f" and {len(odd) - 1} more" if len(odd) > 1 else "")
+            spread = math.sqrt(float(sums[odd[0]]))
+            raise fail(
+                f"(z - mu) / sigma should be standard normal noise; in {at} its standard deviation is {spread:.3f}."
+            )
 
 
 def smooth(number: int) -> int:
@@ -136,6 +144,8 @@ def unseeded_slip(z: Tensor, eps: Tensor) -> list[str]:
         named = ["Your z is not random: every element is the same."]
     elif not named and close(z, factor * right, 1e-4):
         named = [f"Your noise is {factor:.4g} times what it should be."]
+        if factor < 0:
+            named.append("Its sign is minus: add sigma * eps to mu.")
     return named or [
         "Draw the noise with torch (randn, randn_like, normal): other generators ignore torch's seed."
     ]

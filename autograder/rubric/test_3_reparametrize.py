@@ -78,6 +78,7 @@ def expect_formula(z, mu, logvar, eps):
         "mu and logvar are swapped": logvar + torch.exp(mu / 2) * eps,
         "mu is multiplied by the noise too": (mu + torch.exp(logvar / 2)) * eps,
         "there is no eps: z is mu + sigma": mu + torch.exp(logvar / 2),
+        "z goes through a tanh": torch.tanh(mu + torch.exp(logvar / 2) * torch.atanh(eps)),
         "mu is averaged over the batch": mu.mean(0) + torch.exp(logvar / 2) * eps,
         "sigma is averaged over the batch": mu + torch.exp(logvar / 2).mean(0) * eps,
         "logvar is averaged over the batch": mu + torch.exp(logvar.mean(0) / 2) * eps,
