@@ -202,9 +202,7 @@ def judge(
         lines.insert(0, "Not run to the end: that says nothing about your models.")
     else:
         row.status = "failed"
-        row.extra_data["ending"] = (
-            next(f.ending for f in fits if f.ending != "reached") if fits else "unfinished"
-        )
+        row.extra_data["ending"] = next((f.ending for f in fits if f.ending != "reached"), "unfinished")
     row.output = clean("\n".join(lines))
     show_pictures(row, draw(fits, name, seed), settings)
 
