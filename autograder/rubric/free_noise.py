@@ -37,14 +37,14 @@ class FreeNoise:
             )
             if close(first, second):
                 raise self.unlike(
-                    "two calls give the same x_hat: no fresh noise is drawn. Is a seed set, or z kept from an earlier call?"
+                    "two calls give the same x_hat. Is a seed set, or z kept from an earlier call?"
                 )
             return
         x_hat, mu, logvar = as_three(model.ask(*arguments), f"{self.kind.name}.forward")
         again = as_three(model.ask(*arguments), f"{self.kind.name}.forward")[0]
         if close(x_hat, again):
             raise self.unlike(
-                "two calls give the same x_hat: no fresh noise is drawn. Is a seed set, or z kept from an earlier call?"
+                "two calls give the same x_hat. Is a seed set, or z kept from an earlier call?"
             )
         z = torch.logit(x_hat.double().flatten(1)[:, : self.latents])
         eps = (z - mu.double()) * torch.exp(-logvar.double() / 2)
