@@ -47,7 +47,7 @@ __all__ = ["NAME", "run"]
 NAME = "Training run: both models reach a verified loss below 120 (no points)"
 CURVES = Path(__file__).with_name("curves.json")
 TEST = 2_000  # test images for one verified loss
-OFTEN = 60  # steps between two verified losses, at least; they are a quarter of an epoch, if that is more
+OFTEN = 60  # steps between two verified losses, at least; half an epoch, if that is more
 # The rows that must hold for a part's parameters to say what it does.
 PARTS = {
     "VAE": {"encoder": "1.2", "mu_layer": "1.3", "logvar_layer": "1.4", "decoder": "2.1"},
@@ -224,7 +224,7 @@ def make_goal(kind: str, data: Digits) -> Goal:
     """Set a model's goal."""
     epoch = len(data.train_images) // 128
     usual = known_curves(data.name).get("usual", {}).get(kind, data.steps)
-    return Goal(kind, data.thresholds[kind], data.steps, max(epoch // 4, OFTEN), epoch, usual)
+    return Goal(kind, data.thresholds[kind], data.steps, max(epoch // 2, OFTEN), epoch, usual)
 
 
 def known_curves(name: str) -> dict[str, Any]:

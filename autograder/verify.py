@@ -27,7 +27,7 @@ __all__ = ["LATENTS", "Loss", "Verifier"]
 
 LATENTS = 15  # the notebook's
 DRAWS = 2  # of the noise for each image
-CHUNK = 500  # images at a time: what a network holds in double precision stays below 10 MB
+CHUNK = 500  # images at a time: what a network holds stays below 5 MB
 PROBE = 8  # images by which the order of a part's layers is found
 
 
@@ -115,13 +115,13 @@ class Verifier:
         return torch.cat([c, x.flatten(1)] if self.classes_first else [x.flatten(1), c], 1)
 
     def compute(self, name: str, x: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """Compute a part's output, here or there, in float64."""
+        """Compute a part's output, here or there, in float32."""
         if name in self.networks:
             return self.networks[name](x.flatten(1)).view(shape)
         y = self.parts[name](x.float())
         if y.shape[0] != shape[0] or (y.shape != shape and name != "encoder"):
             raise WrongKind(f"{self.parts[name].name} gives shape {show(y.shape)}; expected {show(shape)}.")
-        return y.double()
+        return y.float()
 
     def settle(self) -> None:
         """Find the order of the right parts' layers; a part in which there is none is asked about."""
@@ -186,6 +186,6 @@ class Network:
         return [parameter for parameter, _ in rows]
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Compute (N, size_in) -> (N, size_out) in double precision."""
-        y = oracle.network(x, self.chain, self.values, F.relu, last=self.last)
+        """Compute (N, size_in) -> (N, size_out), in single precision: three times as fast as in double."""
+        y = oracle.network(x, self.chain, self.values, F.relu, last=self.last, dtype=torch.float32)
         return torch.sigmoid(y) if self.image else y

@@ -128,15 +128,16 @@ def network(
     activation: Callable[[Tensor], Tensor] = F.relu,
     *,
     last: bool = False,
+    dtype: torch.dtype = torch.float64,
 ) -> Tensor:
     """Compute fully connected layers with an activation between them, and behind the last one where asked for.
 
-    x: (N, size_in); returns (N, size_out) in float64
+    x: (N, size_in); returns (N, size_out) in the given precision
     """
-    x = x.double()
+    x = x.to(dtype)
     for i, layer in enumerate(chain):
-        weight = values[layer.weight].double()
-        bias = None if layer.bias is None else values[layer.bias].double()
+        weight = values[layer.weight].to(dtype)
+        bias = None if layer.bias is None else values[layer.bias].to(dtype)
         x = F.linear(x, weight.T if layer.transposed else weight, bias)
         if last or i < len(chain) - 1:
             x = activation(x)
