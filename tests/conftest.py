@@ -1,6 +1,14 @@
 """What several of the tests need."""
 
+# ruff: noqa: E402 - the environment comes before the imports
+
 from __future__ import annotations
+
+import os
+
+# Before torch is imported: a fork of a process that has computed with several threads hangs at its first product.
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
