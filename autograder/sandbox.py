@@ -32,7 +32,6 @@ goes wrong ends in one of these exceptions; the next question then starts a new 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import shutil
 import signal
@@ -369,32 +368,57 @@ def fits(folder: Path, disk: int, files: int) -> bool:
 
 
 def remove(folder: Path) -> None:
-    """Remove a worker's folder, whatever it left in it: trees of any depth, folders that nobody may list.
-
-    Folders are moved to the top and emptied there: no path ever gets long.
-    """
+    """Remove a worker's folder, whatever it left in it: trees of any depth, folders that nobody may list."""
     with contextlib.suppress(OSError):
         folder.unlink()  # where it is none
-    if not folder.is_dir():
-        return
-    heap = Path(tempfile.mkdtemp(prefix="vae-removed-", dir=folder.parent))
-    waiting, number = [folder], itertools.count()
-    while waiting:
-        here = waiting.pop()
+    if os.name == "posix" and folder.is_dir():
         with contextlib.suppress(OSError):
-            here.chmod(0o700)
-            with os.scandir(here) as entries:
-                found = list(entries)
-            for entry in found:
-                with contextlib.suppress(OSError):
-                    if entry.is_dir(follow_symlinks=False):
-                        Path(entry.path).chmod(0o700)
-                        waiting.append(Path(entry.path).rename(heap / str(next(number))))
-                    else:
-                        Path(entry.path).unlink()
-            here.rmdir()
-    shutil.rmtree(heap, ignore_errors=True)
+            empty(folder)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def empty(folder: Path) -> None:
+    """Empty a folder step by step, down and up again, with one descriptor: no path gets long. Raises OSError."""
+    here = open_folder(str(folder))
+    way: list[
+        tuple[str, list[str]]
+    ] = []  # names of the folders down to here, and what is left to do in their parents
+    left = clear(here)
+    try:
+        while left or way:
+            if left:
+                name = left.pop()
+                there = open_folder(name, here)
+                way.append((name, left))
+                left = clear(there)
+            else:
+                name, left = way.pop()
+                there = open_folder("..", here)
+                os.rmdir(name, dir_fd=there)
+            os.close(here)
+            here = there
+    finally:
+        os.close(here)
+
+
+def open_folder(name: str, parent: int | None = None) -> int:
+    """Open a folder, whoever may."""
+    if name != "..":
+        os.chmod(name, 0o700, dir_fd=parent)
+    return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+
+
+def clear(folder: int) -> list[str]:
+    """Remove all but the folders from an open folder; returns their names."""
+    names = []
+    with os.scandir(folder) as entries:
+        for entry in list(entries):
+            if entry.is_dir(follow_symlinks=False):
+                names.append(entry.name)
+            else:
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.name, dir_fd=folder)
+    return names
 
 
 def sweep_files(uid: int) -> None:

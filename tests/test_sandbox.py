@@ -1,0 +1,125 @@
+"""The sandbox in poorer places than this one, what it refuses there, and how it cleans up."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from places import allowed
+
+from autograder import doctor
+from autograder.confine import LAYERS, is_safe
+from autograder.sandbox import fits, remove, removed_files
+
+if TYPE_CHECKING:
+    from apart import Apart
+
+    from autograder.results import Results
+
+ROOT = Path(__file__).parents[1]
+ATTACKS = ("is the reference", "writes results.json at once", "leaves a child that holds", "reads every file")
+PLACES = {"container": {*LAYERS}, "user": {*LAYERS, "namespaces"} - {"user"}}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("place", PLACES)
+def test_poorer_places_hold(place: str) -> None:
+    """Root with a container's capabilities and an ordinary user get all other layers, and nothing gets through."""
+    assert os.geteuid() == 0, "only root can make poorer places: run this test as root"
+    done = subprocess.run(
+        [sys.executable, "tests/places.py", place, sys.executable, "scripts/hostile.py", *ATTACKS],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    force = [{*line.split(":")[1].split()} for line in done.stdout.splitlines() if "in force:" in line]
+    assert force
+    # The user who may make namespaces here may not everywhere.
+    assert all(layers - {"namespaces"} == PLACES[place] & allowed() - {"namespaces"} for layers in force)
+
+
+@pytest.mark.parametrize(
+    ("layers", "safe"),
+    [
+        ((), False),
+        (("process", "limits", "namespaces"), False),
+        (("process", "landlock"), False),
+        (("process", "seccomp"), False),
+        (("process", "landlock", "seccomp"), True),
+        (("process", "user"), True),
+    ],
+)
+def test_who_may_grade_others(layers: tuple[str, ...], safe: bool) -> None:  # noqa: FBT001
+    """Files by others need a user of their own, or Landlock and seccomp; the doctor says the same."""
+    assert is_safe(layers) == safe
+    text, advice = doctor.report([*layers], {"landlock": "this kernel does not have it"})
+    assert advice == safe
+    assert ("this kernel does not have it" in text) == ("landlock" not in layers)
+
+
+def grade_weakly(path: str, **options: Any) -> Results:
+    """Grade where only the process and its limits hold."""
+    from autograder import grade, sandbox
+    from autograder.nursery import Nursery
+
+    make = partial(sandbox.Sandbox, layers=("process", "limits"))
+    vars(grade).update(Sandbox=make, open_starter=lambda _: Nursery(namespaces=False))
+    return grade.grade(Path(path), grade.Options(train="never", **options))
+
+
+@pytest.mark.parametrize("accepted", [False, True])
+def test_weak_place_refuses(apart: Apart, tmp_path: Path, accepted: bool) -> None:  # noqa: FBT001
+    """Where too little holds, no line of a student's runs, unless that is accepted."""
+    ran = tmp_path / "ran"
+    (tmp_path / "vae.py").write_text(f"open({str(ran)!r}, 'w')")
+    record = apart(partial(grade_weakly, str(tmp_path), accept_weak=accepted)).value
+    assert ran.exists() == accepted
+    assert record.fault != accepted
+    assert [row.number for row in record.tests][-1] == "T"
+    assert all("too weak" in row.extra_data["fault"] for row in record.tests if row.fault)
+
+
+def test_doctor_finds_what_the_host_allows(apart: Apart) -> None:
+    """The doctor's worker has each layer that this host allows."""
+    held, missing = apart(doctor.examine).value
+    assert {*held} == allowed(), missing
+
+
+def test_deep_tree_is_removed(tmp_path: Path) -> None:
+    """A chain of 3000 folders, closed ones among them, is refused by size and removed in time that grows with their number."""
+    top = tmp_path / "top"
+    top.mkdir()
+    here = Path.cwd()
+    os.chdir(top)
+    try:
+        for number in range(3000):
+            Path("d").mkdir()
+            os.chdir("d")
+            if number == 10:
+                Path("../file").touch()
+    finally:
+        os.chdir(here)
+    assert not fits(top, 1 << 40, 1 << 20)
+    begin = time.process_time()
+    remove(top)
+    assert time.process_time() - begin < 4  # of computing: a busy disk takes its own time
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_removed_file_is_measured(tmp_path: Path) -> None:
+    """What a process holds open counts when its name is gone."""
+    with (tmp_path / "file").open("wb") as file:
+        file.write(bytes(1 << 20))
+        file.flush()
+        assert removed_files(os.getpid()) < 1 << 20
+        (tmp_path / "file").unlink()
+        assert removed_files(os.getpid()) >= 1 << 20
