@@ -95,7 +95,7 @@ def test_doctor_finds_what_the_host_allows(apart: Apart) -> None:
 
 
 def test_deep_tree_is_removed(tmp_path: Path) -> None:
-    """A chain of 3000 folders, closed ones among them, is refused by size and removed in time that grows with their number."""
+    """A chain of 3000 folders does not fit, and is removed in time that grows with their number."""
     top = tmp_path / "top"
     top.mkdir()
     here = Path.cwd()
