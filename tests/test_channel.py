@@ -226,16 +226,16 @@ def test_watch(busy: bool) -> None:  # noqa: FBT001
 
     def chatter() -> None:
         while busy and not stop.wait(0.001):
-            os.write(pair.output, b"x" * 1000)
+            os.write(watched.output, b"x" * 1000)
 
-    pair = Pair(watch)
+    watched = Pair(watch)
     with meanwhile(chatter):
         with pytest.raises(TooLargeError):
-            pair.receive()
+            watched.receive()
         stop.set()
     assert looks[-1] - looks[0] > 0.15
-    pair.hang_up()
-    pair.channel.close()
+    watched.hang_up()
+    watched.channel.close()
 
 
 def test_close() -> None:

@@ -43,9 +43,7 @@ class FreeNoise:
         x_hat, mu, logvar = as_three(model.ask(*arguments), f"{self.kind.name}.forward")
         again = as_three(model.ask(*arguments), f"{self.kind.name}.forward")[0]
         if close(x_hat, again):
-            raise self.unlike(
-                "two calls give the same x_hat. Is a seed set, or z kept from an earlier call?"
-            )
+            raise self.unlike("two calls give the same x_hat. Is a seed set, or z kept from an earlier call?")
         z = torch.logit(x_hat.double().flatten(1)[:, : self.latents])
         eps = (z - mu.double()) * torch.exp(-logvar.double() / 2)
         if not torch.isfinite(eps).all():
