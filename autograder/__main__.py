@@ -8,9 +8,11 @@ import gc
 gc.disable()
 
 import contextlib  # noqa: E402
+import math  # noqa: E402
 import os  # noqa: E402
 import shutil  # noqa: E402
 import sys  # noqa: E402
+import time  # noqa: E402
 
 # More threads only get in each other's way; and where there are several, a fork or Landlock would miss some.
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -85,12 +87,14 @@ def grade(  # noqa: PLR0913 - one for each option
         if not submission.is_dir():
             raise click.UsageError("give a SUBMISSION: a folder, a zip, a vae.py or a notebook")
     results = results or Path("results.json")
+    schedule = Schedule(budget=train_seconds) if train_seconds else Schedule()
     training = Settings(
         data=data,
-        schedule=Schedule(budget=train_seconds) if train_seconds else Schedule(),
+        schedule=schedule,
         folder=results.with_name(f"{results.stem}-training"),
         embed=on_gradescope,
         progress=show_line if sys.stderr.isatty() else None,
+        end=time.monotonic() + schedule.run if on_gradescope else math.inf,
     )
     options = grading.Options(
         train=train,
@@ -108,7 +112,7 @@ def grade(  # noqa: PLR0913 - one for each option
     from autograder import table
 
     # What is printed is for people: a closed pipe or a full disk changes nothing of the verdict.
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, SystemExit):  # rich exits where the pipe is closed
         table.show(record, results)
         warn(record, accepted=accept_weak_sandbox)
     leave(3 if record.fault else 0)

@@ -321,9 +321,12 @@ def test_strange_values(grade: Grade, value: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("value", STRANGE.values(), ids=STRANGE)
 def test_strange_values_of_functions(grade: Grade, value: str) -> None:
-    """Beside models that are right, strange values of the two functions cost the functions' rows and no others."""
+    """Beside models that are right, strange values of the two functions cost their rows, and forward at most."""
     results = grade(HALF_RIGHT.format(value=value))
-    assert lost(results) == ["3.1", "3.2", "5.1"]
+    assert {"3.1", "3.2", "5.1"} <= {*lost(results)} <= {"3.1", "3.2", "4.1", "5.1", "6.3"}
+    for row in results.tests:
+        if row.number in ("4.1", "6.3") and row.number in lost(results):
+            assert "reparametrize" in row.output
 
 
 # -- forged answers --------------------------------------------------------------------
