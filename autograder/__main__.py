@@ -174,6 +174,7 @@ def batch(path: Path, out: Path, *, accept_weak_sandbox: bool, **settings: Any) 
             f"Stopped: {done} of {len(outcome.submissions)} are graded; the same command goes on from there."
         )
         leave(130)
+    batches.report(out, outcome)
     if not settings["quiet"]:
         summary.show(outcome.records)
         click.echo(f"\nWritten to {out}.")

@@ -59,7 +59,8 @@ def explain_layers(layers: Sequence[Layer], expected: Sequence[tuple[int, int]],
             "nn.Sequential and nn.ModuleList register theirs."
         )
     if len(layers) != len(expected):
-        return f"You have {SMALL[min(len(layers), 10)]} fully connected layers; {SMALL[len(expected)]} {'is' if len(expected) == 1 else 'are'} due."
+        due = f"{SMALL[len(expected)]} {'is' if len(expected) == 1 else 'are'} due"
+        return f"You have {SMALL[min(len(layers), 10)]} fully connected layers; {due}."
     hidden = {layer.size_out for layer in layers[:-1]} | {layer.size_in for layer in layers[1:]}
     if len(hidden) == 1 and hidden != {oracle.H}:
         return f"Your hidden_dim is {hidden.pop()}; the assignment asks for {oracle.H}."
