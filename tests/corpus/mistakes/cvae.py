@@ -259,6 +259,15 @@ CLASSES = [
         "x_hat = self.decoder(torch.cat([z, c.flip(1)], dim=1))",
         "decoder",
     ),
+    forward(
+        "class-halved-for-decoder", DECODE, "x_hat = self.decoder(torch.cat([z, c / 2], dim=1))", "decoder"
+    ),
+    forward(
+        "class-of-neighbour-for-decoder",
+        DECODE,
+        "x_hat = self.decoder(torch.cat([z, c.roll(1, 0)], dim=1))",
+        "decoder",
+    ),
     forward("class-off-by-one", CAST, "c = c.roll(1, 1).to(x.dtype)", "class"),
     forward("class-scaled", CAST, "c = c.to(x.dtype) / self.num_classes", "class"),
     forward("class-softmax", CAST, "c = c.to(x.dtype).softmax(1)", "class"),
