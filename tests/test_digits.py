@@ -428,8 +428,8 @@ def public() -> Iterator[Path]:
 
 
 def lock(root: Path, mode: int = 0o555) -> None:
-    """Take the right to write from a folder and all below."""
-    for path in (root, *root.rglob("*")):
+    """Take the right to write from a folder and all below, the deepest first."""
+    for path in sorted((root, *root.rglob("*")), reverse=True):
         if path.is_dir():
             path.chmod(mode)
 
@@ -438,9 +438,10 @@ def lock(root: Path, mode: int = 0o555) -> None:
 def unlock(public: Path) -> Iterator[None]:
     """Make it possible to remove the folders again."""
     yield
-    for path in public.rglob("*"):
-        if path.is_dir():
-            path.chmod(0o755)
+    folders = [public]
+    for folder in folders:
+        folder.chmod(0o755)
+        folders += [path for path in folder.iterdir() if path.is_dir()]
 
 
 @pytest.mark.usefixtures("unlock")
