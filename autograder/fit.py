@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from autograder.dialogue import Raised, WrongKind
-from autograder.sandbox import Ended
+from autograder.pictures import drawings
+from autograder.sandbox import Ended, TooSlow
 from autograder.verify import LATENTS, Verifier
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from autograder.pictures import Picture
     from autograder.schedule import Schedule
     from autograder.student import Student
     from autograder.verify import Loss
@@ -67,7 +69,7 @@ class Stage:
     device: str
     deadline: float  # time.monotonic
     schedule: Schedule
-    hurried: bool  # whether to step aside when the time will not suffice
+    hurried: bool  # whether to step aside, on a CPU, when the time will not suffice
     stop: threading.Event
     show: Callable[[Fit], None]
 
@@ -89,6 +91,7 @@ class Fit:
     seconds: float = 0  # in all
     training: float = 0  # of them in the worker
     verifier: Verifier | None = None  # with the parameters of the last check
+    drawn: list[Picture] = field(default_factory=list)  # by the model
 
     @property
     def steps(self) -> int:
@@ -117,8 +120,12 @@ def train(student: Student, goal: Goal, stage: Stage, right: Collection[str]) ->
             student.dialogue.new_row()  # both sides let go of the tensors
             fit.seconds = time.monotonic() - begin
             fit.ending = judge(fit, stage) or advance(fit, student, stage)
+        if fit.steps and not (fit.breakdown and fit.verifier.asked):
+            fit.drawn = drawings(fit.verifier, stage.seed)
     except (Raised, WrongKind, Ended) as error:
-        fit.ending, fit.error = "broken", str(error)
+        late = isinstance(error, TooSlow) and time.monotonic() > stage.deadline
+        fit.ending = fit.ending or ("out of time" if late else "broken")
+        fit.error = str(error)
     finally:
         student.dialogue.close()
         fit.seconds = time.monotonic() - begin
@@ -138,7 +145,7 @@ def judge(fit: Fit, stage: Stage) -> str:
     before = [loss.total for steps, loss in fit.checks if steps <= fit.steps - 2 * goal.epoch]
     if before and best > (1 - PROGRESS) * min(before):
         return "stuck"
-    if stage.hurried and 0 < fit.steps <= 2 * goal.epoch:
+    if stage.hurried and stage.device == "cpu" and 0 < fit.steps <= 2 * goal.epoch:
         fit.needed = fit.seconds / fit.steps * goal.usual
         if fit.needed - fit.seconds > stage.deadline - time.monotonic():
             return "too slow"

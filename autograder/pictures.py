@@ -14,12 +14,12 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from autograder.fit import Fit
     from autograder.verify import Verifier
 
 __all__ = ["MAX_EMBEDDED", "Picture", "curve", "drawings", "embed"]
 
 MAX_EMBEDDED = 300_000  # characters of all embedded pictures together
+HIGH = 600  # losses above it are not shown
 COLOURS = {"VAE": "#1b6ca8", "CVAE": "#b8531b"}
 
 
@@ -82,9 +82,13 @@ def grid(images: Tensor, columns: int) -> bytes:
     return file.getvalue()
 
 
-def curve(fits: Sequence[Fit], bands: Mapping[str, Sequence[Sequence[float]]]) -> Picture:
-    """Draw the verified losses over the steps, with the thresholds and the reference's band.
+def curve(
+    lines: Sequence[tuple[str, float, Sequence[tuple[int, float]]]],
+    bands: Mapping[str, Sequence[Sequence[float]]],
+) -> Picture:
+    """Draw the verified losses over the steps, with the thresholds and the reference's bands.
 
+    lines: kind of model, threshold, and the losses with the steps after which they were found
     bands: by kind of model, rows of steps, lowest and highest verified loss of the reference
     """
     from matplotlib.backends.backend_agg import (
@@ -96,32 +100,31 @@ def curve(fits: Sequence[Fit], bands: Mapping[str, Sequence[Sequence[float]]]) -
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     words = []
-    for fit in fits:
-        kind, colour = fit.goal.kind, COLOURS[fit.goal.kind]
-        steps = [step for step, _ in fit.checks if step]
-        losses = [loss.total for step, loss in fit.checks if step]
+    highest, furthest = 0.0, 1
+    for kind, threshold, points in lines:
+        # An untrained model's loss, 543, would press all that follows to the ground.
+        steps, losses = [s for s, _ in points if s], [loss for s, loss in points if s]
+        colour = COLOURS[kind]
         if kind in bands:
             known, low, high = zip(*bands[kind], strict=True)
             axes.fill_between(
-                known, low, high, color=colour, alpha=0.2, linewidth=0, label=f"{kind}, reference"
+                known, low, high, color=colour, alpha=0.2, linewidth=0, label=f"reference {kind}"
             )
         axes.plot(steps, losses, color=colour, marker=".", label=f"your {kind}")
-        axes.axhline(fit.goal.threshold, color=colour, linestyle=":", linewidth=1)
+        axes.axhline(threshold, color=colour, linestyle=":", linewidth=1)
+        highest = max([highest, *(loss for loss in losses if loss < HIGH)])
+        furthest = max([furthest, *steps])
         if losses:
             words.append(f"your {kind} goes from {losses[0]:.0f} to {losses[-1]:.1f} in {steps[-1]} steps")
-    top = max(
-        (loss.total for fit in fits for step, loss in fit.checks if step and loss.total < 1000), default=250
-    )
-    axes.set_ylim(min(fit.goal.threshold for fit in fits) - 25, max(180, 1.05 * top))
-    axes.set_xlim(0, 1.1 * max(max((fit.steps for fit in fits), default=1), 1))
+    axes.set_ylim(min(threshold for _, threshold, _ in lines) - 25, max(180, 1.05 * highest))
+    axes.set_xlim(0, 1.1 * furthest)
     axes.set_xlabel("training steps of 128 images")
     axes.set_ylabel("verified loss on test images")
     axes.legend(fontsize="small")
     file = io.BytesIO()
     figure.savefig(file, format="png")
-    return Picture(
-        "loss", f"The verified loss over the training steps: {'; '.join(words)}.", shrink(file.getvalue())
-    )
+    alt = f"The verified loss over the training steps: {'; '.join(words) or 'none was found'}."
+    return Picture("loss", alt, shrink(file.getvalue()))
 
 
 def shrink(png: bytes) -> bytes:

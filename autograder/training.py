@@ -28,10 +28,8 @@ from torch.nn import functional as F
 
 from autograder import digits, fit, pictures
 from autograder.account import Board, describe, explain, record
-from autograder.dialogue import Raised, WrongKind
 from autograder.fit import Fit, Goal, Stage
 from autograder.results import Row, clean
-from autograder.sandbox import Ended
 from autograder.student import Student
 
 if TYPE_CHECKING:
@@ -73,12 +71,13 @@ def run(rows: Sequence[Row], places: Sequence[Sandbox], seed: int, settings: Set
     places: one sandbox, or two, to train side by side; of each the starter must be free
     """
     begin = time.monotonic()
+    deadline = min(begin + settings.schedule.budget, settings.end)
     seed %= 1 << 31  # NumPy takes no larger one
     row = Row(number="T", name=NAME, status="passed", tags=["training"], extra_data={"ending": "not run"})
     try:
         device = step_aside_or_pick(rows, settings.mode)
-        with at_the_device(device, begin + settings.schedule.budget):
-            judge(row, rows, places, seed, settings, device, begin + settings.schedule.budget)
+        with at_the_device(device, deadline):
+            judge(row, rows, places, seed, settings, device, deadline)
     except AsideError as why:
         row.output = f"Not run: {why}"
     except Exception as error:  # noqa: BLE001 - whatever it is, no points depend on it
@@ -149,7 +148,6 @@ def judge(
         kind: {part for part, number in parts.items() if passed(rows, number)}
         for kind, parts in PARTS.items()
     }
-    hurried = settings.mode == "auto" and device == "cpu"
     folder = Path(tempfile.mkdtemp(prefix="vae-digits-"))
     try:
         folder.chmod(0o755)  # the worker is another user
@@ -165,7 +163,7 @@ def judge(
             device=device,
             deadline=deadline,
             schedule=settings.schedule,
-            hurried=hurried,
+            hurried=settings.mode == "auto",
             stop=threading.Event(),
             show=board.show,
         )
@@ -204,7 +202,7 @@ def judge(
         row.status = "failed"
         row.extra_data["ending"] = next((f.ending for f in fits if f.ending != "reached"), "unfinished")
     row.output = clean("\n".join(lines))
-    show_pictures(row, draw(fits, name, seed), settings)
+    show_pictures(row, draw(fits, name), settings)
 
 
 def passed(rows: Sequence[Row], number: str) -> bool:
@@ -268,23 +266,21 @@ def train_all(
 def train_one(place: Sandbox, goal: Goal, stage: Stage, right: set[str]) -> Fit:
     """Train one model in a fresh worker."""
     sandbox = copy(place)
-    sandbox.limits = replace(place.limits, question=stage.schedule.question, row=inf, total=inf)
+    question = stage.schedule.question
+    left = max(0, stage.deadline - time.monotonic())
+    sandbox.limits = replace(place.limits, question=question, row=inf, total=left + question)
     sandbox.readable, sandbox.device = (str(stage.data),), stage.device
     return fit.train(Student(sandbox), goal, stage, right)
 
 
-def draw(fits: Sequence[Fit], name: str, seed: int) -> list[Picture]:
-    """Draw the pictures of a training, the curve first."""
+def draw(fits: Sequence[Fit], name: str) -> list[Picture]:
+    """Gather the pictures of a training, the curve first."""
     shown = [f for f in fits if f.steps and f.checks]
     if not shown:
         return []
-    drawn = [pictures.curve(shown, known_curves(name).get("bands", {}))]
-    for f in shown:
-        # Where the worker would have to be asked, it is gone, and so is what it had learned.
-        if f.verifier and not f.verifier.asked:
-            with contextlib.suppress(Raised, WrongKind, Ended):
-                drawn += pictures.drawings(f.verifier, seed)
-    return drawn
+    bands = known_curves(name).get("bands", {})
+    lines = [(f.goal.kind, f.goal.threshold, [(step, loss.total) for step, loss in f.checks]) for f in shown]
+    return [pictures.curve(lines, bands), *(picture for f in shown for picture in f.drawn)]
 
 
 def show_pictures(row: Row, drawn: Sequence[Picture], settings: Settings) -> None:
