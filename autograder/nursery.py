@@ -204,10 +204,11 @@ def settle(*, namespaces: bool) -> str:
         enter()
         if os.geteuid() == 0:
             open_way(needed())
-        kernel.become_subreaper()
-        if (pid := fork_apart()) == 0:  # to see whether it can be done
-            os._exit(0)
-        os.waitpid(pid, 0)
+        else:  # whose namespaces may be half forbidden: see whether it can be done
+            kernel.become_subreaper()
+            if (pid := fork_apart()) == 0:
+                os._exit(0)
+            os.waitpid(pid, 0)
     except (kernel.Unavailable, OSError) as reason:
         return str(reason)
     return ""
