@@ -156,7 +156,7 @@ OTHERS = {
     "a dict": ("{1: 2}", "an object of type dict"),
     "a set": ("{1}", "an object of type set"),
     "a function": ("f", "an object of type function"),
-    "a module": ("nn.Linear(2, 2)", "an object of type Linear"),
+    "a module": ("nn.Linear(2, 2)", "an object of type torch.nn.modules.linear.Linear"),
     "a huge int": ("10 ** 5000", "an object of type int"),
     "float16": ("torch.zeros(2, 3).half()", "a tensor of torch.float16, torch.strided, shape (2, 3)"),
     "bools": ("torch.zeros(2) > 0", "a tensor of torch.bool, torch.strided, shape (2,)"),
@@ -363,7 +363,7 @@ def test_gradients(open_vae: Open) -> None:
     squared = call(dialogue, "f", x, y)
     features = dialogue.ask("e", "call", model=0, path=["encoder"], args=[squared], seed=None)
     assert features.tolist() == [[54.0] * 4] * 2
-    dx, dy, db = dialogue.ask(
+    (dx,), (dy,), (db,) = dialogue.ask(
         "backward()",
         "gradients",
         of=[dialogue.slot(features)],
