@@ -62,5 +62,6 @@ def describe(row: Row) -> Text:
     """Show what was checked, and for a row that is not passed what was found."""
     text = Text(row.name)
     if row.status != "passed" or row.max_score is None:
-        text.append(f"\n{row.output}", style="yellow" if row.max_score else "dim")
+        output = row.extra_data.get("text", row.output)  # where the output is HTML, with pictures
+        text.append(f"\n{output}", style="yellow" if row.max_score else "dim")
     return text

@@ -214,7 +214,7 @@ def first_unwritten(rows: Sequence[Row], kind: str) -> str:
     """Name the first part of a model that is still to be written; nothing where all are there."""
     for row in rows:
         if row.number in NEEDED[kind] and row.extra_data.get("ending") in UNWRITTEN:
-            return f"row {row.number}: {row.output.splitlines()[0]}"
+            return f"row {row.number}: {row.output.partition(chr(10))[0]}"
     return ""
 
 
