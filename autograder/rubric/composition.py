@@ -266,7 +266,13 @@ class Case:
             z = finite(self.student.reparametrize(mu, logvar))
         except UNANSWERED as error:
             return Composed(join, mu, logvar, broken=UnjudgedError("reparametrize", error))
-        return Composed(join, mu, logvar, z, self.decode(z))
+        try:
+            return Composed(join, mu, logvar, z, self.decode(z))
+        except UnjudgedError:
+            if z.shape == mu.shape:
+                raise
+        why = f"z has shape {show(z.shape)} for mu and logvar of shape {show(mu.shape)}."
+        return Composed(join, mu, logvar, broken=UnjudgedError("reparametrize", why))
 
     def decode(self, z: Tensor) -> Tensor:
         """Call the decoder. Raises UnjudgedError."""
