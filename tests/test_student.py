@@ -92,14 +92,8 @@ def test_tensors_go_back_as_themselves() -> None:
 
 def test_gradients() -> None:
     """Gradients come back in the order asked for: one for a tensor, one for each bias of a part."""
-    rows = [
-        ["0.weight", [4, 3], None],
-        ["0.bias", [4], None],
-        ["2.weight", [2, 4], None],
-        ["2.bias", [2], None],
-    ]
-    found = [torch.ones(1), None, torch.full((4,), 4.0), torch.full((2,), 2.0)]
-    play = Play({"model": 0}, {"slot": 0}, {"slot": 1}, torch.ones(1), found, rows)
+    found = [[torch.ones(1)], [None], [torch.full((4,), 4.0), torch.full((2,), 2.0)]]
+    play = Play({"model": 0}, {"slot": 0}, {"slot": 1}, torch.ones(1), found)
     model = play.student.VAE(784, 15)
     a, b = play.student.put(torch.zeros(1)), play.student.put(torch.ones(1))
     y = play.student.reparametrize(a, b)
@@ -116,7 +110,7 @@ SLIPS: dict[str, tuple[Any, str]] = {
     "None": (None, "f returned None: is a return missing?"),
     "a number": (3.5, "f returned float 3.5, where a tensor is due."),
     "a string": ("x" * 1000, "f returned str 'xxxx"),
-    "three values": ([1, 2, 3], "f returned 3 values, where a tensor is due."),
+    "three values": ([1, 2, 3], "f returned a tuple of 3 values, where a tensor is due."),
     "another kind": (
         WrongKind("a tensor of torch.float16"),
         "f returned a tensor of torch.float16, where a tensor of",

@@ -226,7 +226,7 @@ class Behaviour:
         for name, change in INPUTS.items():
             yield name, end(oracle.network(change(x.double()), chain, self.values, last=self.last))
         if self.part.name.startswith("CVAE.") and self.length > 1:
-            for classes in (7, 10):
+            for classes in range(3, 13):
                 kept = x.double().clone()
                 kept[:, -classes:] = 0
                 yield (
