@@ -38,8 +38,15 @@ SHORT = representative()
 
 
 def marked(entry: Entry) -> object:
-    """Mark an entry that the short run leaves out."""
-    return pytest.param(entry, id=entry.name, marks=() if entry.name in SHORT else pytest.mark.slow)
+    """Mark an entry that the short run leaves out: right and unfinished work as slow, other mistakes as the audit's."""
+    marks = []
+    if entry.name not in SHORT:
+        marks = (
+            [pytest.mark.slow]
+            if entry.family in ("variant", "unfinished")
+            else [pytest.mark.slow, pytest.mark.audit]
+        )
+    return pytest.param(entry, id=entry.name, marks=marks)
 
 
 @pytest.fixture(scope="module")

@@ -93,7 +93,13 @@ def test_tensors_go_back_as_themselves() -> None:
 def test_gradients() -> None:
     """Gradients come back in the order asked for: one for a tensor, one for each bias of a part."""
     found = [[torch.ones(1)], [None], [torch.full((4,), 4.0), torch.full((2,), 2.0)]]
-    play = Play({"model": 0}, {"slot": 0}, {"slot": 1}, torch.ones(1), found)
+    rows = [
+        ["0.weight", [4, 3], None],
+        ["0.bias", [4], None],
+        ["2.weight", [2, 4], None],
+        ["2.bias", [2], None],
+    ]
+    play = Play({"model": 0}, {"slot": 0}, {"slot": 1}, torch.ones(1), found, rows)
     model = play.student.VAE(784, 15)
     a, b = play.student.put(torch.zeros(1)), play.student.put(torch.ones(1))
     y = play.student.reparametrize(a, b)

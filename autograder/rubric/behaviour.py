@@ -103,6 +103,8 @@ class Behaviour:
         size_in = x.flatten(1).shape[1]
         self.parameters = parameters
         self.chains = list(oracle.chains(self.layers, size_in, length)) if self.layers else []
+        if image:
+            self.chains = [chain for chain in self.chains if chain[-1].size_out == 784]
         if not self.chains and len(self.layers) < length:
             raise self.too_few()
         if not self.chains:

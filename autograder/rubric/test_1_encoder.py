@@ -18,10 +18,11 @@ def test_encoder_parameters(student, sizes):
 
 @number("1.2")
 @weight(1)
-def test_encoder_behaviour(student):
+def test_encoder_behaviour(student, sizes):
     """VAE.encoder flattens the images and computes three times Linear and ReLU"""
-    model = student.VAE(784, 15)
-    expect_network(student, model, model.encoder, images(any_number(5, 9)), layers=3)
+    for latents in (15, sizes.latents):
+        model = student.VAE(784, latents)
+        expect_network(student, model, model.encoder, images(any_number(5, 9)), layers=3)
 
 
 @number("1.3")

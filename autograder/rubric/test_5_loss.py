@@ -53,7 +53,7 @@ def expect_value(student, inputs):
         text for text, value in slips(*inputs) if abs(float(found) - float(value)) <= 2e-5 * abs(float(value))
     ]
     raise fail(
-        f"For {len(inputs[0])} images your loss is {float(found):.6g}; expected {float(expected):.6g}.",
+        f"For a batch of {len(inputs[0])} your loss is {float(found):.6g}; expected {float(expected):.6g}.",
         *(f"It looks as if {text}." for text in named[:3]),
     )
 
