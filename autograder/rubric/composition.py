@@ -88,6 +88,7 @@ class VAEComposition:
     # Ways to make the encoder's input, narrowed to forward's own. That an encoder does not flatten is 1.2's.
     joins: dict[str, Join] = {"x": lambda x, _: x, "flat": lambda x, _: x.flatten(1)}  # noqa: RUF012
     slips: dict[str, Join] = {}  # noqa: RUF012 - wrong ways
+    hint = ""  # where to look when no slip explains the encoder's input
 
     def __init__(self, student: Student, sizes: Sizes) -> None:
         self.student = student
@@ -168,6 +169,7 @@ class CVAEComposition(VAEComposition):
     """CVAE.forward(x, c)."""
 
     name = "CVAE"
+    hint = "The encoder's input is the flattened image and c side by side, in either order."
     rows = dict.fromkeys(("encoder", "mu_layer", "logvar_layer"), "6.1") | {"decoder": "6.2"}
     joins = {  # noqa: RUF012
         "x, c": lambda x, c: torch.cat([x.flatten(1), c.float()], 1),
@@ -347,6 +349,7 @@ class Case:
         raise self.fail(
             f"the {which} that it returns is not what your own {which}_layer gives for your own encoder's features.",
             *named,
+            self.kind.hint if which == "mu" and not named else "",
             difference(found, expected),
         )
 
