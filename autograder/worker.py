@@ -308,9 +308,8 @@ class Desk:
             return [self.encode(item, depth + 1) for item in value]
         if isinstance(value, dict) and depth == 0 and value.keys() <= {"model", "slot"}:
             return value
-        kind = type(value)
-        home = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-        return {"other": f"an object of type {home}{kind.__qualname__}"[:200]}
+        home = "" if type(value).__module__ == "builtins" else f"{type(value).__module__}."
+        return {"other": f"an object of type {home}{type(value).__qualname__}"[:200]}
 
     def describe(self, error: BaseException) -> dict[str, Any]:
         """Describe what the student's code raised: its type, its message and their own lines."""
