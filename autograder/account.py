@@ -62,6 +62,8 @@ def describe(f: Fit) -> str:
             f"\n  Judged by what your code says for {', '.join(asked)}, not by their parameters: "
             "the rows above did not find them right."
         )
+    if f.gpu:
+        text += f"\n  The GPU could not be used: {f.gpu.partition(chr(10))[0]}"
     return f"{goal.kind}: {text}"
 
 
@@ -70,6 +72,7 @@ def record(f: Fit) -> dict[str, Any]:
     said = [sum(f.losses[max(0, step - 25) : step]) / 25 for step, _ in f.checks if step >= 25]
     return {
         "ending": f.ending,
+        "device": f.device,
         "steps": f.steps,
         "seconds": round(f.seconds, 1),
         "training_seconds": round(f.training, 1),

@@ -7,11 +7,8 @@ Where the time will not suffice it steps aside, and says so.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import shutil
-import sys
 import tempfile
 import threading
 import time
@@ -23,17 +20,18 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch.nn import functional as F
 
-from autograder import digits, fit, pictures
+from autograder import device, digits, fit, pictures
 from autograder.account import Board, describe, explain, record
 from autograder.fit import Fit, Goal, Stage
 from autograder.results import Row, clean
 from autograder.student import Student
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
 
     from autograder.digits import Digits
     from autograder.pictures import Picture
@@ -57,6 +55,7 @@ NEEDED = {
     "CVAE": ("3.2", "5.1", "6.1", "6.2", "6.3"),
 }
 UNWRITTEN = ("missing", "unfinished")
+UNJUDGED = ("too slow", "out of time", "stopped")
 HOPELESS = ("too slow", "too big", "died", "malformed answer", "no answer", "grader fault")
 
 
@@ -75,10 +74,11 @@ def run(rows: Sequence[Row], places: Sequence[Sandbox], seed: int, settings: Set
     seed %= 1 << 31  # NumPy takes no larger one
     row = Row(number="T", name=NAME, status="passed", tags=["training"], extra_data={"ending": "not run"})
     try:
-        device = step_aside_or_pick(rows, settings.mode)
-        with at_the_device(device, deadline):
-            judge(row, rows, places, seed, settings, device, deadline)
-    except AsideError as why:
+        expect_wanted(rows, settings.mode)
+        chosen = device.pick()
+        with device.turn(chosen, deadline):
+            judge(row, rows, places, seed, settings, chosen, deadline)
+    except (AsideError, device.BusyError) as why:
         row.output = f"Not run: {why}"
     except Exception as error:  # noqa: BLE001 - whatever it is, no points depend on it
         row.status = "failed"
@@ -91,42 +91,15 @@ def run(rows: Sequence[Row], places: Sequence[Sandbox], seed: int, settings: Set
     return row
 
 
-def step_aside_or_pick(rows: Sequence[Row], mode: str) -> str:
-    """Choose the device: "cuda", "mps" or "cpu". Raises AsideError where there is not to be a training run."""
+def expect_wanted(rows: Sequence[Row], mode: str) -> None:
+    """Raise AsideError where there is not to be a training run."""
     if mode == "never":
         raise AsideError("it was switched off (--train never).")
     if not any(row.score for row in rows):
         raise AsideError("no other row is passed yet.")
-    device = "cpu"
-    if torch.cuda.is_available():
-        device = "cuda"
-    elif torch.backends.mps.is_available():
-        device = "mps"
     hopeless = next((row for row in rows if row.extra_data.get("ending") in HOPELESS), None)
     if mode == "auto" and hopeless:
         raise AsideError(f"row {hopeless.number} ended with: {hopeless.extra_data['ending']}.")
-    return device
-
-
-@contextlib.contextmanager
-def at_the_device(device: str, deadline: float) -> Iterator[None]:
-    """Wait until no other grading of this user trains on the GPU. Raises AsideError when time is up."""
-    if device == "cpu" or sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
-    path = Path(tempfile.gettempdir()) / f"vae-autograder-{device}-{os.getuid()}.lock"
-    with path.open("a", encoding="ascii") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise AsideError("other gradings kept the GPU busy.") from None
-                time.sleep(0.2)
-        yield
 
 
 def judge(
@@ -135,74 +108,66 @@ def judge(
     places: Sequence[Sandbox],
     seed: int,
     settings: Settings,
-    device: str,
+    chosen: str,
     deadline: float,
 ) -> None:
     """Train what can be trained, and write down how it went."""
-    absent = {kind: first_unwritten(rows, kind) for kind in PARTS}
-    if all(absent.values()):
+    absent = {kind: why for kind in PARTS if (why := first_unwritten(rows, kind))}
+    if len(absent) == len(PARTS):
         raise AsideError(f"there is nothing to train yet: {absent['VAE']}")
     data = digits.load(settings.data, download=settings.download, seconds=settings.schedule.download)
-    goals = [make_goal(kind, data) for kind in PARTS if not absent[kind]]
-    right = {
-        kind: {part for part, number in parts.items() if passed(rows, number)}
-        for kind, parts in PARTS.items()
-    }
+    goals = [make_goal(kind, data) for kind in PARTS if kind not in absent]
+    row.extra_data |= {"seed": seed, "data": data.name}
+    if data.notes:
+        row.extra_data["notes"] = [clean(note, 300) for note in data.notes]
+    told = f"{data.source}: {len(data.train_images):,} images"
+    bands = known_curves(data.name).get("bands", {})
     folder = Path(tempfile.mkdtemp(prefix="vae-digits-"))
     try:
-        folder.chmod(0o755)  # the worker is another user
-        data.save_raw(folder / "images.raw")
-        test, labels = data.test_images, data.test_labels
-        apart = max(1, len(test) // TEST)
-        board = Board(settings.progress)
         stage = Stage(
             data=folder / "images.raw",
-            images=test[::apart].float() / 255,
-            classes=F.one_hot(labels[::apart].long(), 10).float(),
+            **make_test(data),
             seed=seed,
-            device=device,
+            device=chosen,
             deadline=deadline,
             schedule=settings.schedule,
             hurried=settings.mode == "auto",
             stop=threading.Event(),
-            show=board.show,
+            show=Board(settings.progress).show,
         )
-        source = data.source
-        count = len(data.train_images)
-        notes = list(data.notes)
-        name = data.name
-        del data, test, labels  # MNIST is 55 MB
-        fits = train_all(goals, places, stage, right)
+        folder.chmod(0o755)  # the worker is another user
+        data.save_raw(stage.data)
+        del data  # MNIST is 55 MB
+        fits = train_all(goals, places, stage, rows)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    row.extra_data |= {
-        "seed": seed,
-        "data": name,
-        "device": {f.goal.kind: f.device for f in fits},
-        "models": {f.goal.kind: record(f) for f in fits},
-    }
-    if notes:
-        row.extra_data["notes"] = [clean(note, 300) for note in notes]
+    row.extra_data["models"] = {f.goal.kind: record(f) for f in fits}
+    sum_up(row, fits, absent, told)
+    try:
+        show_pictures(row, draw(fits, bands), settings)
+    except Exception as error:  # noqa: BLE001 - the verdict stands without them
+        row.extra_data["picture_fault"] = clean(f"{type(error).__name__}: {error}", 300)
+
+
+def sum_up(row: Row, fits: Sequence[Fit], absent: Mapping[str, str], data: str) -> None:
+    """Word how it went, and say what that means for the row."""
     used = " and ".join(sorted({f.device.upper() for f in fits}))
-    lines = [f"Trained on {source}: {count:,} images, on the {used}."]
-    for kind, why in absent.items():
-        if why:
-            lines.append(f"{kind}: not trained: {why}")
+    lines = [
+        f"Trained on {data}, on the {used}.",
+        *(f"{kind}: not trained: {absent[kind]}" for kind in absent),
+    ]
     for f in fits:
         lines += [describe(f), *(f"  {line}" for line in explain(f))]
-        if f.gpu:
-            lines.append(f"  The GPU could not be used: {f.gpu.splitlines()[0]}")
-    endings = {f.ending for f in fits}
-    unfinished = endings & {"too slow", "out of time", "stopped"}
-    if endings == {"reached"} and not any(absent.values()):
-        row.extra_data["ending"] = "reached"
-    elif unfinished and not endings - unfinished - {"reached"}:
+    unjudged = [f for f in fits if f.ending in UNJUDGED]
+    missed = [f for f in fits if f.ending not in (*UNJUDGED, "reached")]
+    if missed or (absent and not unjudged):
+        row.status = "failed"
+        row.extra_data["ending"] = missed[0].ending if missed else "unfinished"
+    elif unjudged:
         lines.insert(0, "Not run to the end: that says nothing about your models.")
     else:
-        row.status = "failed"
-        row.extra_data["ending"] = next((f.ending for f in fits if f.ending != "reached"), "unfinished")
+        row.extra_data["ending"] = "reached"
     row.output = clean("\n".join(lines))
-    show_pictures(row, draw(fits, name), settings)
 
 
 def passed(rows: Sequence[Row], number: str) -> bool:
@@ -231,22 +196,31 @@ def known_curves(name: str) -> dict[str, Any]:
     return curves.get(name, {})
 
 
+def make_test(data: Digits) -> dict[str, Tensor]:
+    """Choose the test images, float32, and their classes, one-hot."""
+    apart = max(1, len(data.test_images) // TEST)
+    return {
+        "images": data.test_images[::apart].float() / 255,
+        "classes": F.one_hot(data.test_labels[::apart].long(), 10).float(),
+    }
+
+
 def train_all(
-    goals: Sequence[Goal], places: Sequence[Sandbox], stage: Stage, right: dict[str, set[str]]
+    goals: Sequence[Goal], places: Sequence[Sandbox], stage: Stage, rows: Sequence[Row]
 ) -> list[Fit]:
     """Train the models, side by side where there are two places: one thread each, which beats two together."""
     left = stage.deadline - time.monotonic()
 
     def one(number: int, goal: Goal) -> Fit:
-        place = places[number % len(places)]
-        here = stage
+        place, here = places[number % len(places)], stage
         if len(places) == 1 and len(goals) > 1 and number == 0:  # one after the other: half of the time each
             here = replace(stage, deadline=stage.deadline - left / 2)
+        right = {part for part, number in PARTS[goal.kind].items() if passed(rows, number)}
         try:
-            found = train_one(place, goal, here, right[goal.kind])
+            found = train_one(place, goal, here, right)
             if found.ending == "broken" and not found.steps and stage.device != "cpu":
                 why = found.error
-                found = train_one(place, goal, replace(here, device="cpu"), right[goal.kind])
+                found = train_one(place, goal, replace(here, device="cpu"), right)
                 found.gpu = why
         except BaseException:
             stage.stop.set()
@@ -273,20 +247,21 @@ def train_one(place: Sandbox, goal: Goal, stage: Stage, right: set[str]) -> Fit:
     return fit.train(Student(sandbox), goal, stage, right)
 
 
-def draw(fits: Sequence[Fit], name: str) -> list[Picture]:
+def draw(fits: Sequence[Fit], bands: Mapping[str, Any]) -> list[Picture]:
     """Gather the pictures of a training, the curve first."""
     shown = [f for f in fits if f.steps and f.checks]
     if not shown:
         return []
-    bands = known_curves(name).get("bands", {})
     lines = [(f.goal.kind, f.goal.threshold, [(step, loss.total) for step, loss in f.checks]) for f in shown]
     return [pictures.curve(lines, bands), *(picture for f in shown for picture in f.drawn)]
 
 
 def show_pictures(row: Row, drawn: Sequence[Picture], settings: Settings) -> None:
-    """Write the pictures into their folder and, where asked for, into the row."""
+    """Write the pictures into their folder, in the place of older ones, and where asked for into the row."""
     if settings.folder and drawn:
         settings.folder.mkdir(parents=True, exist_ok=True)
+        for old in settings.folder.glob("*.png"):
+            old.unlink()
         for picture in drawn:
             (settings.folder / f"{picture.name}.png").write_bytes(picture.png)
         row.extra_data["pictures"] = [

@@ -22,7 +22,7 @@ from apart import REFERENCE, ROWS
 from PIL import Image
 from torch.nn import functional as F
 
-from autograder import account, digits, drawing, fit, pictures, sandbox, trainer, training, verify
+from autograder import account, device, digits, drawing, fit, pictures, sandbox, trainer, training, verify
 from autograder.results import Row
 from autograder.schedule import Schedule, Settings
 
@@ -601,15 +601,23 @@ def test_a_gpu_that_cannot_be_used(apart: Apart, images: Path) -> None:
     assert "The GPU could not be used: " in made.output
 
 
+def test_a_verdict_without_pictures(apart: Apart, images: Path, tmp_path: Path) -> None:
+    """Where pictures cannot be written, the verdict stands, and the record says why there are none."""
+    (tmp_path / "file").write_text("no folder")
+    made: Row = apart(partial(ran, folder=tmp_path / "file"), REFERENCE, images, rows()).value
+    assert made.extra_data["ending"] == "reached"
+    assert "FileExistsError" in made.extra_data["picture_fault"]
+
+
 def test_one_training_at_a_time_on_a_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Whoever finds the GPU busy waits for it, and steps aside when the time is over."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with training.at_the_device("cuda", time.monotonic() + 9):
-        with pytest.raises(training.AsideError, match="kept the GPU busy"):
-            training.at_the_device("cuda", time.monotonic() + 0.3).__enter__()
-        with training.at_the_device("cpu", time.monotonic()):
+    with device.turn("cuda", time.monotonic() + 9):
+        with pytest.raises(device.BusyError, match="kept the GPU busy"):
+            device.turn("cuda", time.monotonic() + 0.3).__enter__()
+        with device.turn("cpu", time.monotonic()):
             pass
-    with training.at_the_device("cuda", time.monotonic() + 9):
+    with device.turn("cuda", time.monotonic() + 9):
         pass
 
 
