@@ -80,7 +80,7 @@ def main() -> None:
     bands, usual = {}, {}
     for kind in KINDS:
         goal = training.make_goal(kind, data)
-        most = min(goal.steps, 8 * goal.epoch)
+        most = min(goal.steps, 7 * goal.epoch)
         with ProcessPoolExecutor(arguments.jobs) as pool:
             curves = list(pool.map(partial(train, data, most, kind), range(SEEDS)))
         steps = [goal.every * (i + 1) for i in range(len(curves[0]))]
