@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MAX_PARAMETERS = 100  # tensors of a part; right ones have 8
 MAX_ELEMENTS = 50_000_000  # of a parameter; right ones have 400,000
+MAX_DIMENSIONS = 8  # of a parameter; right ones have 2
 
 __all__ = ["Model", "Parameter", "Part", "Student", "as_tensor"]
 
@@ -253,6 +254,8 @@ def count_biases(parameters: Sequence[Parameter]) -> int:
 def as_shape(value: object) -> tuple[int, ...]:
     """Check that a liar's list is a shape."""
     if isinstance(value, list) and all(isinstance(n, int) and 0 <= n < 1 << 31 for n in value):
+        if len(value) > MAX_DIMENSIONS:
+            raise WrongKind(f"A parameter of {len(value)} dimensions has more than any right one.")
         if math.prod(value) > MAX_ELEMENTS:
             raise WrongKind(f"A parameter of shape {tuple(value)} is larger than any right one.")
         return tuple(value)

@@ -264,6 +264,10 @@ class Case:
             logvar = finite(self.model.logvar_layer(features))
         except UNANSWERED as error:
             raise UnjudgedError(part, error) from None
+        if len(self.x) > 1 and any(bool((t == t[:1]).all()) for t in (mu, logvar)):
+            # Whatever forward hands to such parts, it could not be told: weights that cannot be set, for one.
+            why = "The images of a batch all give the same mu, or the same logvar, whatever weights are set."
+            raise self.kind.blame(UnjudgedError("encoder", why))
         try:
             z = finite(self.student.reparametrize(mu, logvar))
         except UNANSWERED as error:
