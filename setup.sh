@@ -138,5 +138,16 @@ install_cpu_torch
 "$venv/bin/python" -c 'import torchvision' ||
   die "torch and torchvision do not fit together: remove $venv and run this again"
 "$venv/bin/python" -m compileall -q "$root/autograder" # later runs may not be allowed to write there
+
+# What is in the image need not be fetched, drawn or looked for again for each submission; without a network, the
+# training run takes drawn digits in the place of MNIST.
+if [ "$root" = /autograder/source ]; then
+  XDG_CACHE_HOME=$root/.cache "$venv/bin/python" -c '
+import matplotlib.font_manager
+from autograder import digits
+found = digits.load()
+print("setup.sh: training will use", found.source, *found.notes, sep="\n  ")' ||
+    say "no digits were prepared; each run looks for them again"
+fi
 printf '%s\n' "$new_stamp" >"$venv/stamp"
 say "done"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from autograder.results import Results
 
 GRADESCOPE = Path("/autograder")
+PROJECT = Path(__file__).parents[1]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -77,6 +78,7 @@ def grade(  # noqa: PLR0913 - one for each option
     """
     from autograder import grade as grading  # torch: only when the arguments are usable
     from autograder import results as records
+    from autograder import visibility
     from autograder.schedule import Schedule, Settings
 
     gc.freeze()
@@ -103,7 +105,9 @@ def grade(  # noqa: PLR0913 - one for each option
         training=training,
         accept_weak=accept_weak_sandbox or not on_gradescope,
     )
+    shown = visibility.read(PROJECT) if on_gradescope else visibility.Visibility()
     record = grading.grade(submission, options)
+    shown.apply(record)
     try:
         records.write(results, record)
     except OSError as error:
@@ -189,8 +193,44 @@ def template(out: Path | None) -> None:
     """Make the students' vae.py and vae.ipynb from reference/."""
     from autograder.template import write_template
 
-    project = Path(__file__).parents[1]
-    for path in write_template(project / "reference", out or project / "student_template"):
+    for path in write_template(PROJECT / "reference", out or PROJECT / "student_template"):
+        click.echo(f"written: {path}")
+
+
+@main.command()
+@click.option(
+    "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Where the two zips go."
+)
+@click.option(
+    "--visibility",
+    type=click.Choice(["visible", "after_due_date", "after_published", "hidden"]),
+    default="visible",
+    show_default=True,
+    help="When students see the rows on Gradescope.",
+)
+@click.option(
+    "--hide", metavar="ROW", multiple=True, help="Never show this row, such as 6.3; may be given again."
+)
+@click.option(
+    "--due", is_flag=True, help="Show the rows of --hide after the due date; without --hide, all rows."
+)
+def release(out: Path, visibility: str, hide: tuple[str, ...], *, due: bool) -> None:
+    """Make autograder.zip, for Gradescope, and student.zip, for students; the same project gives the same bytes."""
+    from autograder import release as releases
+    from autograder.visibility import Visibility
+
+    if due and not hide and visibility != "visible":
+        raise click.UsageError("--due without --hide and --visibility say different things: give one of them")
+    try:
+        shown = Visibility(
+            rows="after_due_date" if due and not hide else visibility,
+            hide=hide,
+            hidden="after_due_date" if due else "hidden",
+        )
+        paths = releases.release(PROJECT, out, shown if shown.hide else Visibility(rows=shown.rows))
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    for path in paths:
         click.echo(f"written: {path}")
 
 

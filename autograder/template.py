@@ -1,7 +1,7 @@
 """The student's template: what is left of the reference when the solutions between its marks are taken out.
 
     # solution begins: raise NotImplementedError("...")         # TODO: write this part, ...
-    sigma = torch.exp(logvar / 2)                        ->     raise NotImplementedError("...")
+    answer = 6 * 7                                       ->     raise NotImplementedError("...")
     # solution ends
 
 The line after the colon is what stands in the solution's place; it may be missing.

@@ -101,4 +101,4 @@ def as_three(value: Any, what: str) -> tuple[Tensor, Tensor, Tensor]:
         kind = "None: is the return missing" if value is None else kind
         raise fail(f"{what} returned {kind}; expected three tensors: x_hat, mu, logvar.")
     x_hat, mu, logvar = (as_tensor(v, f"{what}, in place of {n},") for v, n in zip(value, names, strict=True))
-    return x_hat, mu, logvar
+    return (x_hat, mu, logvar)

@@ -1,0 +1,270 @@
+"""The student's check: the rows, points and words of Gradescope, and what to look at next.
+
+Each check runs in a process of its own, started from the students' check.py: a notebook has imported vae.py long ago,
+and perhaps not the one that is on disk now. So this module imports nothing heavy before it is asked to grade.
+"""
+
+from __future__ import annotations
+
+import argparse
+import html
+import importlib.util
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autograder import handin
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["SECTIONS", "Verdict", "check", "main"]
+
+SECTIONS = ("encoder", "decoder", "reparametrize", "forward", "loss", "cvae")  # of the notebook, in its order
+NEEDED = ("gradescope_utils", "msgspec", "psutil", "pytest", "pytest_timeout", "safetensors", "torch", "yaml")
+LOOK = 0.3  # seconds between two looks at vae.py
+GREEN, RED, DIM, PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[0m"
+
+
+class Verdict:
+    """A record, results.json as Python reads it, that shows itself: as HTML in a notebook, else as text."""
+
+    def __init__(self, record: dict[str, Any]) -> None:
+        self.record = record
+        self.rows = [row for row in record["tests"] if row.get("extra_data", {}).get("ending") != "not run"]
+
+    def __repr__(self) -> str:
+        return self.as_text(100)
+
+    def _repr_html_(self) -> str:
+        return self.as_html()
+
+    def summary(self) -> list[str]:
+        """Say in a few lines how it went, and what to look at next: the first section that is not finished."""
+        extra = self.record.get("extra_data", {})
+        made_from = f" for vae.py {extra['submission'][: handin.DIGITS]}" if "submission" in extra else ""
+        most = sum(row.get("max_score", 0) for row in self.rows)
+        lines = [f"{self.record['score']:g} of {most:g} points{made_from}."]
+        lines += [f"Note: {note}" for note in extra.get("notes", [])]
+        if "unreadable" in extra:
+            return [*lines, f"Nothing could be checked: {extra['unreadable']}"]
+        if "grader_fault" in extra:
+            return [
+                *lines,
+                "The check itself failed; please show this to your course staff:",
+                extra["grader_fault"],
+            ]
+        left = [row for row in self.rows if row["status"] != "passed"]
+        if not left:
+            return [*lines, "Everything is right."]
+        section = section_of(left[0])
+        numbers = ", ".join(row["number"] for row in left if section_of(row) == section)
+        return [
+            *lines,
+            f"Next: {section}, row{'s' * (',' in numbers)} {numbers}. {output(left[0]).splitlines()[0]}",
+        ]
+
+    def as_text(self, width: int, *, colours: bool = False) -> str:
+        """Write the record as plain text of so many columns."""
+        green, red, dim, plain = (GREEN, RED, DIM, PLAIN) if colours else [""] * 4
+        lines, section = [], ""
+        for row in self.rows:
+            if section != section_of(row):
+                section = section_of(row)
+                lines.append(f"{dim}{section.upper()}{plain}")
+            passed = row["status"] == "passed"
+            mark = f"{green}✓{plain}" if passed else f"{red}✗{plain}"
+            name = textwrap.wrap(row["name"], max(20, width - 13)) or [""]
+            lines.append(f"{mark} {row['number']:<4} {points(row):>5}  {name[0]}")
+            lines += [f"{'':13}{line}" for line in name[1:]]
+            said = [] if passed and row.get("max_score") else output(row).splitlines()
+            # A line that is indented is a line of code: it stays as it is.
+            broken = [
+                [line] if line.startswith(" ") else textwrap.wrap(line, max(20, width - 13)) for line in said
+            ]
+            lines += [f"{'':13}{dim}{line}{plain}" for group in broken for line in group]
+        return "\n".join([*lines, "", *self.summary()])
+
+    def as_html(self) -> str:
+        """Write the record as a small table. All of its text is escaped."""
+        rows = []
+        for row in self.rows:
+            passed = row["status"] == "passed"
+            said = "" if passed and row.get("max_score") else output(row)
+            detail = (
+                f"<pre style='white-space: pre-wrap; margin: 0'>{html.escape(said)}</pre>" if said else ""
+            )
+            rows.append(
+                f"<tr><td>{'&#10003;' if passed else '&#10007;'}</td><td>{html.escape(row['number'])}</td>"
+                f"<td>{points(row)}</td><td style='text-align: left'>{html.escape(row['name'])}{detail}</td></tr>"
+            )
+        head = (
+            "<tr><th></th><th>row</th><th>points</th><th style='text-align: left'>what was checked</th></tr>"
+        )
+        end = "".join(f"<p style='white-space: pre-wrap'>{html.escape(line)}</p>" for line in self.summary())
+        return f"<table>{head}{''.join(rows)}</table>{end}"
+
+
+def section_of(row: dict[str, Any]) -> str:
+    """Return the section that a row belongs to."""
+    return str(row.get("tags", ["the assignment"])[0])
+
+
+def output(row: dict[str, Any]) -> str:
+    """Return what was found."""
+    return str(row.get("extra_data", {}).get("text") or row.get("output") or "Not passed.")
+
+
+def points(row: dict[str, Any]) -> str:
+    """Write a row's points."""
+    return f"{row.get('score', 0):g}/{row['max_score']:g}" if "max_score" in row else ""
+
+
+def check(here: Path, *sections: str) -> None:
+    """Check these sections of here/vae.py, all of them where none is named, and show the rows."""
+    if unknown := [section for section in sections if section not in SECTIONS]:
+        raise ValueError(f"there is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
+    with tempfile.TemporaryDirectory() as folder:
+        record = Path(folder) / "results.json"
+        command = [
+            sys.executable,
+            "-X",
+            "utf8",
+            str(here / "check.py"),
+            *sections,
+            "--quiet",
+            "--results",
+            str(record),
+        ]
+        done = subprocess.run(
+            command, cwd=here, capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
+        if not record.is_file():
+            raise RuntimeError(f"the check itself failed:\n{done.stdout}{done.stderr}")
+        verdict = Verdict(json.loads(record.read_text(encoding="utf-8")))
+    ipython = sys.modules.get("IPython")  # where nobody has imported it, there is no notebook
+    if ipython and ipython.get_ipython():
+        from IPython.display import display
+
+        display(verdict)  # type: ignore[no-untyped-call]
+    else:
+        print(verdict)  # noqa: T201 - this is what it is for
+
+
+def main(here: Path) -> int:
+    """Check here/vae.py as the command line says; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python check.py",
+        description="Check vae.py as Gradescope will: the same rows, points and words.",
+    )
+    parser.add_argument(
+        "sections", nargs="*", metavar="section", help=f"{', '.join(SECTIONS)}; none means all"
+    )
+    parser.add_argument(
+        "--watch", action="store_true", help="check again whenever vae.py is saved, until Ctrl-C"
+    )
+    parser.add_argument(
+        "--submit", action="store_true", help="check everything, and write the zip to hand in"
+    )
+    parser.add_argument("--results", type=Path, metavar="FILE", help="also write the record, as results.json")
+    parser.add_argument("--quiet", action="store_true", help="print nothing")
+    parser.add_argument("--seed", type=int, help="repeat a check with the seed that its record holds")
+    parser.add_argument(
+        "--start-method", choices=["fork", "spawn"], default="", help="how your code is started"
+    )
+    chosen = parser.parse_args()
+    if unknown := [section for section in chosen.sections if section not in SECTIONS]:
+        parser.error(f"there is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
+    if chosen.submit and (chosen.sections or chosen.watch):
+        parser.error("--submit checks everything, once: give no section, and no --watch")
+    if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
+        parser.exit(
+            1,
+            f"Missing: {', '.join(missing)}. Install: {sys.executable} -m pip install -r requirements.txt\n",
+        )
+    for stream in (sys.stdout, sys.stderr):  # not each terminal has a tick
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    if chosen.watch:
+        return watch(here / "vae.py", [sys.executable, *(word for word in sys.argv if word != "--watch")])
+    return submit(here, chosen) if chosen.submit else run(here, here / "vae.py", chosen)
+
+
+def run(here: Path, source: Path, chosen: argparse.Namespace) -> int:
+    """Grade the source, show the record and write it where that is wanted; returns the exit status."""
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    import msgspec
+
+    from autograder.grade import Options, grade
+    from autograder.results import write
+    from autograder.schedule import Settings
+
+    data = here / "nndl2" if (here / "nndl2" / "MNIST").is_dir() else None  # where the notebook puts it
+    progress = partial(show_line, sys.stderr) if sys.stderr.isatty() and not chosen.quiet else None
+    options = Options(
+        train="auto" if chosen.submit else "never",
+        method=chosen.start_method,
+        sections=chosen.sections,
+        seed=chosen.seed,
+        nndl2=next(path for path in (here / "autograder" / "nndl2", here / "nndl2") if path.is_dir()),
+        training=Settings(data=data, progress=progress),
+        accept_weak=True,  # it is their own code, on their own machine
+    )
+    results = grade(source, options)
+    if chosen.results:
+        write(chosen.results, results)
+    if not chosen.quiet:
+        verdict = Verdict(msgspec.to_builtins(results))
+        width = shutil.get_terminal_size((100, 24)).columns
+        colours = sys.stdout.isatty() and os.name == "posix" and "NO_COLOR" not in os.environ
+        print(verdict.as_text(width, colours=colours), flush=True)  # noqa: T201
+    return 3 if results.fault else 0
+
+
+def show_line(stream: Any, text: str) -> None:
+    """Show a line on the terminal in the place of the one before."""
+    print(f"\r{text[: shutil.get_terminal_size().columns - 1]}\x1b[K", end="", file=stream, flush=True)
+
+
+def submit(here: Path, chosen: argparse.Namespace) -> int:
+    """Write the zip, check what is in it, and warn of what a grader would frown upon; returns the exit status."""
+    made = here / handin.NAME
+    try:
+        names = handin.pack(here, made)
+    except OSError as error:
+        print(f"{error.filename or made}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        return 1
+    code = run(here, made, chosen)
+    if not chosen.quiet:
+        lines = ["", *(f"Warning: {warning}" for warning in handin.warnings_of(here))]
+        lines.append(f"Written: {made.name}, with {' and '.join(names)}. Hand it in on Gradescope.")
+        print("\n".join(lines), flush=True)  # noqa: T201
+    return code
+
+
+def watch(path: Path, command: Sequence[str]) -> int:
+    """Run the command now and whenever the file is saved, until Ctrl-C."""
+    seen = None
+    try:
+        while True:
+            found = (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
+            if found != seen and found:
+                time.sleep(0.1)  # an editor may still be writing
+                if sys.stdout.isatty():
+                    print("\x1b[2J\x1b[H", end="", flush=True)  # noqa: T201
+                subprocess.run(command, check=False)
+                print("\nWaiting for vae.py to be saved. Ctrl-C ends this.", flush=True)  # noqa: T201
+            seen = found
+            time.sleep(LOOK)
+    except KeyboardInterrupt:
+        return 0

@@ -1,0 +1,228 @@
+"""The two zips: what is in them, what is not, and that the same project gives the same bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from graded import ROWS, record
+from valid import problems
+
+from autograder.__main__ import main
+from autograder.release import modules, release
+from autograder.visibility import SETTINGS, Visibility, read
+
+ROOT = Path(__file__).resolve().parents[1]
+SOLUTION = re.compile(r" *# solution begins.*\n((?:.*\n)*?) *# solution ends\n")
+
+
+@pytest.fixture(scope="module")
+def zips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, zipfile.ZipFile]:
+    """Both zips of this project, by name."""
+    return {path.name: zipfile.ZipFile(path) for path in release(ROOT, tmp_path_factory.mktemp("release"))}
+
+
+def copy_of_project(at: Path) -> Path:
+    """Copy what a release reads."""
+    for name in ("setup.sh", "run_autograder", "LICENSE", "constraints.txt", "pyproject.toml"):
+        at.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, at)
+    for name in ("autograder", "student_template", "reference"):
+        shutil.copytree(ROOT / name, at / name)
+    return at
+
+
+def test_same_project_same_bytes(tmp_path: Path) -> None:
+    """Dates, modes, owners and what Python leaves behind make no difference to the zips' bytes."""
+    project = copy_of_project(tmp_path / "project")
+    first = [path.read_bytes() for path in release(project, tmp_path / "first")]
+    (project / "autograder" / "__pycache__").mkdir(exist_ok=True)
+    (project / "autograder" / "__pycache__" / "x.pyc").write_bytes(b"x")
+    (project / "student_template" / "nndl2" / "MNIST").mkdir()
+    (project / "student_template" / "nndl2" / "MNIST" / "raw").write_bytes(b"x")
+    (project / "autograder" / ".hidden").write_bytes(b"x")
+    for path in project.rglob("*.py"):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+        path.chmod(0o600)
+    assert [path.read_bytes() for path in release(project, tmp_path / "second")] == first
+
+
+def test_gradescopes_zip(zips: dict[str, zipfile.ZipFile]) -> None:
+    """autograder.zip has both scripts, executable, at its root, and the grader: no solution, no test."""
+    archive = zips["autograder.zip"]
+    modes = {entry.filename: entry.external_attr >> 16 for entry in archive.infolist()}
+    assert {name for name, mode in modes.items() if mode == 0o100755} == {"setup.sh", "run_autograder"}
+    assert set(modes.values()) == {0o100755, 0o100644}
+    tops = {name.split("/")[0] for name in modes}
+    assert tops == {
+        *("setup.sh", "run_autograder", "autograder", "student_template"),
+        *("LICENSE", "constraints.txt", "pyproject.toml"),
+    }
+    assert not [name for name in modes if "reference" in name or name.endswith((".ipynb", ".pyc"))]
+    grader = {
+        path
+        for path in (ROOT / "autograder").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert {name for name in modes if name.startswith("autograder/")} == {
+        path.relative_to(ROOT).as_posix() for path in grader
+    }
+
+
+def test_students_zip(zips: dict[str, zipfile.ZipFile]) -> None:
+    """student.zip has what students work with at its root, and below autograder/ what their check needs."""
+    names = zips["student.zip"].namelist()
+    tops = {name for name in names if not name.startswith("autograder/")}
+    assert tops == {
+        *("vae.py", "vae.ipynb", "check.py", "README.md", "requirements.txt"),
+        *(f"nndl2/{name}.py" for name in ("__init__", "grad", "helper", "utils")),
+    }
+    assert not {f"autograder/{name}.py" for name in ("__main__", "batch", "release", "template")} & {*names}
+    assert len([name for name in names if "rubric/test_" in name]) == 6
+    for name in names:
+        if not name.startswith("autograder/"):
+            assert zips["student.zip"].read(name) == (ROOT / "student_template" / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["student.zip", "autograder.zip"])
+def test_no_solution(zips: dict[str, zipfile.ZipFile], name: str) -> None:
+    """No line of a solution stands in a zip."""
+    blocks = SOLUTION.findall((ROOT / "reference" / "vae.py").read_text("utf-8"))
+    code = {line.partition("  #")[0].strip() for block in blocks for line in block.split("\n")} - {"", ")"}
+    assert len(code) > 20
+    texts = {entry: zips[name].read(entry).decode() for entry in zips[name].namelist()}
+    assert [(line, entry) for line in code for entry, text in texts.items() if line in text] == []
+
+
+def test_stale_template_is_refused(tmp_path: Path) -> None:
+    """Where the students' vae.py is not made from the present reference, nothing is released."""
+    project = copy_of_project(tmp_path / "project")
+    path = project / "student_template" / "vae.py"
+    path.write_text(path.read_text("utf-8") + "# more\n", "utf-8")
+    with pytest.raises(ValueError, match="autograder template"):
+        release(project, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_modules(tmp_path: Path) -> None:
+    """The modules that one needs are found through all of their imports, in whichever way these are written."""
+    for name, text in {
+        "a": "from autograder import b, c as d",
+        "b": "def f():\n    from autograder.sub.e import g",
+        "c": "import os",
+        "sub/e": "from autograder import a",
+        "sub/__init__": "",
+        "left": "from autograder import a",
+    }.items():
+        path = tmp_path / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    assert modules(tmp_path, "a") == {"a", "b", "c", "sub.e"}
+
+
+# Which rows students see
+
+
+def call(tmp_path: Path, *options: str) -> Result:
+    """Run the command."""
+    return CliRunner().invoke(main, ["release", "--out", str(tmp_path / "out"), *options])
+
+
+CHOICES: dict[str, tuple[list[str], dict[str, Any] | None]] = {
+    "everything is visible": ([], None),
+    "all rows after the due date": (["--due"], {"rows": "after_due_date", "hide": [], "hidden": "hidden"}),
+    "the same by its own word": (
+        ["--visibility", "after_due_date"],
+        {"rows": "after_due_date", "hide": [], "hidden": "hidden"},
+    ),
+    "a row is never shown": (["--hide", "6.3"], {"rows": "visible", "hide": ["6.3"], "hidden": "hidden"}),
+    "two rows after the due date": (
+        ["--hide", "6.3", "--hide", "T", "--due"],
+        {"rows": "visible", "hide": ["6.3", "T"], "hidden": "after_due_date"},
+    ),
+    "some when published, one never": (
+        ["--visibility", "after_published", "--hide", "1.1"],
+        {"rows": "after_published", "hide": ["1.1"], "hidden": "hidden"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("options", "expected"), CHOICES.values(), ids=CHOICES)
+def test_choice_is_in_the_zip(tmp_path: Path, options: list[str], expected: dict[str, Any] | None) -> None:
+    """What is chosen is carried by autograder.zip alone; without a choice there is no file."""
+    done = call(tmp_path, *options)
+    assert done.exit_code == 0, done.output
+    with zipfile.ZipFile(tmp_path / "out" / "autograder.zip") as archive:
+        found = json.loads(archive.read(SETTINGS)) if SETTINGS in archive.namelist() else None
+        archive.extractall(tmp_path / "source")
+    assert found == expected
+    assert read(tmp_path / "source") == (
+        Visibility(**{**expected, "hide": (*expected["hide"],)}) if expected else Visibility()
+    )
+    with zipfile.ZipFile(tmp_path / "out" / "student.zip") as archive:
+        assert SETTINGS not in archive.namelist()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--hide", "7.1"], "there is no row 7.1"),
+        (["--visibility", "never"], "'never' is not one of"),
+        (["--due", "--visibility", "after_published"], "say different things"),
+    ],
+)
+def test_unusable_choice(tmp_path: Path, options: list[str], words: str) -> None:
+    """A choice that means nothing is refused in words."""
+    done = call(tmp_path, *options)
+    assert done.exit_code != 0
+    assert words in done.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_hidden_rows(tmp_path: Path) -> None:
+    """Each row is marked, and the text about the whole names no row that is not shown yet, nor the total with it."""
+    results = record({"1.2": "A slip in 1.2.", "6.3": "A slip in 6.3."})
+    Visibility(hide=("6.3", "6.2"), hidden="after_due_date").apply(results)
+    assert problems(results) == []
+    shown = {row.number: row.visibility for row in results.tests}
+    assert shown == {
+        **dict.fromkeys((*ROWS, "T"), "visible"),
+        "6.2": "after_due_date",
+        "6.3": "after_due_date",
+    }
+    assert results.score == 10
+    assert "9 of 10 points" in results.output
+    assert "A slip in 1.2." in results.output
+    assert "A slip in 6.3." not in results.output
+    assert results.output.endswith("Shown after the due date: 6.2, 6.3.")
+
+
+def test_nothing_shown_yet() -> None:
+    """Where all rows wait, students are told that their work arrived, and no more."""
+    results = record({"1.2": "A slip in 1.2."})
+    Visibility(rows="after_published", hide=("1.1",)).apply(results)
+    assert problems(results) == []
+    assert results.output.startswith("Your work was received and graded.\nShown to course staff only: 1.1.")
+    assert "A slip" not in results.output
+
+
+def test_all_right_so_far() -> None:
+    """A wrong row that is hidden is not called right."""
+    results = record({"6.3": "A slip in 6.3."})
+    Visibility(hide=("6.3",)).apply(results)
+    assert "Every row that is shown now is right." in results.output
+    assert "Everything is right" not in results.output
+
+
+def test_everything_visible_changes_nothing() -> None:
+    """Without a choice a record stays as it is."""
+    results, same = record({"6.3": "A slip."}), record({"6.3": "A slip."})
+    Visibility().apply(results)
+    assert results == same
