@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import queue
 import select
 import struct
+import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.connection import Connection
 
-__all__ = ["Channel", "OversizeError", "StalledError"]
+__all__ = ["Channel", "OversizeError", "PolledChannel", "StalledError", "ThreadedChannel"]
 
 KEEP = 20_000  # bytes of the process's output that are kept, its last ones
 TICK = 0.05  # seconds between two looks at the process's memory
@@ -26,7 +28,7 @@ class OversizeError(Exception):
     """A message announces more bytes than allowed."""
 
 
-class Channel:
+class PolledChannel:
     """One end of a multiprocessing connection, and the process's standard output.
 
     The standard library's own send and receive cannot be given a deadline once the first byte is there, and a
@@ -120,3 +122,80 @@ class Channel:
                 self.drain()
         self.connection.close()
         os.close(self.output)
+
+
+class ThreadedChannel:
+    """The same where a pipe cannot be polled (Windows): threads wait in the standard library's own send and receive.
+
+    When a wait ends too early, the process is ended next; with that its thread ends, too.
+    """
+
+    def __init__(self, connection: Connection, output: int, watch: Callable[[], None]) -> None:
+        """Take over both ends.
+
+        output: descriptor of what the process prints, or -1 where it has none
+        watch: called every 50 ms of waiting; what it raises ends the wait
+        """
+        self.connection = connection
+        self.output = output
+        self.watch = watch
+        self.printed = b""
+        self.drainer = threading.Thread(target=self.drain, daemon=True)
+        self.drainer.start()
+
+    def send(self, message: bytes, deadline: float) -> None:
+        """Send a message. Raises StalledError, or BrokenPipeError when nobody is there."""
+        self.wait(lambda: self.connection.send_bytes(message), deadline)
+
+    def receive(self, limit: int, deadline: float) -> bytes:
+        """Receive a message of at most limit bytes. Raises StalledError, OversizeError or EOFError."""
+        try:
+            return bytes(self.wait(lambda: self.connection.recv_bytes(limit), deadline))
+        except OSError as error:
+            if "bad message length" in str(error):  # the one way in which recv_bytes says it
+                raise OversizeError from error
+            raise EOFError from error
+
+    def wait(self, work: Callable[[], Any], deadline: float) -> Any:
+        """Let a thread do the work, and return or raise what came of it."""
+        done: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
+
+        def attempt() -> None:
+            try:
+                done.put((work(), None))
+            except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+                done.put((None, error))
+
+        threading.Thread(target=attempt, daemon=True).start()
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise StalledError
+            try:
+                value, error = done.get(timeout=min(left, TICK))
+            except queue.Empty:
+                self.watch()
+            else:
+                if error:
+                    raise error
+                return value
+
+    def drain(self) -> None:
+        """Read what the process prints, as long as it lives; only the end is kept."""
+        if self.output < 0:
+            return
+        while part := os.read(self.output, 1 << 16):
+            self.printed = (self.printed + part)[-KEEP:]
+
+    def close(self) -> None:
+        """Close both ends; the process has ended, or what is left of its output does not count."""
+        self.connection.close()
+        self.drainer.join(TICK)
+        if self.output >= 0 and not self.drainer.is_alive():
+            os.close(self.output)
+
+
+if TYPE_CHECKING or hasattr(select, "poll"):
+    Channel = PolledChannel
+else:
+    Channel = ThreadedChannel

@@ -42,7 +42,7 @@ READABLE = (
     *("/proc/cpuinfo", "/sys/devices/system/cpu"),
 )
 LINUX = sys.platform == "linux"
-KEPT_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "PATH", "TZ")
+KEPT_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "PATH", "SYSTEMROOT", "TZ")  # SYSTEMROOT: Windows needs it
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def noted(state: dict[str, Any], layer: str) -> Any:
     """Note that a layer is in force, or why it is not."""
     try:
         yield
-    except (kernel.Unavailable, OSError, ValueError) as reason:
+    except (kernel.Unavailable, OSError, ValueError, ImportError) as reason:  # Windows has no resource limits
         state["missing"][layer] = str(reason)
     else:
         if layer not in state["layers"]:
