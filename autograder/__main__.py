@@ -172,17 +172,17 @@ def batch(path: Path, out: Path, *, accept_weak_sandbox: bool, **settings: Any) 
         )
     except (Unreadable, OSError) as error:
         raise click.ClickException(str(error)) from None
+    except KeyboardInterrupt:  # before the first grading, or after the last
+        click.echo("\nStopped. The same command goes on.")
+        sys.exit(130)
+    done, total = len(outcome.records) - len(outcome.faults), len(outcome.submissions)
     if outcome.interrupted:
-        done = len(outcome.records) - len(outcome.faults)
-        click.echo(
-            f"Stopped: {done} of {len(outcome.submissions)} are graded; the same command goes on from there."
-        )
-        leave(130)
-    batches.report(out, outcome)
+        click.echo(f"\nStopped: {done} of {total} are graded; the same command goes on from there.")
+        sys.exit(130)
     if not settings["quiet"]:
         summary.show(outcome.records)
-        click.echo(f"\nWritten to {out}.")
-    leave(3 if outcome.faults else 0)
+        click.echo(f"\n{done} of {total} submissions have a grade. Written to {out}.")
+    sys.exit(3 if outcome.faults else 0)
 
 
 @main.command()

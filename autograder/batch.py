@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import hashlib
 import json
 import os
+import shutil
+import signal
 import stat
 import tempfile
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from autograder import identity, intake, results
 from autograder.cores import cores
-from autograder.lane import Lanes, Task
+from autograder.lane import Graded, Lanes, Task
 from autograder.progress import Progress
 from autograder.results import Results
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from autograder.intake import Submission
 
@@ -60,59 +63,100 @@ class Outcome:
 def run(path: Path, out: Path, settings: Settings) -> Outcome:
     """Grade a class: what `path` holds that has no current record in `out`.
 
-    Raises intake.Unreadable where the path as a whole cannot be taken, and OSError where `out` cannot be written.
+    Raises intake.Unreadable where the path as a whole cannot be taken, and OSError where `out` cannot be written,
+    or another run is writing there.
     """
-    folder = out / "results"
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".work-", dir=out) as work:
+    (out / "results").mkdir(parents=True, exist_ok=True)
+    with claimed(out), tempfile.TemporaryDirectory(prefix=".work-", dir=out) as work:
         submissions = intake.submissions(path, Path(work))
         keys = {s.name: key(s, settings.train) for s in submissions}
         outcome = Outcome(submissions, {})
         wanted = []
         for submission in submissions:
-            record = recorded(folder / f"{submission.name}.json", keys[submission.name])
-            chosen = matches(submission, settings.only)
-            if chosen and (settings.redo or record is None):
+            name = submission.name
+            record = recorded(record_path(out, name), keys[name])
+            if matches(submission, settings.only) and (settings.redo or record is None):
                 wanted.append(submission)
-            elif record:
-                outcome.records[submission.name] = record
-        with Progress(len(wanted), quiet=settings.quiet) as progress:
-            for submission, record in grade_all(wanted, settings, outcome):
-                note(record, keys[submission.name])
-                target = folder / f"{submission.name}.json"
-                if record.fault:  # no grade: the next run tries again
-                    target.unlink(missing_ok=True)
-                    results.write(out / "faults" / target.name, record)
-                else:
-                    results.write(target, record)
-                    (out / "faults" / target.name).unlink(missing_ok=True)
-                outcome.records[submission.name] = record
-                outcome.graded += 1
-                progress.advance(submission.name, record)
+            elif record or (record := recorded(fault_path(out, name), keys[name])):
+                outcome.records[name] = record
+        with (
+            Progress(len(wanted), quiet=settings.quiet) as progress,
+            closing(grade_all(wanted, settings)) as gradings,
+        ):
+            try:
+                for submission, graded in gradings:
+                    graded.record.extra_data["key"] = keys[submission.name]
+                    save(out, submission.name, graded)
+                    outcome.records[submission.name] = graded.record
+                    outcome.graded += 1
+                    progress.advance(submission.name, graded.record)
+            except KeyboardInterrupt:
+                outcome.interrupted = True
+        if not outcome.interrupted:
+            report(out, outcome)
     return outcome
 
 
+@contextmanager
+def claimed(out: Path) -> Iterator[None]:
+    """Keep other runs out of a folder meanwhile, and remove what one that was killed has left there."""
+    with (out / ".lock").open("w") as lock:
+        with contextlib.suppress(ImportError):
+            import fcntl
+
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BlockingIOError(f"another run is writing to {out}") from None
+            except OSError:
+                pass  # a file system without locks
+        for left in out.glob(".work-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+
+
+def record_path(out: Path, name: str) -> Path:
+    """Return where a submission's record belongs."""
+    return out / "results" / f"{name}.json"
+
+
+def fault_path(out: Path, name: str) -> Path:
+    """Return where the record of a failure of the grader's belongs, which is no grade: the next run tries again."""
+    return out / "faults" / f"{name}.json"
+
+
+def save(out: Path, name: str, graded: Graded) -> None:
+    """Write a record where it belongs, its pictures first: where a record is, all of it is there."""
+    path, other = record_path(out, name), fault_path(out, name)
+    if graded.record.fault:
+        path, other = other, path
+    for file, picture in graded.pictures.items():
+        target = out / "results" / file
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(picture)
+    results.write(path, graded.record)
+    other.unlink(missing_ok=True)
+
+
 def grade_all(
-    submissions: Sequence[Submission], settings: Settings, outcome: Outcome
-) -> Iterator[tuple[Submission, Results]]:
-    """Grade submissions, several at a time, and give each with its record as it is finished."""
+    submissions: Sequence[Submission], settings: Settings
+) -> Generator[tuple[Submission, Graded], None, None]:
+    """Grade submissions, several at a time, and give each with what came of it as it is finished."""
     if not submissions:
         return
     waiting = iter(submissions)
     running: dict[Future[bytes], Submission] = {}
     with crew(min(settings.jobs or cores(), len(submissions))) as (submit, places):
-        try:
-            while True:
-                for submission in waiting:
-                    running[submit(Task(submission.source, submission.notes, settings.train))] = submission
-                    if len(running) >= places:
-                        break
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(future), record_of(future)
-        except KeyboardInterrupt:
-            outcome.interrupted = True
+        while True:
+            for submission in waiting:
+                task = Task(submission.name, submission.source, submission.notes, settings.train)
+                running[submit(task)] = submission
+                if len(running) >= places:
+                    break
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), graded_of(future)
 
 
 @contextmanager
@@ -123,22 +167,34 @@ def crew(jobs: int) -> Iterator[tuple[Callable[[Task], Future[bytes]], int]]:
         try:
             yield (lambda task: executor.submit(lanes.perform, task)), 2 * jobs
         finally:
-            executor.shutdown(wait=False, cancel_futures=True)
-            lanes.close()
+            with undisturbed():
+                executor.shutdown(wait=False, cancel_futures=True)
+                lanes.close()
 
 
-def record_of(future: Future[bytes]) -> Results:
-    """Return the record that a future holds; where there is none, one that says why."""
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let another Ctrl-C not break off what the first one has begun."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        return msgspec.json.decode(future.result(), type=Results)
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def graded_of(future: Future[bytes]) -> Graded:
+    """Return what a future holds; where that is nothing, a record that says why."""
+    try:
+        return msgspec.msgpack.decode(future.result(), type=Graded)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and the others must be graded
-        return Results(
+        record = Results(
             score=0.0,
             output="Not graded: the autograder itself failed.",
             output_format="text",
             tests=[],
             extra_data={"grader_fault": results.clean(f"{type(error).__name__}: {error}")},
         )
+        return Graded(record)
 
 
 def matches(submission: Submission, pattern: str) -> bool:
@@ -156,11 +212,6 @@ def recorded(path: Path, current: str) -> Results | None:
     except (OSError, msgspec.MsgspecError):
         return None
     return record if record.extra_data.get("key") == current else None
-
-
-def note(record: Results, current: str) -> None:
-    """Note in a record what it belongs to."""
-    record.extra_data["key"] = current
 
 
 def key(submission: Submission, train: str) -> str:
@@ -193,23 +244,38 @@ def contents(source: Path) -> Iterator[tuple[str, bytes]]:
         yield path.relative_to(source).as_posix(), hashlib.sha256(content).digest()
 
 
-def source_of(submission: Submission) -> bytes | None:
-    """Read the code that was graded; None where there is none."""
-    with tempfile.TemporaryDirectory(prefix="vae-code-") as folder:
-        try:
-            intake.stage(submission.source, Path(folder))
-            return Path(folder, "vae.py").read_bytes()
-        except (intake.Unreadable, OSError):
-            return None
-
-
 def report(out: Path, outcome: Outcome) -> None:
     """Write the table and the pages."""
     from autograder import report as pages
 
-    entries: list[Any] = [
-        pages.Entry(submission, outcome.records[submission.name], source_of(submission))
-        for submission in outcome.submissions
-        if submission.name in outcome.records
-    ]
-    pages.write(out, entries)
+    def complete(entry: pages.Entry) -> pages.Entry:
+        source, notebook = files_of(entry.submission)
+        shown = pictures_of(out, entry.results)
+        return replace(entry, source=source, notebook=notebook, pictures=shown)
+
+    records = outcome.records
+    entries = [pages.Entry(s, records[s.name]) for s in outcome.submissions if s.name in records]
+    pages.write(out, entries, complete)
+
+
+def files_of(submission: Submission) -> tuple[bytes | None, bytes | None]:
+    """Read the vae.py that was graded and the notebook nearest to it; None where there is none."""
+    with tempfile.TemporaryDirectory(prefix="vae-files-") as folder:
+        staged = Path(folder)
+        try:
+            intake.stage(submission.source, staged)
+            notebooks = [path for path in staged.rglob("*") if path.suffix.lower() == ".ipynb"]
+            notebooks.sort(key=lambda path: (len(path.parts), path.name != "vae.ipynb", path))
+            return (staged / "vae.py").read_bytes(), notebooks[0].read_bytes() if notebooks else None
+        except (intake.Unreadable, OSError):
+            return None, None
+
+
+def pictures_of(out: Path, record: Results) -> dict[str, bytes]:
+    """Read the pictures of a record's training run, by their captions."""
+    pictures = {}
+    for row in record.tests:
+        for picture in row.extra_data.get("pictures", []):
+            with contextlib.suppress(OSError):
+                pictures[picture["alt"]] = (out / "results" / picture["file"]).read_bytes()
+    return pictures

@@ -14,8 +14,11 @@ given up, and that submission is graded once more in a new one. If that fails to
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import multiprocessing
+import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -28,13 +31,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from autograder import kernel
+from autograder.results import Results
+
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from autograder.nursery import Starter
     from autograder.plugin import Session
 
-__all__ = ["LaneError", "Lanes", "Task"]
+__all__ = ["Graded", "LaneError", "Lanes", "Task"]
 
 SECONDS = {
     "never": 900,
@@ -48,10 +54,18 @@ PATIENCE = 20  # seconds to end when asked to
 class Task:
     """One submission to grade, and how."""
 
+    name: str
     source: Path
     notes: tuple[str, ...] = ()  # for the record
     train: str = "never"
     seed: int | None = None
+
+
+class Graded(msgspec.Struct):
+    """What comes of a task: the record, and the pictures that it names, as PNG by file name."""
+
+    record: Results
+    pictures: dict[str, bytes] = {}
 
 
 class LaneError(Exception):
@@ -71,9 +85,9 @@ class Lanes:
         Path(self.temporary.name).chmod(0o711)
 
     def perform(self, task: Task) -> bytes:
-        """Grade a submission; returns its record as JSON. After a fault, a new lane tries once more.
+        """Grade a submission; returns what comes of it, Graded, as MessagePack. After a fault, a new lane tries again.
 
-        Raises LaneError where even then there is no record.
+        Raises LaneError where even then nothing comes of it.
         """
         first = self.attempt(task)
         if isinstance(first, bytes):
@@ -81,7 +95,7 @@ class Lanes:
         second = self.attempt(task)
         if isinstance(second, LaneError):
             raise second
-        return second if isinstance(second, bytes) else second.record
+        return second if isinstance(second, bytes) else second.graded
 
     def attempt(self, task: Task) -> bytes | Fault | LaneError:
         """Grade a submission once, in a lane that is given up after a fault."""
@@ -134,9 +148,9 @@ class Lanes:
 
 @dataclass(frozen=True)
 class Fault:
-    """A record that says that the grader failed."""
+    """What came of a task in which the grader failed, and says so."""
 
-    record: bytes
+    graded: bytes
 
 
 class Lane:
@@ -159,11 +173,11 @@ class Lane:
             if not connection.wait([self.pipe, self.process.sentinel], seconds):
                 raise LaneError(f"the grader did not finish within {seconds} seconds")
             fault = self.pipe.recv()
-            record = self.pipe.recv_bytes()
+            graded = self.pipe.recv_bytes()
         except (EOFError, OSError) as error:
             self.process.join(PATIENCE)
             raise LaneError(f"the grader's process ended (exit code {self.process.exitcode})") from error
-        return Fault(record) if fault else record
+        return Fault(graded) if fault else graded
 
     def close(self) -> None:
         """End the process."""
@@ -180,6 +194,11 @@ def live(pipe: Connection, temporary: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a grading cleans up behind it
     tempfile.tempdir = temporary
+    parent = os.getppid()
+    with contextlib.suppress(kernel.Unavailable):
+        kernel.die_with_parent(
+            signal.SIGTERM
+        )  # the server that forks lanes ends with the batch, however that ends
 
     from autograder.sandbox import open_starter
 
@@ -195,12 +214,12 @@ def live(pipe: Connection, temporary: str) -> None:
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending already
         starter.close()
+        if os.getppid() != parent:  # nobody is left who would
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def serve(pipe: Connection, starter: Starter, session: Session) -> None:
     """Grade what comes in."""
-    from autograder.grade import Options, Warm, grade
-
     gc.freeze()
     gc.enable()
     while True:
@@ -208,7 +227,21 @@ def serve(pipe: Connection, starter: Starter, session: Session) -> None:
             task: Task = pipe.recv()
         except (EOFError, OSError):
             return
-        options = Options(train=task.train, seed=task.seed, notes=task.notes)
+        graded = perform(task, starter, session)
+        pipe.send(graded.record.fault)
+        pipe.send_bytes(msgspec.msgpack.encode(graded))
+
+
+def perform(task: Task, starter: Starter, session: Session) -> Graded:
+    """Grade a submission."""
+    from autograder.grade import Options, Warm, grade
+    from autograder.schedule import Settings
+
+    with tempfile.TemporaryDirectory(prefix="pictures-") as place:
+        folder = Path(place, f"{task.name}-training")
+        options = Options(
+            train=task.train, seed=task.seed, notes=task.notes, training=Settings(folder=folder)
+        )
         record = grade(task.source, options, Warm(starter, session))
-        pipe.send(record.fault)
-        pipe.send_bytes(msgspec.json.encode(record))
+        pictures = {f"{folder.name}/{path.name}": path.read_bytes() for path in sorted(folder.glob("*.png"))}
+    return Graded(record, pictures)

@@ -125,7 +125,7 @@ class Spawner:
         self.process.start()
         theirs.close()
         output.close()
-        printed = os.dup(ready.fileno())
+        printed = os.dup(ready.fileno()) if os.name == "posix" else -1  # a handle of Windows is no descriptor
         ready.close()
         return ours, printed, self.process.pid or 0
 
@@ -162,7 +162,15 @@ def live(
 
     missing: why there are no namespaces; nothing where there are
     """
-    state = confine(plan, parent, connection.fileno(), output.fileno())
+    try:
+        state = confine(plan, parent, connection.fileno(), output.fileno())
+        list(
+            Path(plan.folder).iterdir()
+        )  # its user may not get there (a closed TMPDIR): no fault of the student's
+    except FileNotFoundError:
+        if Path(plan.folder).exists():
+            raise
+        return  # the grader has broken off meanwhile, and removed it
     if missing:
         state["missing"]["namespaces"] = missing
     else:
@@ -228,9 +236,10 @@ def give_birth(plan: Plan, control: Connection, missing: str) -> int:
         return 0
     theirs.close()
     output.close()
-    control.send(pid)
-    reduction.send_handle(control, ours.fileno(), None)
-    reduction.send_handle(control, ready.fileno(), None)
+    with contextlib.suppress(BrokenPipeError):  # the grader is gone, as the next order will say
+        control.send(pid)
+        reduction.send_handle(control, ours.fileno(), None)
+        reduction.send_handle(control, ready.fileno(), None)
     ours.close()
     ready.close()
     return pid

@@ -89,6 +89,8 @@ class Preview:
     def __init__(self) -> None:
         self.process: multiprocessing.process.BaseProcess | None = None
         self.pipe: Connection | None = None
+        # nbconvert looks for templates, which are code, in its working directory
+        self.empty = tempfile.TemporaryDirectory(prefix="vae-preview-")
 
     def __enter__(self) -> Preview:  # noqa: PYI034 - Self is not in Python 3.10
         return self
@@ -97,6 +99,7 @@ class Preview:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        self.empty.cleanup()
 
     def code(self, source: bytes) -> list[str] | None:
         """Return a Python file as coloured HTML, line by line; None where that is too much work."""
@@ -123,7 +126,7 @@ class Preview:
         """Start the process. Raises EOFError or OSError when it does not come up."""
         context = multiprocessing.get_context("spawn")  # nothing of ours is in its memory
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(theirs,), daemon=True)
+        self.process = context.Process(target=serve, args=(theirs, self.empty.name), daemon=True)
         self.process.start()
         theirs.close()
         if not self.pipe.poll(START_SECONDS) or self.pipe.recv_bytes() != b"ready":
@@ -149,7 +152,7 @@ def decoded(source: bytes) -> str:
     return clean(text, MAX_SHOWN)
 
 
-def serve(pipe: Connection) -> None:
+def serve(pipe: Connection, folder: str) -> None:
     """Turn one file after the other into HTML, within limits, until nobody asks any more."""
     import warnings
 
@@ -165,9 +168,8 @@ def serve(pipe: Connection) -> None:
         ):
             resource.setrlimit(limit, (most, most))
     makers: dict[bytes, Callable[[bytes], str]] = {b"code": coloured, b"notebook": rendered}
-    # nbconvert looks for templates, which are code, in its working directory
-    with tempfile.TemporaryDirectory() as empty, contextlib.suppress(EOFError, OSError):
-        os.chdir(empty)
+    os.chdir(folder)
+    with contextlib.suppress(EOFError, OSError):
         pipe.send_bytes(b"ready")
         while True:
             kind, content = pipe.recv_bytes(), pipe.recv_bytes()

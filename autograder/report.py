@@ -21,7 +21,7 @@ from autograder.gradebook import number
 from autograder.preview import Preview, decoded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from autograder.results import Results, Row
@@ -45,7 +45,7 @@ class Entry:
 
     submission: Submission
     results: Results
-    source: bytes | None
+    source: bytes | None = None
     notebook: bytes | None = None
     pictures: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -66,10 +66,13 @@ class Entry:
         return gradebook.problems(self.submission, self.results)
 
 
-def write(out: Path, entries: Sequence[Entry]) -> None:
+def write(
+    out: Path, entries: Sequence[Entry], complete: Callable[[Entry], Entry] = lambda entry: entry
+) -> None:
     """Write out/grades.csv, out/index.html and out/submissions/<name>.html. Raises OSError.
 
     Each page holds all that it shows. A page that is there already, made from the same, is left as it is.
+    complete: adds an entry's files just before its page is made, so that those of a whole class are never in memory
     """
     pages = out / "submissions"
     pages.mkdir(parents=True, exist_ok=True)
@@ -81,7 +84,8 @@ def write(out: Path, entries: Sequence[Entry]) -> None:
 
     def write_share(start: int) -> None:
         with Preview() as preview:
-            for entry, before, after in around[start::jobs]:
+            for listed, before, after in around[start::jobs]:
+                entry = complete(listed)
                 path = pages / f"{entry.submission.name}.html"
                 mark = fingerprint(entry, before, after)
                 if not is_made_from(path, mark):

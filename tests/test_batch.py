@@ -1,0 +1,426 @@
+"""A class graded by real runs: whatever happens on the way, each submission gets its own verdict, once."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import faulty
+import psutil
+import pytest
+from apart import REFERENCE
+from graded import record
+from handed_in import make_folder, zipped
+from rich.console import Console
+
+from autograder import batch, identity, intake, lane, results, summary
+from autograder.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from apart import Apart
+
+ROOT = Path(__file__).parents[1]
+RIGHT = REFERENCE.encode()
+NO_SIGMA = REFERENCE.replace("torch.exp(logvar / 2)", "logvar").encode()
+NO_VAE = REFERENCE.replace("class VAE(", "class Vae(").encode()
+assert len({RIGHT, NO_SIGMA, NO_VAE}) == 3
+NOTEBOOK = {
+    "cells": [
+        {
+            "cell_type": "code",
+            "metadata": {},
+            "execution_count": 1,
+            "source": REFERENCE,
+            "outputs": [{"output_type": "stream", "name": "stdout", "text": "printed long ago"}],
+        }
+    ],
+    "metadata": {},
+    "nbformat": 4,
+    "nbformat_minor": 4,
+}
+METADATA = """\
+submission_11:
+  :submitters:
+  - :name: Elena Example
+    :sid: '00100'
+    :email: e@example.edu
+  - :name: "=1+1"
+    :sid: '00200'
+    :email: x@example.edu
+submission_12:
+  :submitters:
+  - :name: Late Comer
+    :sid: '00300'
+    :email: l@example.edu
+"""
+
+
+def make_class(at: Path, **sources: bytes) -> Path:
+    """Write a folder for each submission."""
+    return make_folder({f"{name}/vae.py": source for name, source in sources.items()}, at)
+
+
+def command(path: Path, out: Path, *more: str) -> list[str]:
+    """Return the command that grades a class."""
+    return [
+        sys.executable,
+        *("-m", "autograder", "batch", str(path), "--out", str(out), "--train", "never", *more),
+    ]
+
+
+def start(path: Path, out: Path, *more: str, **how: Any) -> subprocess.Popen[str]:
+    """Start the command as a shell does: in a process group of its own."""
+    environment = {**os.environ, "TMPDIR": str(how.pop("temporary", "/tmp")), "COLUMNS": "100"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how}
+    return subprocess.Popen(
+        command(path, out, *more), cwd=ROOT, env=environment, text=True, start_new_session=True, **pipes
+    )
+
+
+def finish(running: subprocess.Popen[str], code: int = 0, errors: str = "") -> str:
+    """Wait for the command; returns what it printed."""
+    output, said = running.communicate(timeout=150)
+    assert (running.returncode, said) == (code, errors), output
+    return output
+
+
+def scores(out: Path) -> dict[str, float]:
+    """Read the scores of all records, each of which must be whole."""
+    return {path.stem: results.read(path).score for path in (out / "results").glob("*.json")}
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """List a process's descendants."""
+    return psutil.Process(pid).children(recursive=True)
+
+
+def left_of(processes: list[psutil.Process]) -> list[str]:
+    """List those processes that have not ended after a while."""
+    _, alive = psutil.wait_procs(processes, timeout=30)
+    return [str(process) for process in alive]
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder for temporary files, which the users of workers can reach."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
+def run(apart: Apart, tmp_path: Path) -> Iterator[Callable[..., batch.Outcome]]:
+    """Grades a folder into tmp_path / "out", without pages; its lanes are forks of the tests' warm server."""
+
+    def graded(path: Path, **settings: Any) -> batch.Outcome:
+        how = {"jobs": 2, "train": "never", "quiet": True, **settings}
+        return batch.run(path, tmp_path / "out", batch.Settings(**how))
+
+    with mock.patch.object(batch, "report"):
+        yield graded
+
+
+def test_mixture(run: Callable[..., batch.Outcome], tmp_path: Path) -> None:
+    """Folders, zips, files and notebooks are graded side by side; what cannot be read gets 0 points and the reason."""
+    path = make_folder(
+        {
+            "anna/src/vae.py": RIGHT,
+            "ben.zip": zipped({"work/vae.py": NO_SIGMA, "__MACOSX/._vae.py": b"?"}),
+            "chen.py": RIGHT,
+            "dora.ipynb": json.dumps(NOTEBOOK).encode(),
+            "emil.zip": b"PK\x03\x04 damaged",
+            "fatima/a/vae.py": RIGHT,
+            "fatima/b/vae.py": NO_SIGMA,
+            "gus/readme.txt": b"",
+            ".DS_Store": b"",
+            "__MACOSX/anna": b"",
+        },
+        tmp_path / "class",
+    )
+    outcome = run(path)
+    assert [s.name for s in outcome.submissions] == ["anna", "ben", "chen", "dora", "emil", "fatima", "gus"]
+    found = {name: (record.score, record.fault) for name, record in outcome.records.items()}
+    assert found == {
+        **dict.fromkeys(("anna", "chen", "dora"), (12, False)),
+        "ben": (10, False),
+        **dict.fromkeys(("emil", "fatima", "gus"), (0, False)),
+    }
+    assert scores(tmp_path / "out") == {name: score for name, (score, _) in found.items()}
+    reasons = {name: outcome.records[name].extra_data["unreadable"] for name in ("emil", "fatima", "gus")}
+    assert "a/vae.py, b/vae.py" in reasons["fatima"]
+    assert "there is no vae.py" in reasons["gus"]
+    assert all(f"Nothing could be graded: {why}" in outcome.records[n].output for n, why in reasons.items())
+    assert "vae.py was made from dora.ipynb" in outcome.records["dora"].extra_data["notes"][0]
+
+
+def test_resume(run: Callable[..., batch.Outcome], tmp_path: Path) -> None:
+    """Only what has changed is graded again: the submission, the grader, or the wish."""
+    path = make_class(tmp_path / "class", anna=RIGHT, ben=NO_SIGMA, chen=NO_VAE)
+    first = run(path)
+    assert (first.graded, first.faults) == (3, [])
+    assert run(path).graded == 0
+    assert run(path, train="auto", only="nobody").records == {}  # trained or not is another record
+    assert run(path, only="a*", redo=True).graded == 1
+    (path / "ben" / "vae.py").write_bytes(RIGHT)
+    (path / "dora").mkdir()
+    again = run(path)
+    assert again.graded == 2
+    assert {name: record.score for name, record in again.records.items()} == scores(tmp_path / "out")
+    assert scores(tmp_path / "out") == {"anna": 12, "ben": 12, "chen": 6, "dora": 0}
+    (path / "anna" / "data.txt").write_text("new")
+    (tmp_path / "out" / "results" / "chen.json").write_text("{damaged")
+    with mock.patch.object(identity, "hash_of_rubric", return_value="another"):
+        assert run(path, only="ben").graded == 1
+    assert sorted(run(path).records) == ["anna", "ben", "chen", "dora"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits"),
+    [
+        ("", True),
+        ("submission_1*", True),
+        ("submission_2*", False),
+        ("17", True),
+        ("Elena*", True),
+        ("*@example.edu", True),
+        ("00100", True),
+        ("elena", False),
+    ],
+)
+def test_only(pattern: str, fits: bool) -> None:  # noqa: FBT001 - a column of the table
+    """A pattern fits the name, the number, and any submitter's name, e-mail address or SID."""
+    submitters = (
+        intake.Submitter("Ján Ďurčo"),
+        intake.Submitter("Elena Example", "00100", "e@example.edu"),
+    )
+    submission = intake.Submission("submission_17", Path("x"), submitters, "17")
+    assert batch.matches(submission, pattern) is fits
+
+
+def test_faults(run: Callable[..., batch.Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the grader dies, hangs or fails it tries once more, then gives no grade; the others' verdicts stand."""
+    monkeypatch.setattr(lane, "live", faulty.live)
+    monkeypatch.setitem(lane.SECONDS, "never", 8)
+    names = ("anna", "ben", "breaks", "chen", "hangs", "killed", "once", "raises", "zoe")
+    path = make_class(tmp_path / "class", **dict.fromkeys(names, RIGHT) | {"ben": NO_SIGMA})
+    outcome = run(path)
+    assert outcome.faults == ["breaks", "hangs", "killed", "raises"]
+    right = {"anna": 12, "ben": 10, "chen": 12, "once": 12, "zoe": 12}
+    assert {name: r.score for name, r in outcome.records.items() if not r.fault} == right
+    assert scores(tmp_path / "out") == right
+    assert sorted(file.stem for file in (tmp_path / "out" / "faults").iterdir()) == outcome.faults
+    words = {name: str(outcome.records[name].extra_data.get("grader_fault")) for name in outcome.faults}
+    assert "within 8 seconds" in words["hangs"]
+    assert "exit code -9" in words["killed"]
+    assert "TypeError" in words["breaks"]
+    assert "BrokenPipe" not in words["raises"]
+    # A later run tries these again, and only these; what was at fault once is shown until it is graded.
+    monkeypatch.setattr(lane, "live", faulty.real_live)
+    later = run(path, only="k*")
+    assert (later.graded, later.faults) == (1, ["breaks", "hangs", "raises"])
+    assert scores(tmp_path / "out") == {**right, "killed": 12}
+    assert not (tmp_path / "out" / "faults" / "killed.json").exists()
+
+
+def test_hostile(run: Callable[..., batch.Outcome], tmp_path: Path) -> None:
+    """Submissions that end their process, signal all others or ask for too much memory change nobody's verdict."""
+    end, kill, eat = (
+        REFERENCE + line
+        for line in (
+            "\nimport os; os._exit(0)\n",
+            "\nimport os, signal\nfor pid in (-1, os.getppid()):\n    os.kill(pid, signal.SIGKILL)\n",
+            "\nmemory = bytearray(64 << 30)\n",
+        )
+    )
+    sources = {
+        "anna": RIGHT,
+        "eat": eat.encode(),
+        "end": end.encode(),
+        "kill": kill.encode(),
+        "zoe": NO_SIGMA,
+    }
+    outcome = run(make_class(tmp_path / "class", **sources))
+    assert outcome.faults == []
+    assert {name: r.score for name, r in outcome.records.items()} == {
+        "anna": 12,
+        "zoe": 10,
+        **dict.fromkeys(("eat", "end", "kill"), 0),
+    }
+
+
+def test_pictures(run: Callable[..., batch.Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pictures of a training run are kept beside the record, and shown on the page."""
+    monkeypatch.setattr(lane, "live", faulty.live)
+    outcome = run(make_class(tmp_path / "class", draws=RIGHT))
+    assert (tmp_path / "out" / "results" / "draws-training" / "curve.png").read_bytes() == faulty.PNG
+    shown = batch.pictures_of(tmp_path / "out", outcome.records["draws"])
+    assert shown == {"The loss of each step.": faulty.PNG}
+
+
+def test_busy(tmp_path: Path) -> None:
+    """Two runs cannot write to one folder; what a killed run left in it is removed."""
+    left = tmp_path / ".work-left" / "deep"
+    left.mkdir(parents=True)
+    path = make_class(tmp_path / "class", anna=RIGHT)
+    with batch.claimed(tmp_path):
+        assert not left.parent.exists()
+        with pytest.raises(BlockingIOError, match="another run is writing to"):
+            batch.run(path, tmp_path, batch.Settings())
+
+
+@pytest.mark.slow
+def test_export(tmp_path: Path, temporary: Path) -> None:
+    """Gradescope's export becomes lines, a summary, a table that runs no formula, and pages; then quietly again."""
+    export = zipped(
+        {
+            "submission_metadata.yml": METADATA.encode(),
+            "submission_11/vae.py": NO_SIGMA,
+            "submission_11/vae.ipynb": json.dumps(NOTEBOOK).encode(),
+        }
+    )
+    path, out = tmp_path / "export.zip", tmp_path / "out"
+    path.write_bytes(export)
+    output = finish(start(path, out, temporary=temporary))
+    assert "[1/2] submission_1" in output
+    assert "[2/2] submission_1" in output
+    assert "\r" not in output
+    for words in (
+        "2 graded, mean 5.0",
+        "Commonest mistakes",
+        f"2 of 2 submissions have a grade. Written to {out}",
+    ):
+        assert words in output
+    lines = list(csv.DictReader(io.StringIO((out / "grades.csv").read_text("utf-8-sig"))))
+    assert [(line["Name"], line["SID"], line["Total Score"], line["Row 3.2"]) for line in lines] == [
+        ("Elena Example", "00100", "10", "0"),
+        ("'=1+1", "00200", "10", "0"),
+        ("Late Comer", "00300", "0", "0"),
+    ]
+    assert "its files are missing" in lines[2]["Problems"]
+    page = (out / "submissions" / "submission_11.html").read_text("utf-8")
+    assert "printed long ago" in page
+    assert "reparametrize" in page
+    assert finish(start(path, out, "--quiet", temporary=temporary)) == ""
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_interrupt(tmp_path: Path, temporary: Path) -> None:
+    """Ctrl-C leaves whole records, no process and no temporary file, and says how to go on."""
+    path, out = make_class(tmp_path / "class", **{f"s{i}": RIGHT for i in range(12)}), tmp_path / "out"
+    running = start(path, out, "--jobs", "2", temporary=temporary)
+    assert running.stdout
+    assert running.stdout.readline().startswith("[1/12] s")
+    processes = family(running.pid)
+    assert len(processes) > 4
+    os.killpg(running.pid, signal.SIGINT)  # as a terminal does
+    output = finish(running, 130)
+    done = scores(out)
+    assert f"Stopped: {len(done)} of 12 are graded; the same command goes on from there." in output
+    assert 0 < len(done) < 12
+    assert left_of(processes) == []
+    assert list(temporary.iterdir()) == []
+    assert not list(out.glob(".work-*"))
+    assert f"[{12 - len(done)}/{12 - len(done)}]" in finish(start(path, out))
+    assert scores(out) == {f"s{i}": 12 for i in range(12)}
+
+
+@pytest.mark.slow
+def test_kill(tmp_path: Path, temporary: Path) -> None:
+    """A run that is killed at any moment loses at most what was in flight, ends, and the next goes on."""
+    path, out = make_class(tmp_path / "class", **{f"s{i}": RIGHT for i in range(7)}), tmp_path / "out"
+    written: dict[str, int] = {}
+    for lines, wait in ((0, 1.0), (2, 0.05)):
+        running = start(path, out, "--jobs", "2", temporary=temporary)
+        assert running.stdout
+        seen = [running.stdout.readline() for _ in range(lines)]
+        time.sleep(wait)
+        processes = family(running.pid)
+        running.kill()
+        seen += running.stdout.readlines()
+        running.communicate(timeout=60)
+        assert left_of(processes) == []
+        assert list(temporary.glob("vae-batch-*/*")) == []
+        done = scores(out)
+        assert len(done) >= len(written) + len(seen)
+        written |= {name: (out / "results" / f"{name}.json").stat().st_mtime_ns for name in done}
+    assert f"[{7 - len(written)}/{7 - len(written)}]" in finish(start(path, out))
+    assert scores(out) == {f"s{i}": 12 for i in range(7)}
+    assert written == {n: (out / "results" / f"{n}.json").stat().st_mtime_ns for n in written}
+    assert not list(out.glob(".work-*"))
+
+
+@pytest.mark.slow
+def test_terminal(tmp_path: Path) -> None:
+    """On a terminal a bar is drawn over and over, and in the end there is the summary alone."""
+    path, out = make_class(tmp_path / "class", anna=RIGHT, ben=NO_VAE), tmp_path / "out"
+    ours, theirs = pty.openpty()
+    running = start(path, out, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    output = b""
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        while True:
+            try:
+                output += terminal.read(4096)
+            except OSError:  # the other side is closed
+                break
+    assert running.wait(timeout=60) == 0
+    text = output.decode()
+    assert "Grading" in text
+    assert "0/2" in text
+    assert text.count("\x1b[2K") > 3
+    assert "[1/2]" not in text
+    assert "2 graded, mean 9.0" in text
+
+
+def test_progress() -> None:
+    """Where there is no terminal each submission is a line, quietly none; a terminal sees faults and the rate."""
+    cases = [(False, False), (False, True), (True, False)]
+    said = {}
+    for terminal, quiet in cases:
+        file = io.StringIO()
+        console = Console(file=file, force_terminal=terminal, width=100, highlight=False)
+        with Progress(3, quiet=quiet, console=console) as progress:
+            progress.advance("[b]anna", record({"1.1": "No."}))
+            progress.advance("ben", record(faults=("2.1",)))
+            progress.bar.refresh()
+        said[terminal, quiet] = file.getvalue()
+    assert said[False, False] == "[1/3] [b]anna: 11 of 12\n[2/3] ben: grader fault\n"
+    assert said[False, True] == ""
+    assert "2/3" in said[True, False]
+    assert "1 grader faults" in said[True, False]
+
+
+def test_summary() -> None:
+    """The summary has the scores, each row, the ten commonest mistakes, and apart from them the grader's faults."""
+    file = io.StringIO()
+    records = {
+        "anna": record(),
+        "ben": record({"5.1": "Your loss [b]is[/b] 17."}),
+        "chen": record({"5.1": "Your loss [b]is[/b] 19.", "1.1": "No."}),
+        "fault": record(grader_fault="Traceback\nOSError: no space"),
+        "torn": record(faults=("3.1",)),
+        **{f"s{i}": record({"6.3": f"Mistake {chr(97 + i)}"}) for i in range(12)},
+    }
+    summary.show(records, Console(file=file, width=120, highlight=False))
+    lines = [" ".join(line.split()) for line in file.getvalue().splitlines()]
+    assert "15 graded, mean 11.0" in lines
+    assert [line.rstrip("█ ") for line in lines[2:6]] == ["Score Submissions", "12 1", "11 13", "10 1"]
+    assert "5.1 13/15 What row 5.1 asks for" in lines
+    assert "5.1 2 Your loss [b]is[/b] …." in lines
+    assert sum("Mistake" in line for line in lines) == 8
+    assert lines[-2:] == ["fault: OSError: no space", "torn: KeyError: 17"]
+    assert "2 without a grade" in lines[-3]
