@@ -167,20 +167,25 @@ class Desk:
         return function(*values)
 
     def on_mode(self, model: int, train: bool) -> None:  # noqa: FBT001
-        """Put a model into train or eval mode."""
-        self.models[model].train(train)
+        """Put a model into train or eval mode; one that has none stays as it is."""
+        if callable(change := getattr(self.models[model], "train", None)):
+            change(train)
 
     def on_modes(self, model: int) -> bool:
         """Tell whether a model is in train mode."""
-        return bool(self.models[model].training)
+        return bool(getattr(self.models[model], "training", False))
 
     def on_parameters(self, model: int, path: list[str], values: bool) -> list[Any]:  # noqa: FBT001
         """List a part's parameters: name, shape and, where asked for, values."""
         part = self.find(model, path)
         if not isinstance(part, nn.Module):
             return [type(part).__name__]
+        whole = self.models[model]
+        trained = {id(p) for _, p in own_parameters(whole)} if isinstance(whole, nn.Module) else None
         rows: list[list[Any]] = []
         for name, parameter in own_parameters(part):
+            if trained is not None and id(parameter) not in trained:
+                continue  # the model does not have it, so no optimizer would
             lazy = is_lazy(parameter)
             rows.append(
                 [name, None if lazy else list(parameter.shape), parameter if values and not lazy else None]

@@ -22,18 +22,6 @@ if TYPE_CHECKING:
     Gradings = Callable[[Hostile, runner.Place], runner.Grading]
 
 CASES = submissions(brief=True)
-# Holes that are known and open (CHANGELOG, docs/security.md): each keeps a row that it should not, and does no harm.
-KNOWN = {
-    "an encoder that is right when its parameters are listed, and another when it is called": "1.1 counts",
-    "is right for the notebook's sizes only": "1.2 and others ask few sizes",
-    "is right for the sizes that the rubric has, and no other": "1.2 and others ask few sizes",
-    "knows the notebook's seeded case, and no other": "3.1 asks no other shape",
-    "is right for the first 4 calls of each function": "a row asks few questions",
-    "is right for the first model of each kind": "models are shared by the rows",
-    "repeats the noise of large batches from call to call": "3.2 asks for batches of a certain size",
-    "a forward that gives back what its parts were last asked": "4.1 and 6.3 ask the parts before forward",
-    "has an encoder that fails wherever its forward would be seen to be wrong": "4.1 judges what can be judged",
-}
 ALONE = [(layer, hostile) for layer in LAYERS for hostile in CASES if layer in hostile.layers]
 JOBS = min(4, os.cpu_count() or 1)
 
@@ -54,17 +42,7 @@ def gradings(apart: Apart, request: pytest.FixtureRequest) -> Iterator[Gradings]
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    "hostile",
-    [
-        pytest.param(
-            case,
-            id=f"{case.family}: {case.name}",
-            marks=[pytest.mark.xfail(reason=KNOWN[case.name], strict=False)] if case.name in KNOWN else [],
-        )
-        for case in CASES
-    ],
-)
+@pytest.mark.parametrize("hostile", CASES, ids=[f"{case.family}: {case.name}" for case in CASES])
 def test_nothing_gets_through(hostile: Hostile, gradings: Gradings) -> None:
     """A hostile submission keeps what it earned and does no harm, and every layer that the host has is in force."""
     grading = gradings(hostile, runner.EVERYTHING)

@@ -203,8 +203,11 @@ class Behaviour:
             return found
         chain, flat = self.chains[0], x.flatten(1)
         y = y.flatten(1)
-        named = [f"It looks as if {text}." for text, slip in self.slips(flat, chain) if close(y, slip)]
-        return list(dict.fromkeys(named))[:3] or self.measure(y, self.right(x, chain).flatten(1))
+        for slips in (self.slips, self.pairs):
+            named = [f"It looks as if {text}." for text, slip in slips(flat, chain) if close(y, slip)]
+            if named:
+                return list(dict.fromkeys(named))[:3]
+        return self.measure(y, self.right(x, chain).flatten(1))
 
     def measure(self, y: Tensor, right: Tensor) -> list[str]:
         """Describe a difference that no known slip explains."""
@@ -241,6 +244,16 @@ class Behaviour:
         last_step = "the last ReLU" if self.last else "the Linear" if self.length == 1 else "the Sigmoid"
         for name, after in AFTER.items():
             yield f"{name} followed {last_step}", after(right)
+
+    def pairs(self, x: Tensor, chain: Sequence[Layer]) -> Iterator[tuple[str, Tensor]]:
+        """Give the results of two known slips at a time: another activation, and one at either end."""
+        end: Function = torch.sigmoid if self.image else (lambda v: v)
+        for name, change in INPUTS.items():
+            for text, y in self.activation_slips(change(x.double()), chain, end):
+                yield f"{text}, and {name}", y
+        for name, other in ENDS.items() if self.image else ():
+            for text, y in self.activation_slips(x, chain, other):
+                yield f"{text}, and {name}", y
 
     def activation_slips(
         self, x: Tensor, chain: Sequence[Layer], end: Function

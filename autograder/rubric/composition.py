@@ -8,8 +8,9 @@ judged by its distribution.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -118,32 +119,33 @@ class VAEComposition:
         """Compare forward with the composition of its parts in every case. Raises Mistake."""
         notebook, other = oracle.Sizes(), self.sizes
         cases = (  # sizes, images, training mode, type of c
-            (notebook, oracle.any_number(3, 7), True, torch.int64),
             (notebook, oracle.any_number(2, 7), False, torch.float32),
-            (other, 1, True, torch.float32),
+            (notebook, oracle.any_number(129, 300), True, torch.int64),
+            (notebook, 1, False, torch.int64),
             (other, oracle.any_number(8, 14), True, torch.int64),
-            (other, 1, False, torch.int64),
+            (other, 1, True, torch.float32),
         )
         models: dict[Sizes, Model] = {}
         unjudged: UnjudgedError | None = None
-        judged = 0
-        for sizes, number, training, dtype in cases:
+        turn = oracle.any_number(0, 1)
+        for i, (sizes, number, training, dtype) in enumerate(cases, turn):
             try:
                 model = self.make(sizes.latents, sizes.classes)
                 if models.get(sizes) is not model:  # the first time, or again behind a worker that ended
                     models[sizes] = self.furnish(model)
                 model.train(training)
                 x, c = oracle.images(number), oracle.one_hot(number, sizes.classes).to(dtype)
-                Case(self, model, x, c, training=training).check()
-                judged += 1
+                # By turns forward is asked first and its parts: neither may give back what the other was asked.
+                Case(self, model, x, c, training=training).check(forward_first=i % 2 == 0)
             except UnjudgedError as error:
+                # Other sizes may be what a part cannot do, which its own row charges; these it must.
+                if sizes == notebook:
+                    raise self.blame(error) from None
                 unjudged = unjudged or error
             except Ended:  # most likely the time is over, which that part has used up
-                if unjudged and not judged:
+                if unjudged:
                     raise self.blame(unjudged) from None
                 raise
-        if unjudged and not judged:
-            raise self.blame(unjudged)
 
     def furnish(self, model: Model) -> Model:
         """Draw new weights, such that means, variances and pixels are neither all alike nor extreme."""
@@ -169,14 +171,14 @@ class CVAEComposition(VAEComposition):
     """CVAE.forward(x, c)."""
 
     name = "CVAE"
-    hint = "The encoder's input is the flattened image and c side by side, in either order."
+    hint = "The encoder's input is the flattened image and the class c side by side, in either order."
     rows = dict.fromkeys(("encoder", "mu_layer", "logvar_layer"), "6.1") | {"decoder": "6.2"}
     joins = {  # noqa: RUF012
         "x, c": lambda x, c: torch.cat([x.flatten(1), c.float()], 1),
         "c, x": lambda x, c: torch.cat([c.float(), x.flatten(1)], 1),
     }
     slips = {  # noqa: RUF012
-        "the encoder does not get c (zeros in its place)": lambda x, c: torch.cat(
+        "the encoder does not get the class c (zeros in its place)": lambda x, c: torch.cat(
             [x.flatten(1), 0 * c.float()], 1
         ),
         "the encoder gets the class's number, not its one-hot vector": lambda x, c: torch.cat(
@@ -201,8 +203,8 @@ class CVAEComposition(VAEComposition):
         c = c.float()
         number = c.argmax(1, keepdim=True).float().expand(-1, c.shape[1])
         return {
-            "c stands before z in the decoder's input; z comes first": torch.cat([c, z], 1),
-            "the decoder does not get c (zeros in its place)": torch.cat([z, 0 * c], 1),
+            "z and c are in the wrong order in the decoder's input; z comes first": torch.cat([c, z], 1),
+            "the decoder does not get the class c (zeros in its place)": torch.cat([z, 0 * c], 1),
             "the decoder gets the class's number, not its one-hot vector": torch.cat([z, number], 1),
         }
 
@@ -216,18 +218,20 @@ class Case:
         self.student = kind.student
         self.seed = int(torch.randint(1, 2**31, ()))
 
-    def check(self) -> None:
+    def check(self, *, forward_first: bool) -> None:
         """Compare. Raises Mistake, or UnjudgedError where a part gives nothing to compare with."""
-        composed = self.compose_all()
         held = [
             self.student.put(t) if t.is_floating_point() else t for t in self.kind.arguments(self.x, self.c)
         ]
-        try:
-            answer = self.model.ask(*held, seed=self.seed)
-        except UNANSWERED:
+        if forward_first:
+            answer, composed = self.ask(held), self.compose_all()
+        else:
+            composed, answer = self.compose_all(), self.ask(held)
+        if isinstance(answer, (Raised, WrongKind)):
             if composed[0].broken:
-                raise composed[0].broken from None
-            raise
+                raise composed[0].broken
+            self.try_otherwise(held)
+            raise answer
         x_hat, mu, logvar = as_three(answer, f"{self.kind.name}.forward")
         self.expect_shapes(x_hat, mu, logvar, composed[0])
         right = self.expect_posterior(mu, logvar, composed)
@@ -237,6 +241,29 @@ class Case:
             raise self.fail("it changes the model's mode: do not call train() or eval() in forward.")
         if len(held) > 1 and held[1].is_floating_point():
             expect_untouched(self.student, f"{self.kind.name}.forward", {"c": held[1]})
+
+    def ask(self, held: list[Tensor]) -> Any:
+        """Call forward; returns its answer, or how it failed where the worker goes on."""
+        try:
+            return self.model.ask(*held, seed=self.seed)
+        except (Raised, WrongKind) as error:
+            return error
+
+    def try_otherwise(self, held: list[Tensor]) -> None:
+        """Where forward raised, see whether it takes its arguments in another way. Raises Mistake, then."""
+        if len(held) == 1:
+            return
+        x, c = held
+        for text, arguments in (
+            ("It works with c first: the order is forward(x, c).", [c, x]),
+            ("It works with c as float32: c may also be of another type, such as int64.", [x, c.float()]),
+        ):
+            with contextlib.suppress(*UNANSWERED):
+                self.model.ask(*arguments)
+                raise self.fail(
+                    f"it fails for x of shape {show(x.shape)} and c of shape {show(c.shape)}, {c.dtype}.",
+                    text,
+                )
 
     def compose_all(self) -> list[Composed]:
         """Compose in each way that the encoder can take. Raises UnjudgedError when it can take none."""
@@ -264,9 +291,9 @@ class Case:
             logvar = finite(self.model.logvar_layer(features))
         except UNANSWERED as error:
             raise UnjudgedError(part, error) from None
-        if len(self.x) > 1 and any(bool((t == t[:1]).all()) for t in (mu, logvar)):
+        if len(self.x) > 1 and all(bool((t == t[:1]).all()) for t in (mu, logvar)):
             # Whatever forward hands to such parts, it could not be told: weights that cannot be set, for one.
-            why = "The images of a batch all give the same mu, or the same logvar, whatever weights are set."
+            why = "All images of a batch give the same mu and logvar, whatever weights are set."
             raise self.kind.blame(UnjudgedError("encoder", why))
         try:
             z = finite(self.student.reparametrize(mu, logvar))
@@ -332,7 +359,9 @@ class Case:
             if close(mu, self.compose(slip).mu, SAME):
                 named.append(f"It looks as if {text}.")
         if close(mu, right.logvar, SAME) and close(logvar, right.mu, SAME):
-            named.append("mu and logvar are returned in the wrong order.")
+            named.append(
+                "mu and logvar are returned in the wrong order, or mu_layer and logvar_layer are swapped."
+            )
         elif close(mu, right.logvar, SAME):
             named.append("Your mu comes from logvar_layer.")
         elif close(mu, right.mu, SAME):
@@ -353,9 +382,31 @@ class Case:
         raise self.fail(
             f"the {which} that it returns is not what your own {which}_layer gives for your own encoder's features.",
             *named,
+            self.kept(mu) if not named else "",
             self.kind.hint if which == "mu" and not named else "",
             difference(found, expected),
         )
+
+    def kept(self, mu: Tensor) -> str:
+        """Tell where another image changes nothing."""
+        with contextlib.suppress(Mistake, *UNANSWERED):
+            others = self.kind.arguments(oracle.images(len(self.x)), self.c)
+            if close(as_three(self.model.ask(*others), "")[1], mu, SAME):
+                return "Another call, with other images, gives the same mu: is it kept from an earlier call?"
+        return ""
+
+    def frozen(self) -> str:
+        """Tell where another seed changes nothing."""
+        with contextlib.suppress(Mistake, *UNANSWERED):
+            arguments = self.kind.arguments(self.x, self.c)
+            first, second = (
+                as_three(self.model.ask(*arguments, seed=seed), "")[0] for seed in (self.seed, self.seed + 1)
+            )
+            if close(first, second):
+                return (
+                    "Another call, with another seed, gives the same x_hat: is z kept from an earlier call?"
+                )
+        return ""
 
     def same(self, found: Tensor, composed: Tensor) -> bool:
         """Compare with a tensor that the parts gave; reparametrize may have changed it since (that is row 3.2's)."""
@@ -400,17 +451,19 @@ class Case:
             "the decoder gets the noise alone": eps,
             "sigma is 1: logvar is not used": right.mu + eps,
         }
-        slips = {text: self.kind.to_decoder(latent, self.c) for text, latent in latents.items()}
-        slips |= self.kind.latent_slips(z, self.c)
-        for text, latent in slips.items():
-            try:
-                image = self.model.decoder(latent)
-            except UNANSWERED:
-                continue
-            if close(x_hat, fitted(image, x_hat), SAME):
-                raise self.fail(
-                    "x_hat is not what your own reparametrize and decoder give.", f"It looks as if {text}."
-                )
+        for text, latent in {"": z, **latents}.items():
+            joined = {"": self.kind.to_decoder(latent, self.c), **self.kind.latent_slips(latent, self.c)}
+            for how, given in joined.items():
+                named = " and ".join(filter(None, (text, how)))
+                try:
+                    image = self.model.decoder(given)
+                except UNANSWERED:
+                    continue
+                if named and close(x_hat, fitted(image, x_hat), SAME):
+                    raise self.fail(
+                        "x_hat is not what your own reparametrize and decoder give.",
+                        f"It looks as if {named}.",
+                    )
         image = fitted(self.decode(z), x_hat)
         for text, change in IMAGE_SLIPS.items():
             if close(x_hat, change(image), SAME):
@@ -432,10 +485,12 @@ class Case:
                         raise self.fail(
                             f"no gradient of {name} reaches {part}, so it would not learn.",
                             "Look for detach(), .data and torch.no_grad().",
+                            self.frozen() if name == "x_hat" else "",
                         )
                     if not aligned(got, expected):
                         raise self.fail(
-                            f"the gradient of {name} with respect to {part} is not the right one."
+                            f"the gradient of {name} with respect to {part} is not the right one.",
+                            "Look for detach(), .data and torch.no_grad() somewhere on its way.",
                         )
 
     def expect_learning(self, output: str, gradients: list[list[Tensor | None]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from autograder.student import as_tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from autograder.student import Student
 
@@ -23,6 +24,8 @@ __all__ = [
     "expect_shape",
     "expect_untouched",
     "fail",
+    "noting",
+    "raise_all",
     "show",
 ]
 
@@ -37,6 +40,21 @@ class Mistake(AssertionError):  # noqa: N818 - the student's, not an error of ou
 def fail(*lines: str) -> Mistake:
     """Word a failure: what is wrong, then where to look and the numbers, a line each."""
     return Mistake("\n".join(line for line in lines if line))
+
+
+@contextlib.contextmanager
+def noting(mistakes: list[Mistake]) -> Iterator[None]:
+    """Note a mistake and go on: a row may have several, and all are named."""
+    try:
+        yield
+    except Mistake as mistake:
+        mistakes.append(mistake)
+
+
+def raise_all(mistakes: Sequence[Mistake]) -> None:
+    """Raise the mistakes that were noted, as one."""
+    if mistakes:
+        raise fail(*map(str, mistakes))
 
 
 def show(shape: Sequence[int]) -> str:

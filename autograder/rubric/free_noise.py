@@ -25,6 +25,7 @@ class FreeNoise:
         self.kind, self.when = kind, when
         self.classes = kind.sizes.classes
         self.latents, self.images = oracle.any_number(100, 140), oracle.any_number(2000, 2400)
+        self.inputs = self.latents + (self.classes if kind.name == "CVAE" else 0)  # of the decoder
 
     def check(self) -> None:
         """Expect noise that is standard normal and fresh for every element and call."""
@@ -39,12 +40,18 @@ class FreeNoise:
                 raise self.unlike(
                     "two calls give the same x_hat. Is a seed set, or z kept from an earlier call?"
                 )
-            return
+            raise self.unlike(
+                "it cannot be compared: its noise follows no seed (row 3.1), and its decoder is not of the right make "
+                f"(row {self.kind.rows['decoder']})."
+            )
         x_hat, mu, logvar = as_three(model.ask(*arguments), f"{self.kind.name}.forward")
         again = as_three(model.ask(*arguments), f"{self.kind.name}.forward")[0]
         if close(x_hat, again):
             raise self.unlike("two calls give the same x_hat. Is a seed set, or z kept from an earlier call?")
-        z = torch.logit(x_hat.double().flatten(1)[:, : self.latents])
+        given = torch.logit(x_hat.double().flatten(1))
+        if self.kind.name == "CVAE" and not close(given[:, self.latents : self.inputs], c.double(), 1e-3):
+            raise self.unlike("the decoder does not get the class c behind z, as it is.")
+        z = given[:, : self.latents]
         eps = (z - mu.double()) * torch.exp(-logvar.double() / 2)
         if not torch.isfinite(eps).all():
             raise self.unlike("the decoder does not get a z drawn from mu and logvar.")
@@ -60,26 +67,28 @@ class FreeNoise:
         )
 
     def hand_on(self, model: Model) -> bool:
-        """Give the decoder weights with which pixel i is sigmoid(z_i); False where it is not of the right make."""
-        n = self.latents
+        """Give the decoder weights with which pixel i is the sigmoid of its i-th input.
+
+        Returns False where it is not of the right make.
+        """
         parameters = model.decoder.parameters()
         layers = oracle.layers_of(parameters)
-        size_in = n if self.kind.name == "VAE" else n + self.classes
-        chain = next(oracle.chains(layers, size_in, 4), None)
+        inputs = self.inputs
+        chain = next(oracle.chains(layers, inputs, 4), None)
         if chain is None or [layer.size_out for layer in chain] != [oracle.H] * 3 + [784]:
             return False
         if len(parameters) != 2 * len(chain):
             return False
         values = [torch.zeros(p.shape or ()) for p in parameters]
-        both = torch.arange(2 * n)
+        both = torch.arange(2 * inputs)
         for number, layer in enumerate(chain):
             weight = torch.zeros(layer.size_out, layer.size_in)
-            if number == 0:  # z and -z: one of them passes a ReLU
-                weight[both, both % n] = torch.where(both < n, 1.0, -1.0)
+            if number == 0:  # an input and its negative: one of them passes a ReLU
+                weight[both, both % inputs] = torch.where(both < inputs, 1.0, -1.0)
             elif number < len(chain) - 1:
                 weight[both, both] = 1.0
             else:
-                weight[both % n, both] = torch.where(both < n, 1.0, -1.0)
+                weight[both % inputs, both] = torch.where(both < inputs, 1.0, -1.0)
             values[layer.weight] = weight.T.contiguous() if layer.transposed else weight
         model.decoder.assign(values)
         return True

@@ -68,7 +68,7 @@ def expect_fresh(eps: Tensor) -> None:
     n = flat.numel()
     # Round the end and on from the beginning: what repeats after d elements shows at d, or at the rest of the circle.
     spectrum = torch.fft.rfft(flat.float(), smooth(n))
-    correlation = torch.fft.irfft(spectrum.real**2 + spectrum.imag**2, smooth(n))[1 : n // 2 + 1] / (
+    correlation = torch.fft.irfft(spectrum.real**2 + spectrum.imag**2, smooth(n))[1 : smooth(n) // 2 + 1] / (
         flat @ flat
     )
     worst = int(correlation.abs().argmax())
@@ -125,23 +125,23 @@ def smooth(number: int) -> int:
         number += 1
 
 
-def unseeded_slip(z: Tensor, eps: Tensor) -> list[str]:
-    """Name known slips of the seeded case: mu = 0, logvar = 1, the right noise eps."""
+def unseeded_slip(z: Tensor, eps: Tensor, v: float) -> list[str]:
+    """Name known slips of the seeded case: mu = 0, logvar = v, the right noise eps."""
     slips = {
-        "Your standard deviation is exp(logvar); that is the variance.": math.e * eps,
+        "Your standard deviation is exp(logvar); that is the variance.": math.exp(v) * eps,
         "Your standard deviation is 1, whatever logvar is.": eps,
         "Your z has no noise.": torch.zeros_like(eps),
-        "Your standard deviation is exp(-logvar / 2), its reciprocal.": math.exp(-0.5) * eps,
-        "Your standard deviation is exp(logvar / 4).": math.exp(0.25) * eps,
-        "Your standard deviation is logvar / 2.": eps / 2,
-        "Your standard deviation is exp(2 * logvar).": math.e**2 * eps,
-        "Your standard deviation is 2 ** (logvar / 2): the base should be e.": math.sqrt(2) * eps,
+        "Your standard deviation is exp(-logvar / 2), its reciprocal.": math.exp(-v / 2) * eps,
+        "Your standard deviation is exp(logvar / 4).": math.exp(v / 4) * eps,
+        "Your standard deviation is logvar / 2.": v / 2 * eps,
+        "Your standard deviation is exp(2 * logvar).": math.exp(2 * v) * eps,
+        "Your standard deviation is 2 ** (logvar / 2): the base should be e.": 2 ** (v / 2) * eps,
     }
     named = [text for text, value in slips.items() if close(z, value, 1e-4)]
-    right = math.exp(0.5) * eps
+    right = math.exp(v / 2) * eps
     factor = float((z * right).sum() / (right * right).sum())
-    if not float(z.std()) > 0:
-        named = ["Your z is not random: every element is the same."]
+    if float(z.max() - z.min()) <= 1e-6:
+        named = ["Every element of z is the same: each needs noise of its own."]
     elif not named and close(z, factor * right, 1e-4):
         named = [f"Your noise is {factor:.4g} times what it should be."]
         if factor < 0:

@@ -3,8 +3,17 @@
 import torch
 from gradescope_utils.autograder_utils.decorators import number, weight
 
-from autograder.rubric.expect import close, expect_shape, expect_untouched, fail, show
-from autograder.rubric.noise import expect_standard_normal, unseeded_slip
+from autograder.rubric.expect import (
+    Mistake,
+    close,
+    expect_shape,
+    expect_untouched,
+    fail,
+    noting,
+    raise_all,
+    show,
+)
+from autograder.rubric.noise import expect_fresh, expect_moments, expect_standard_normal, unseeded_slip
 from autograder.rubric.oracle import any_number
 
 
@@ -12,25 +21,32 @@ from autograder.rubric.oracle import any_number
 @weight(1)
 def test_seeded_statistics(student):
     """With torch's generator seeded, z has the notebook's mean and standard deviation"""
-    mu, logvar = torch.zeros(1, 15), torch.ones(1, 15)
+    mu = torch.zeros(1, 15)
     for seed in (0, *torch.randint(1, 2**31, (any_number(5, 9),)).tolist()):
+        value = 1.0 if seed == 0 else 0.5 + float(torch.rand(()))
+        logvar = torch.full((1, 15), value)
+        given = f"After torch.manual_seed({seed}), for mu = 0 and logvar = {value:.4g}, z has"
         z = student.reparametrize(mu, logvar, seed=seed)
         expect_shape("z for mu and logvar of shape (1, 15)", z, (1, 15), dtype=None)
         eps = torch.randn(1, 15, generator=torch.Generator().manual_seed(seed))
+        right = torch.exp(logvar / 2) * eps
         for name, statistic in (("mean", torch.mean), ("standard deviation", torch.std)):
-            found, expected = float(statistic(z)), float(statistic(torch.exp(torch.tensor(0.5)) * eps))
+            found, expected = float(statistic(z)), float(statistic(right))
             if not abs(found - expected) <= 1e-4 * (abs(found) + abs(expected)):
                 raise fail(
-                    f"After torch.manual_seed({seed}), for mu = 0 and logvar = 1, z has the {name} {found:.4f}; "
-                    f"expected {expected:.4f}.",
-                    *unseeded_slip(z, eps),
+                    f"{given} the {name} {found:.4f}; expected {expected:.4f}.",
+                    *kept_noise(student, z, mu, logvar),
+                    *unseeded_slip(z, eps, value),
                 )
-        if not close(
-            z.flatten().sort().values, (torch.exp(torch.tensor(0.5)) * eps).flatten().sort().values, 1e-4
-        ):
-            raise fail(
-                f"After torch.manual_seed({seed}), z has the right mean and deviation, but not the right numbers."
-            )
+        if not close(z.flatten().sort().values, right.flatten().sort().values, 1e-4):
+            raise fail(f"{given} the right mean and deviation, but not the right numbers.")
+
+
+def kept_noise(student, z, mu, logvar):
+    """Tell where another seed changes nothing."""
+    if close(student.reparametrize(mu, logvar, seed=any_number(1, 2**31 - 1)), z):
+        return ["z is the same for every seed: it is not random, or its noise is drawn once and kept."]
+    return []
 
 
 @number("3.2")
@@ -45,17 +61,34 @@ def test_formula_and_noise(student):
     held = {"mu": student.put(mu), "logvar": student.put(logvar)}
     z = student.reparametrize(held["mu"], held["logvar"], seed=seed)
     expect_untouched(student, "reparametrize", held)
+    mistakes: list[Mistake] = []
     if close(student.reparametrize(zero, zero, seed=seed), eps):
-        expect_formula(z, mu, logvar, eps)
+        with noting(mistakes):
+            expect_formula(z, mu, logvar, eps)
+        if mistakes:  # is the noise itself right?
+            zeros = torch.zeros(any_number(1000, 1200), any_number(100, 120))
+            with noting(mistakes):
+                expect_noise(student.reparametrize(zeros, zeros))
+            raise_all(mistakes)
     else:  # noise that torch's seed does not reach is charged in 3.1; here its distribution counts
         eps = (z - mu) * torch.exp(-logvar / 2)
-    expect_gradients(student, z, held, logvar, eps)
+    with noting(mistakes):
+        expect_gradients(student, z, held, logvar, eps)
     expect_shape(
         f"z for one image, mu of shape {show(mu[:1].shape)},",
         student.reparametrize(mu[:1], logvar[:1]),
         mu[:1].shape,
     )
-    expect_standard_normal(student)
+    with noting(mistakes):
+        expect_standard_normal(student)
+    raise_all(mistakes)
+
+
+def expect_noise(eps):
+    """Expect z for mu = 0 and logvar = 0 to be standard normal noise, unless there is none: that is the formula's."""
+    if eps.dim() == 2 and torch.isfinite(eps).all() and eps.any():
+        expect_fresh(eps.double())
+        expect_moments(eps.double(), "For mu = 0 and logvar = 0, z should be standard normal")
 
 
 def expect_formula(z, mu, logvar, eps):

@@ -6,6 +6,7 @@ from gradescope_utils.autograder_utils.decorators import number, weight
 from autograder.rubric.behaviour import expect_linear, expect_network, expect_two_layers
 from autograder.rubric.composition import CVAEComposition
 from autograder.rubric.counts import expect_count
+from autograder.rubric.expect import Mistake, noting, raise_all
 from autograder.rubric.oracle import H, any_number
 
 
@@ -33,9 +34,13 @@ def test_cvae_encoder(student, sizes):
         expect_count(model.mu_layer, [(H, latents)], hint)
         expect_count(model.logvar_layer, [(H, latents)], hint)
     x = torch.rand(any_number(5, 9), 784 + sizes.classes)
-    expect_network(student, model, model.encoder, x, layers=3)
-    expect_linear(student, model, model.mu_layer, H, sizes.latents)
-    expect_linear(student, model, model.logvar_layer, H, sizes.latents)
+    mistakes: list[Mistake] = []
+    with noting(mistakes):
+        expect_network(student, model, model.encoder, x, layers=3)
+    for layer in (model.mu_layer, model.logvar_layer):
+        with noting(mistakes):
+            expect_linear(student, model, layer, H, sizes.latents)
+    raise_all(mistakes)
     expect_two_layers(model)
 
 

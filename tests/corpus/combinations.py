@@ -35,7 +35,6 @@ NAMES = (
     "cvae-encoder-two-layers cvae-mu-layer-relu",
     "cvae-forward-class-before-z cvae-forward-z-is-mu",
     "cvae-forward-class-ignored-by-encoder cvae-forward-class-ignored-by-decoder",
-    "forward-mu-and-logvar-layers-exchanged forward-z-detached",
     "forward-x-hat-last forward-z-is-mu",
     "reparametrize-variance-for-std reparametrize-uniform",
     "reparametrize-std-0.98 reparametrize-mu-forgotten",

@@ -182,7 +182,7 @@ DECODERS = [
         TAKES,
         f"Apply(lambda z: torch.cat([z[:, :latent_size], z[:, latent_size:].softmax(1)], 1)), {TAKES}",
         "6.2",
-        "first",
+        "cvae.decoder",
     ),
     cvae(
         "decoder-without-classes",
@@ -248,7 +248,7 @@ CLASSES = [
         "c = c.argmax(1, keepdim=True).expand(len(c), self.num_classes).to(x.dtype)",
         "one-hot",
     ),
-    forward("one-hot-as-index", CAST, "c = F.one_hot(c.long(), self.num_classes).to(x.dtype)", "one-hot"),
+    forward("one-hot-as-index", CAST, "c = F.one_hot(c.long(), self.num_classes).to(x.dtype)", "dimensions"),
     forward("class-is-first-column", CAST, "c = c[:, :1].expand_as(c).to(x.dtype)", "class"),
     forward("class-of-the-first-image", CAST, "c = c[:1].expand_as(c).to(x.dtype)", "batch"),
     forward("classes-rolled", CAST, "c = c.roll(1, 0).to(x.dtype)", "batch"),
@@ -287,7 +287,7 @@ CLASSES = [
     ),
     forward("class-not-joined-for-encoder", ENCODE, "features = self.encoder(x.flatten(1))", "784"),
     forward("class-not-joined-for-decoder", DECODE, "x_hat = self.decoder(z)", "decoder"),
-    forward("image-not-flattened", ENCODE, "features = self.encoder(torch.cat([x, c], dim=1))", "flatten"),
+    forward("image-not-flattened", ENCODE, "features = self.encoder(torch.cat([x, c], dim=1))", "dimensions"),
     forward(
         "joined-along-the-batch",
         ENCODE,

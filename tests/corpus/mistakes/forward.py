@@ -66,7 +66,7 @@ LAYERS = [
     forward("logvar-softplus", LOGVAR, "logvar = F.softplus(self.logvar_layer(features))", "logvar"),
     forward("logvar-exp", LOGVAR, "logvar = torch.exp(self.logvar_layer(features))", "logvar"),
     forward("mu-times-0.999", MU, "mu = 0.999 * self.mu_layer(features)", "mu"),
-    forward("mu-from-detached-features", MU, "mu = self.mu_layer(features.detach())", "gradient", "mu"),
+    forward("mu-from-detached-features", MU, "mu = self.mu_layer(features.detach())", "gradient", "encoder"),
     forward("new-mu-layer-at-each-call", MU, "mu = nn.Linear(400, self.latent_size)(features)", "mu"),
     forward("relu-on-features-minus-1", ENCODE, "features = F.relu(self.encoder(x) - 0.001)", "features"),
     forward("dropout-on-features", ENCODE, "features = F.dropout(self.encoder(x), 0.1, self.training)", "mu"),
@@ -150,20 +150,20 @@ MEMORY = [
         MU,
         "mu = self.mu_layer(features)\n        self.mu = getattr(self, 'mu', mu.detach().mean(0))\n"
         "        mu = mu + 0.1 * self.mu",
-        "call",
+        "mu",
     ),
     forward(
         "anneals",
         DRAW,
         "self.calls = getattr(self, 'calls', 0) + 1\n        z = reparametrize(mu, logvar - self.calls)",
-        "call",
+        "standard deviation",
     ),
     forward(
         "second-call-differs",
         DECODE,
         "x_hat = self.decoder(z)\n        self.last = getattr(self, 'last', x_hat.detach()[:1])\n"
         "        x_hat = 0.9 * x_hat + 0.1 * self.last",
-        "call",
+        "x_hat",
     ),
     forward(
         "batch-size-of-first-call",

@@ -165,7 +165,7 @@ DIVERGENCES = [
         "kl-sampled",
         "torch.sum((mu + torch.randn_like(mu) * torch.exp(logvar / 2)) ** 2 - torch.randn_like(mu) ** 2"
         " - logvar) / 2",
-        "kl",
+        "another value",
     ),
 ]
 

@@ -238,7 +238,7 @@ BODIES = [
         "item",
         "return mu + torch.exp(logvar / 2).item() * torch.randn_like(mu)\n",
         ALL_FORWARDS,
-        "one element",
+        "item",
     ),
     body(
         "loop-over-the-latents-only",

@@ -1,0 +1,208 @@
+"""Naming what is wrong with a loss: known slips of its terms and of its average, one or two at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from autograder.dialogue import Raised, WrongKind
+from autograder.rubric.oracle import any_number, cross_entropies, divergences, images
+from autograder.sandbox import Ended
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from autograder.student import Student
+
+    Inputs = tuple[Tensor, Tensor, Tensor, Tensor]
+
+__all__ = ["alike", "diagnose", "draw_batch"]
+
+BCE, KL = "the cross-entropy (BCE)", "the KL divergence"
+
+# From the sums b of the cross-entropy and k of the divergence, for n images of p pixels and z latents.
+AVERAGES: dict[str, Callable[[float, float, int, int, int], float]] = {
+    "": lambda b, k, n, _p, _z: (b + k) / n,
+    "the loss were summed over the batch, not averaged": lambda b, k, _n, _p, _z: b + k,
+    f"{BCE} were averaged over pixels, not summed": lambda b, k, n, p, _z: b / (n * p) + k / n,
+    f"{BCE} were averaged over pixels, not summed, and divided by the batch size once more": (
+        lambda b, k, n, p, _z: b / (n * p * n) + k / n
+    ),
+    "both terms were averaged over all elements: pixels and latents": (
+        lambda b, k, n, p, z: b / (n * p) + k / (n * z)
+    ),
+    f"{KL} were averaged over the latents, not summed": lambda b, k, n, _p, z: b / n + k / (n * z),
+    f"{KL} were a mean over batch and latents, and divided by the batch size once more": (
+        lambda b, k, n, _p, z: b / n + k / (n * z * n)
+    ),
+    f"{BCE} were summed over the batch; only {KL} is averaged": lambda b, k, n, _p, _z: b + k / n,
+    f"{KL} were summed over the batch; only {BCE} is averaged": lambda b, k, n, _p, _z: b / n + k,
+    f"{BCE} were averaged over pixels and {KL} summed over the batch": lambda b, k, n, p, _z: b / (n * p) + k,
+    "the whole were averaged over pixels, not summed": lambda b, k, n, p, _z: (b + k) / (n * p),
+    "the loss were divided by the batch size twice": lambda b, k, n, _p, _z: (b + k) / n**2,
+}
+# What the two terms are multiplied by.
+WEIGHTS = {
+    "": (1, 1),
+    f"{KL} were missing": (1, 0),
+    f"{BCE} were missing": (0, 1),
+    f"{KL} were subtracted: its sign is wrong": (1, -1),
+    f"the sign of {BCE} were wrong": (-1, 1),
+    "the sign of the whole loss were wrong": (-1, -1),
+    f"the factor 1/2 (0.5) of {KL} were missing": (1, 2),
+    "half of the whole were returned": (0.5, 0.5),
+}
+
+
+def draw_batch(number_of_images: int, latents: int) -> Inputs:
+    """Draw x_hat, x, mu and logvar; no pixel is so near to 0 or 1 that a guard against log(0) would matter."""
+    x_hat = 0.02 + 0.96 * images(number_of_images)
+    mu, logvar = torch.randn(number_of_images, latents), torch.randn(number_of_images, latents)
+    return x_hat, images(number_of_images), mu, logvar
+
+
+def alike(found: float, expected: float) -> bool:
+    """Tell whether two losses are equal but for rounding."""
+    return abs(found - expected) <= 2e-5 * abs(expected)
+
+
+def diagnose(student: Student, inputs: Inputs, found: float) -> list[str]:
+    """Name what gives the loss found for these inputs and for others: slips, or else the term that is wrong."""
+    with contextlib.suppress(Raised, WrongKind, Ended):  # what is wrong is told already
+        return [*look_closer(student, inputs, found)]
+    return []
+
+
+def look_closer(student: Student, inputs: Inputs, found: float) -> list[str]:
+    """Ask for other inputs to find out. Raises what the student's code raises then."""
+    again = value(student, *inputs)
+    if not math.isfinite(found + again):
+        return []
+    if not alike(again, found):
+        return [f"The same call gives another value when it is made again ({again:.6g}): it must not."]
+    named = explain(inputs, found)
+    if named:  # by chance, perhaps: with two slips at a time there are hundreds of values
+        others = draw_batch(any_number(13, 20), any_number(10, 14))
+        confirmed = explain(others, value(student, *others))
+        named = [slips for slips in named if slips in confirmed]
+    fewest = min(map(len, named), default=0)
+    clear = [slips for slips in named if len(slips) == fewest][:3]
+    if clear:
+        return [f"It looks as if {', and '.join(slips)}." for slips in clear]
+    return [*dissect(student, inputs)]
+
+
+def value(student: Student, *inputs: Tensor) -> float:
+    """Ask for a loss, NaN where it is no single number."""
+    found = student.loss_function(*inputs)
+    return float(found) if found.numel() == 1 else math.nan
+
+
+def explain(inputs: Inputs, found: float) -> list[tuple[str, ...]]:
+    """List the slips, one or two, that give this loss."""
+    x_hat, x, mu, logvar = inputs
+    n = len(x)
+    ways = itertools.product(
+        AVERAGES.items(),
+        WEIGHTS.items(),
+        reconstructions(x_hat, x).items(),
+        kl_divergences(mu, logvar).items(),
+    )
+    return [
+        slips
+        for (average, join), (weight, (v, w)), (bce, b), (kl, k) in ways
+        if 1 <= len(slips := tuple(text for text in (average, weight, bce, kl) if text)) <= 2
+        and alike(found, join(v * b, w * k, n, x.numel() // n, mu.shape[1]))
+    ]
+
+
+def reconstructions(x_hat: Tensor, x: Tensor) -> dict[str, float]:
+    """Compute the summed cross-entropy, and what known slips would give in its place."""
+    p, t = x_hat.double(), x.double()
+    right = cross_entropies(x_hat, x)
+    return {
+        "": float(right.sum()),
+        "x and x_hat were swapped, in the cross-entropy or in the order of the parameters": float(
+            cross_entropies(x, x_hat).sum()
+        ),
+        "the squared error took the place of the cross-entropy": float(((p - t) ** 2).sum()),
+        "the absolute error took the place of the cross-entropy": float((p - t).abs().sum()),
+        "a sigmoid were applied to x_hat first (x_hat is no logits)": float(
+            cross_entropies(torch.sigmoid(x_hat), x).sum()
+        ),
+        "the cross-entropy's term for dark pixels, (1 - x) log(1 - x_hat), were missing": float(
+            -(t * p.log()).sum()
+        ),
+        "the cross-entropy's term for white pixels, x log(x_hat), were missing": float(
+            -((1 - t) * (1 - p).log()).sum()
+        ),
+        "the logarithm were taken to base 2 in the cross-entropy": float(right.sum()) / math.log(2),
+        "the logarithm were taken to base 10 in the cross-entropy": float(right.sum()) / math.log(10),
+        "the images x were rounded in the cross-entropy": float(cross_entropies(x_hat, x.round()).sum()),
+    }
+
+
+def kl_divergences(mu: Tensor, logvar: Tensor) -> dict[str, float]:
+    """Compute the summed divergence, and what known slips would give in its place."""
+    m, v = mu.double(), logvar.double()
+    inner = {
+        "logvar were taken for the logarithm of the standard deviation": 1 + 2 * v - m**2 - (2 * v).exp(),
+        "exp(logvar / 2), the standard deviation, stood where exp(logvar) belongs": 1
+        + v
+        - m**2
+        - (v / 2).exp(),
+        f"the 1 were missing in {KL}": v - m**2 - v.exp(),
+        f"logvar were missing in {KL}": 1 - m**2 - v.exp(),
+        f"mu were missing in {KL}": 1 + v - v.exp(),
+        f"mu were not squared in {KL}": 1 + v - m - v.exp(),
+        f"the absolute value of mu stood in {KL}, not its square": 1 + v - m.abs() - v.exp(),
+        f"the sign of mu's square were wrong in {KL}": 1 + v + m**2 - v.exp(),
+        f"the sign of logvar were wrong in {KL}": 1 - v - m**2 - (-v).exp(),
+        f"exp(logvar) were missing in {KL}": 1 + v - m**2,
+        f"the sign of exp(logvar) were wrong in {KL}": 1 + v - m**2 + v.exp(),
+        "logvar squared stood where exp(logvar) belongs": 1 + v - m**2 - v**2,
+        "logvar stood where exp(logvar) belongs": 1 + v - m**2 - v,
+        f"mu and logvar were swapped in {KL}, or in the order of the parameters": 1 + m - v**2 - m.exp(),
+        f"{KL} were taken in the other direction": 1 - v - (1 + m**2) * (-v).exp(),
+        f"{KL} did not depend on logvar": -(m**2),
+        "logvar were taken for the standard deviation": 1 + (v**2 + 1e-8).log() - m**2 - v**2,
+    }
+    return {"": float(divergences(mu, logvar).sum())} | {
+        text: -0.5 * float(term.sum()) for text, term in inner.items()
+    }
+
+
+def dissect(student: Student, inputs: Inputs) -> Iterator[str]:
+    """Tell which term is wrong, and where: each of them is nothing for some inputs."""
+    x_hat, x, mu, logvar = inputs
+    n, zero = len(x), torch.zeros_like(mu)
+
+    def ask(mu: Tensor, logvar: Tensor) -> float:
+        return value(student, x_hat, x, mu, logvar)
+
+    bce, total = ask(zero, zero), float(cross_entropies(x_hat, x).sum())
+    if not alike(bce, total / n):
+        yield (
+            f"The cross-entropy (BCE) is wrong: for mu = 0 and logvar = 0, where the KL divergence is 0, your loss is "
+            f"{bce:.6g}; expected {total / n:.6g}."
+        )
+        divisor = total / bce if bce else 0.0
+        if divisor > 1 and alike(divisor, round(divisor)):
+            yield f"It is the sum divided by {round(divisor)}; the batch has {n} images."
+        elif math.isfinite(bce) and bce:
+            yield f"That is {bce * n / total:.4g} times the right one."
+        return
+    yield "The cross-entropy (BCE) is right; the KL divergence is wrong."
+    for name, parts, other in (("mu", (mu, zero), "logvar"), ("logvar", (zero, logvar), "mu")):
+        found, expected = ask(*parts) - bce, float(divergences(*parts).sum()) / n
+        # A difference of numbers in the hundreds, in single precision.
+        if abs(found - expected) > 1e-3 * max(1.0, abs(expected)):
+            yield (
+                f"For {other} = 0, its part in {name} is {found:.5g}; expected {expected:.5g} "
+                f"({found / expected:.4g} times that)."
+            )
