@@ -148,9 +148,12 @@ def test_everything_right(homework: Homework) -> None:
 
 
 AS_SCRIPT = "import runpy; runpy.run_path('check.py', None, '__main__')"
-WITHOUT_MSGSPEC = (
-    f"import importlib.util as u; f = u.find_spec; u.find_spec = lambda n: n != 'msgspec'; {AS_SCRIPT}"
-)
+WITHOUT_MSGSPEC = f"""
+import importlib.util
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name: None if name == "msgspec" else find(name)
+{AS_SCRIPT}
+"""
 
 
 def test_missing_package(homework: Homework) -> None:
