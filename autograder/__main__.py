@@ -235,6 +235,76 @@ def release(out: Path, visibility: str, hide: tuple[str, ...], *, due: bool) -> 
 
 
 @main.command()
+@click.argument("submission", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--execute", is_flag=True, help="Run all cells first, in the sandbox, with its vae.py beside it."
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="notebook.html",
+    show_default=True,
+    help="Where the page goes.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=1),
+    default=600,
+    show_default=True,
+    help="How long all cells may take.",
+)
+@click.option(
+    "--memory",
+    type=click.IntRange(min=100),
+    default=2000,
+    show_default=True,
+    help="How many MB they may use.",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="How long the assignment's notebook trains.",
+)
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder with MNIST; default: where VAE_AUTOGRADER_DATA says, then the cache, then the network.",
+)
+@click.option(
+    "--accept-weak-sandbox", is_flag=True, help="Run it where `autograder doctor` advises against it."
+)
+def notebook(
+    submission: Path, out: Path, *, execute: bool, accept_weak_sandbox: bool, **settings: Any
+) -> None:
+    """Show SUBMISSION's notebook as a page that does nothing, as it was handed in or run again from top to bottom.
+
+    SUBMISSION is a folder, a zip or a notebook. A check() in it is not run; what it would say, `grade` says. The exit
+    status is 0 when the page was written, whatever the cells did.
+    """
+    from autograder import execution
+    from autograder.files import Unreadable
+    from autograder.nursery import NurseryError
+
+    gc.freeze()
+    try:
+        if execute:
+            done = execution.execute(
+                submission, execution.Settings(strict=not accept_weak_sandbox, **settings)
+            )
+        else:
+            lines = ("As it was handed in: nothing of it was run here.",)
+            done = execution.Executed(execution.saved(submission), lines)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(execution.page(done.notebook, done.lines), "utf-8")
+    except (Unreadable, NurseryError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    for line in (*done.lines, f"Written to {out}."):
+        click.echo(line)
+
+
+@main.command()
 def doctor() -> None:
     """Tell what this host allows to keep student code in with; exit status 1 where only one's own file is safe."""
     from autograder import doctor as examiner
@@ -247,6 +317,44 @@ def doctor() -> None:
         raise click.ClickException(f"No worker can be started here: {error}") from None
     click.echo(text)
     leave(0 if safe else 1)
+
+
+@main.command()
+@click.option("--only", metavar="WORD", default="", help="Only entries whose name or family holds this word.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), help="Entries at a time; default: one for each processor."
+)
+@click.option(
+    "--matrix", is_flag=True, help="Print the whole matrix of rows and entries, not only what is wrong."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def audit(only: str, jobs: int | None, *, matrix: bool, as_json: bool) -> None:
+    """Measure the rubric: grade the corpus of tests/, whose verdicts are known, and tell what came out otherwise.
+
+    The exit status is 0 when every entry lost its rows and no others, in words that name its mistake; else 1.
+    """
+    from autograder import audit as auditor
+
+    corpus = Path(__file__).parents[1] / "tests" / "corpus"
+    if not corpus.is_dir():
+        raise click.UsageError("the corpus is a part of the repository, and not of what is handed out")
+    sys.path.append(str(corpus.parent))
+    import corpus as known
+
+    chosen = [entry for entry in known.entries() if only in f"{entry.family} {entry.name}"]
+    if not chosen:
+        raise click.UsageError(f"no entry has {only!r} in its name")
+    findings = auditor.run(chosen, jobs or 0, quiet=as_json)
+    wrong = [finding for finding in findings if not finding.right]
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.encode(findings).decode())
+    else:
+        shown = findings if matrix else wrong
+        click.echo("\n\n".join([*([auditor.table(shown)] if shown else []), *(f.said for f in wrong)]))
+        click.echo(f"\n{auditor.totals(findings)}")
+    leave(1 if wrong else 0)
 
 
 def warn(record: Results, *, accepted: bool) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from apart import lost
 from corpus import ROWS, Entry, entries
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+from autograder import audit
 
-    from autograder.results import Results
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 EACH = 3  # mistakes for each row, and as many right submissions in all, that the short run takes
 
@@ -37,41 +34,31 @@ def representative() -> set[str]:
 SHORT = representative()
 
 
-def marked(entry: Entry) -> object:
-    """Mark an entry that the short run leaves out: right and unfinished work as slow, other mistakes as the audit's."""
-    marks = []
-    if entry.name not in SHORT:
-        marks = (
-            [pytest.mark.slow]
-            if entry.family in ("variant", "unfinished")
-            else [pytest.mark.slow, pytest.mark.audit]
-        )
-    return pytest.param(entry, id=entry.name, marks=marks)
-
-
 @pytest.fixture(scope="module")
-def verdicts(
-    request: pytest.FixtureRequest, grade: Callable[..., Results]
-) -> Iterator[dict[str, Future[Results]]]:
-    """The verdicts on all entries that were asked for, as many at a time as there are processors."""
+def findings(request: pytest.FixtureRequest) -> dict[str, audit.Finding]:
+    """What came of all entries that were asked for, graded as a class is."""
     asked: list[Entry] = [
         cast("Entry", item.callspec.params["entry"])
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.path == request.path and "entry" in item.fixturenames
     ]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield {entry.name: pool.submit(grade, entry.source, seconds=250) for entry in asked}
-        pool.shutdown(cancel_futures=True)
+    return {finding.name: finding for finding in audit.run(asked, quiet=True)}
 
 
-@pytest.mark.parametrize("entry", [marked(entry) for entry in CORPUS])
-def test_verdict(entry: Entry, verdicts: dict[str, Future[Results]]) -> None:
+@pytest.mark.timeout(3000)  # of all of them: the first waits for the others
+@pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param(entry, id=entry.name, marks=[] if entry.name in SHORT else [pytest.mark.slow])
+        for entry in CORPUS
+    ],
+)
+def test_verdict(entry: Entry, findings: dict[str, audit.Finding]) -> None:
     """An entry loses its rows and no others, and what the student reads there names the mistake."""
-    results = verdicts[entry.name].result()
-    said = "\n".join(f"{row.number}: {row.output}" for row in results.tests if row.number in lost(results))
-    assert set(lost(results)) == entry.lost, f"seed {results.extra_data['seed']}\n{said}"
-    for word in entry.words:
-        assert word in said.lower()
+    finding = findings[entry.name]
+    assert not finding.fault
+    assert finding.lost == finding.due, finding.said
+    assert finding.unsaid == (), finding.said
 
 
 def test_short_run() -> None:
