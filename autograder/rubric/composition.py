@@ -26,6 +26,8 @@ from autograder.rubric.expect import (
     difference,
     expect_untouched,
     fail,
+    noting,
+    raise_all,
     show,
 )
 from autograder.rubric.free_noise import FreeNoise
@@ -216,6 +218,7 @@ class Case:
         self.kind, self.model, self.x, self.c, self.training = kind, model, x, c, training
         self.when = f" for a batch of {len(x)} in {'training' if training else 'evaluation'} mode"
         self.student = kind.student
+        self.slipped: Composed | None = None  # what forward composes, by a known slip
         self.seed = int(torch.randint(1, 2**31, ()))
 
     def check(self, *, forward_first: bool) -> None:
@@ -224,30 +227,38 @@ class Case:
             self.student.put(t) if t.is_floating_point() else t for t in self.kind.arguments(self.x, self.c)
         ]
         if forward_first:
-            answer, composed = self.ask(held), self.compose_all()
+            (answer, failure), composed = self.ask(held), self.compose_all()
         else:
-            composed, answer = self.compose_all(), self.ask(held)
-        if isinstance(answer, (Raised, WrongKind)):
+            composed, (answer, failure) = self.compose_all(), self.ask(held)
+        if failure:
             if composed[0].broken:
                 raise composed[0].broken
             self.try_otherwise(held)
-            raise answer
+            raise failure
         x_hat, mu, logvar = as_three(answer, f"{self.kind.name}.forward")
         self.expect_shapes(x_hat, mu, logvar, composed[0])
-        right = self.expect_posterior(mu, logvar, composed)
-        self.expect_images(x_hat, mu, logvar, right)
+        mistakes: list[Mistake] = []
+        try:
+            right = self.expect_posterior(mu, logvar, composed)
+        except Mistake as mistake:
+            if self.slipped is None:
+                raise
+            mistakes, right = [mistake], self.slipped
+        with noting(mistakes):
+            self.expect_images(x_hat, mu, logvar, right)
+        raise_all(mistakes)
         expect_untouched(self.student, f"{self.kind.name}.forward", {"x": held[0]})
         if self.model.is_training() != self.training:
             raise self.fail("it changes the model's mode: do not call train() or eval() in forward.")
         if len(held) > 1 and held[1].is_floating_point():
             expect_untouched(self.student, f"{self.kind.name}.forward", {"c": held[1]})
 
-    def ask(self, held: list[Tensor]) -> Any:
-        """Call forward; returns its answer, or how it failed where the worker goes on."""
+    def ask(self, held: list[Tensor]) -> tuple[Any, Raised | WrongKind | None]:
+        """Call forward; returns its answer, and how it failed where the worker goes on."""
         try:
-            return self.model.ask(*held, seed=self.seed)
+            return self.model.ask(*held, seed=self.seed), None
         except (Raised, WrongKind) as error:
-            return error
+            return None, error
 
     def try_otherwise(self, held: list[Tensor]) -> None:
         """Where forward raised, see whether it takes its arguments in another way. Raises Mistake, then."""
@@ -356,7 +367,8 @@ class Case:
         right = composed[0]
         named = []
         for text, slip in self.kind.slips.items():
-            if close(mu, self.compose(slip).mu, SAME):
+            if close(mu, (wrong := self.compose(slip)).mu, SAME):
+                self.slipped = wrong  # the rest of forward may be judged all the same
                 named.append(f"It looks as if {text}.")
         if close(mu, right.logvar, SAME) and close(logvar, right.mu, SAME):
             named.append(

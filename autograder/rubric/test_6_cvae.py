@@ -28,18 +28,19 @@ def cases(sizes):
 @weight(1)
 def test_cvae_encoder(student, sizes):
     """CVAE.encoder takes the image's pixels and the class side by side; its mu_layer and logvar_layer are right"""
-    for pixels, classes, latents, hint in cases(sizes):
-        model = student.CVAE(pixels, classes, latents)
-        expect_count(model.encoder, [(pixels + classes, H), (H, H), (H, H)], hint)
-        expect_count(model.mu_layer, [(H, latents)], hint)
-        expect_count(model.logvar_layer, [(H, latents)], hint)
-    x = torch.rand(any_number(5, 9), 784 + sizes.classes)
+    model = student.CVAE(784, sizes.classes, sizes.latents)
     mistakes: list[Mistake] = []
     with noting(mistakes):
+        for pixels, classes, latents, hint in cases(sizes):
+            encoder = student.CVAE(pixels, classes, latents).encoder
+            expect_count(encoder, [(pixels + classes, H), (H, H), (H, H)], hint)
+        x = torch.rand(any_number(5, 9), 784 + sizes.classes)
         expect_network(student, model, model.encoder, x, layers=3)
-    for layer in (model.mu_layer, model.logvar_layer):
+    for name in ("mu_layer", "logvar_layer"):
         with noting(mistakes):
-            expect_linear(student, model, layer, H, sizes.latents)
+            for pixels, classes, latents, hint in cases(sizes):
+                expect_count(getattr(student.CVAE(pixels, classes, latents), name), [(H, latents)], hint)
+            expect_linear(student, model, getattr(model, name), H, sizes.latents)
     raise_all(mistakes)
     expect_two_layers(model)
 
