@@ -146,14 +146,17 @@ def grade(  # noqa: PLR0913 - one for each option
     help="Only submissions whose name, number, student's name, SID or e-mail address fits, such as 'submission_1*'.",
 )
 @click.option(
-    "--accept-weak-sandbox", is_flag=True, help="Grade where `autograder doctor` advises against it."
+    "--accept-weak-sandbox",
+    "accept_weak",
+    is_flag=True,
+    help="Grade where `autograder doctor` advises against it.",
 )
 @click.option("--redo", is_flag=True, help="Grade again what has been graded.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option(
     "--cluster", metavar="ADDRESS", help="Grade on a dask cluster: its scheduler's address, or local:N."
 )
-def batch(path: Path, out: Path, *, accept_weak_sandbox: bool, **settings: Any) -> None:
+def batch(path: Path, out: Path, **settings: Any) -> None:
     """Grade a class: PATH is Gradescope's export, or a folder of folders, zips and files, or such a zip.
 
     What OUT has a record of is not graded again, unless the submission or the grader has changed; so a run that was
@@ -162,15 +165,14 @@ def batch(path: Path, out: Path, *, accept_weak_sandbox: bool, **settings: Any) 
     """
     from autograder import batch as batches
     from autograder import summary
+    from autograder.cluster import ClusterError
     from autograder.files import Unreadable
 
-    if accept_weak_sandbox:
-        os.environ["VAE_ACCEPT_WEAK_SANDBOX"] = "1"  # the processes that grade inherit it
     try:
         outcome = batches.run(
             path, out, batches.Settings(**{name: value for name, value in settings.items() if value})
         )
-    except (Unreadable, OSError) as error:
+    except (Unreadable, ClusterError, OSError) as error:
         raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:  # before the first grading, or after the last
         click.echo("\nStopped. The same command goes on.")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from autograder import identity, intake, results
+from autograder import cluster, identity, intake, results
 from autograder.cores import cores
 from autograder.lane import Graded, Lanes, Task
 from autograder.progress import Progress
@@ -33,15 +33,19 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "Settings", "run"]
 
 
+TRAIN = ("never", "auto", "always")  # the training run; each includes those before
+
+
 @dataclass(frozen=True)
 class Settings:
     """How to grade a class."""
 
     jobs: int = 0  # submissions at a time; 0: as many as there are processors
-    train: str = "auto"  # never, auto or always
+    train: str = "auto"  # one of TRAIN
     only: str = ""  # a pattern for names, numbers, students' names, e-mail addresses and SIDs; none means all
     redo: bool = False  # grade again what has been graded
     quiet: bool = False
+    accept_weak: bool = False  # grade where the sandbox is too weak for files by others
     cluster: str = ""  # the address of a dask scheduler, or local:N
 
 
@@ -69,13 +73,14 @@ def run(path: Path, out: Path, settings: Settings) -> Outcome:
     (out / "results").mkdir(parents=True, exist_ok=True)
     with claimed(out), tempfile.TemporaryDirectory(prefix=".work-", dir=out) as work:
         submissions = intake.submissions(path, Path(work))
-        keys = {s.name: key(s, settings.train) for s in submissions}
+        keys = {s.name: key(s) for s in submissions}
         outcome = Outcome(submissions, {})
         wanted = []
         for submission in submissions:
             name = submission.name
             record = recorded(record_path(out, name), keys[name])
-            if matches(submission, settings.only) and (settings.redo or record is None):
+            current = record and not settings.redo and suffices(record, settings.train)
+            if matches(submission, settings.only) and not current:
                 wanted.append(submission)
             elif record or (record := recorded(fault_path(out, name), keys[name])):
                 outcome.records[name] = record
@@ -85,7 +90,7 @@ def run(path: Path, out: Path, settings: Settings) -> Outcome:
         ):
             try:
                 for submission, graded in gradings:
-                    graded.record.extra_data["key"] = keys[submission.name]
+                    graded.record.extra_data |= {"key": keys[submission.name], "train": settings.train}
                     save(out, submission.name, graded)
                     outcome.records[submission.name] = graded.record
                     outcome.graded += 1
@@ -146,10 +151,20 @@ def grade_all(
         return
     waiting = iter(submissions)
     running: dict[Future[bytes], Submission] = {}
-    with crew(min(settings.jobs or cores(), len(submissions))) as (submit, places):
+    if settings.cluster:
+        opened = cluster.crew(settings.cluster)
+    else:
+        opened = crew(min(settings.jobs or cores(), len(submissions)))
+    with opened as (submit, places):
         while True:
             for submission in waiting:
-                task = Task(submission.name, submission.source, submission.notes, settings.train)
+                task = Task(
+                    submission.name,
+                    submission.source,
+                    submission.notes,
+                    settings.train,
+                    accept_weak=settings.accept_weak,
+                )
                 running[submit(task)] = submission
                 if len(running) >= places:
                     break
@@ -214,9 +229,14 @@ def recorded(path: Path, current: str) -> Results | None:
     return record if record.extra_data.get("key") == current else None
 
 
-def key(submission: Submission, train: str) -> str:
-    """Hash what a record depends on: the submission's files, the grader and whether it trains."""
-    grader = [identity.hash_of_rubric(), identity.versions(), train, submission.notes]
+def suffices(record: Results, train: str) -> bool:
+    """Tell whether a record was made with as much training as is asked for."""
+    return TRAIN.index(record.extra_data.get("train", "never")) >= TRAIN.index(train)
+
+
+def key(submission: Submission) -> str:
+    """Hash what a record depends on: the submission's files and the grader."""
+    grader = [identity.hash_of_rubric(), identity.versions(), submission.notes]
     digest = hashlib.sha256(json.dumps(grader, sort_keys=True).encode())
     for name, content in contents(submission.source):
         digest.update(hashlib.sha256(os.fsencode(name)).digest() + content)

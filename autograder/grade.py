@@ -45,8 +45,7 @@ class Options:
     notify: Callable[[Row], None] | None = None  # called with each row when it is judged
     notes: Sequence[str] = ()  # for the record, beside those of staging
     training: Settings = field(default_factory=Settings)  # how, while train says whether
-    # Whether to run code by others where too few layers of the sandbox hold; lanes of a class inherit the variable.
-    accept_weak: bool = field(default_factory=lambda: os.environ.get("VAE_ACCEPT_WEAK_SANDBOX", "") == "1")
+    accept_weak: bool = False  # whether to run code by others where too few layers of the sandbox hold
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ class Task:
     notes: tuple[str, ...] = ()  # for the record
     train: str = "never"
     seed: int | None = None
+    accept_weak: bool = False  # as in Options
 
 
 class Graded(msgspec.Struct):
@@ -240,7 +241,11 @@ def perform(task: Task, starter: Starter, session: Session) -> Graded:
     with tempfile.TemporaryDirectory(prefix="pictures-") as place:
         folder = Path(place, f"{task.name}-training")
         options = Options(
-            train=task.train, seed=task.seed, notes=task.notes, training=Settings(folder=folder)
+            train=task.train,
+            seed=task.seed,
+            notes=task.notes,
+            training=Settings(folder=folder),
+            accept_weak=task.accept_weak,
         )
         record = grade(task.source, options, Warm(starter, session))
         pictures = {f"{folder.name}/{path.name}": path.read_bytes() for path in sorted(folder.glob("*.png"))}

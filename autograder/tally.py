@@ -45,7 +45,9 @@ def ending(row: Row) -> str:
     """Return how a row ended: passed, failed, not run, or grader fault."""
     if row.fault:
         return "grader fault"
-    return "not run" if row.extra_data.get("ending") in ("not run", "training fault") else row.status
+    said = row.extra_data.get("ending")
+    unrun = said in ("not run", "training fault") or (said == "unreadable" and row.max_score is None)
+    return "not run" if unrun else row.status
 
 
 def histogram(records: Sequence[Results]) -> list[tuple[int, int]]:
@@ -95,4 +97,5 @@ def mistakes(records: Sequence[Results]) -> list[Mistake]:
 def _words(output: str) -> str:
     """Return the first line of a row's output, and the second where it names the mistake."""
     first, second, *_ = [*output.splitlines(), "", ""]
-    return " ".join([first[:MAX_WORDS], second[:MAX_WORDS] if second.startswith(DIAGNOSIS) else ""]).strip()
+    words = " ".join([first[:MAX_WORDS], second[:MAX_WORDS] if second.startswith(DIAGNOSIS) else ""])
+    return words.strip().removesuffix(":")  # what it announces is left out

@@ -172,7 +172,7 @@ def test_resume(run: Callable[..., batch.Outcome], tmp_path: Path) -> None:
     first = run(path)
     assert (first.graded, first.faults) == (3, [])
     assert run(path).graded == 0
-    assert run(path, train="auto", only="nobody").records == {}  # trained or not is another record
+    assert len(run(path, train="always", only="nobody").records) == 3  # what is not asked for stays as it is
     assert run(path, only="a*", redo=True).graded == 1
     (path / "ben" / "vae.py").write_bytes(RIGHT)
     (path / "dora").mkdir()
@@ -185,6 +185,21 @@ def test_resume(run: Callable[..., batch.Outcome], tmp_path: Path) -> None:
     with mock.patch.object(identity, "hash_of_rubric", return_value="another"):
         assert run(path, only="ben").graded == 1
     assert sorted(run(path).records) == ["anna", "ben", "chen", "dora"]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "asked", "enough"),
+    [
+        ("never", "never", True),
+        ("never", "auto", False),
+        ("auto", "always", False),
+        ("always", "auto", True),
+        ("always", "never", True),
+    ],
+)
+def test_training(recorded: str, asked: str, enough: bool) -> None:  # noqa: FBT001 - a column of the table
+    """A record that was made with less training than is asked for is made anew, one with more is kept."""
+    assert batch.suffices(record(train=recorded), asked) is enough
 
 
 @pytest.mark.parametrize(

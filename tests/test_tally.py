@@ -47,6 +47,7 @@ def words(*outputs: str) -> list[tuple[int, str]]:
         ),
         pytest.param(["x" * 5000], [(1, "x" * 300)], id="endless"),
         pytest.param([""], [(1, "")], id="no words"),
+        pytest.param(["Because of x:\nIt raised Y"], [(1, "Because of x")], id="announcement"),
     ],
 )
 def test_words(outputs: list[str], expected: list[tuple[int, str]]) -> None:
@@ -79,6 +80,11 @@ def test_not_a_mistake() -> None:
         (Row(number="1", name="", status="failed", extra_data={"ending": "grader fault"}), "grader fault"),
         (Row(number="T", name="", status="passed", extra_data={"ending": "not run"}), "not run"),
         (Row(number="T", name="", status="failed", extra_data={"ending": "training fault"}), "not run"),
+        (Row(number="T", name="", status="passed", extra_data={"ending": "unreadable"}), "not run"),
+        (
+            Row(number="1", name="", status="failed", max_score=1, extra_data={"ending": "unreadable"}),
+            "failed",
+        ),
         (Row(number="T", name="", status="failed", extra_data={"ending": "out of steps"}), "failed"),
         (Row(number="T", name="", status="passed", extra_data={"ending": "reached"}), "passed"),
     ],
