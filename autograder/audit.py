@@ -89,7 +89,8 @@ def compare(entry: Known, record: Results) -> Finding:
     """Compare a record with what is known."""
     rows = {row.number: row for row in record.tests if row.max_score}
     lost = tuple(number for number, row in rows.items() if not row.score)
-    heard = "\n".join(rows[number].output for number in lost).lower()
+    # What every student reads at a row says nothing about this one's mistake.
+    heard = "\n".join(rows[number].output.partition("\nTo see it")[0] for number in lost).lower()
     shown = [
         f"{number}: {rows[number].output}" for number in ROWS if number in {*lost, *entry.lost} & {*rows}
     ]

@@ -6,6 +6,7 @@ several of them.
 
 from __future__ import annotations
 
+import inspect
 import os
 import time
 from pathlib import Path
@@ -41,6 +42,7 @@ ENDINGS: tuple[tuple[type[Exception], str], ...] = (
     (Malformed, "malformed answer"),
     (Ended, "no answer"),
 )
+SEEN = ("mistake", "raised", "wrong kind of answer")  # where a student's own notebook shows it too
 FAULT = "grader fault"
 FAULT_WORDS = (
     "The grader itself failed at this row: that is its own fault, not yours, and says nothing about your work. "
@@ -118,7 +120,7 @@ class Session:
             row.status, row.score = "passed", row.max_score
             row.output = "Passed."
         elif error is not None:
-            note_failure(row, error)
+            note_failure(row, error, described(item)[1])
             if isinstance(error, pytest.exit.Exception):
                 raise error
         if call.when == "teardown" and self.notify:  # setup or teardown may have failed, too
@@ -142,7 +144,7 @@ def blank(item: pytest.Item) -> Row:
     test = function(item)
     return Row(
         number=getattr(test, "__number__", ""),
-        name=(test.__doc__ or item.name).strip(),
+        name=described(item)[0],
         status="failed",
         score=0.0,
         max_score=float(getattr(test, "__weight__", 0)),
@@ -150,8 +152,14 @@ def blank(item: pytest.Item) -> Row:
     )
 
 
-def note_failure(row: Row, error: BaseException) -> None:
-    """Write how a row failed."""
+def described(item: pytest.Item) -> tuple[str, str]:
+    """Split a row's docstring into what holds, its first line, and what lets a student see that it does not."""
+    name, _, recipe = inspect.cleandoc(function(item).__doc__ or item.name).partition("\n\n")
+    return name, recipe
+
+
+def note_failure(row: Row, error: BaseException, recipe: str) -> None:
+    """Write how a row failed, and where it was judged, how to see it."""
     ending = next((name for kind, name in ENDINGS if isinstance(error, kind)), FAULT)
     row.status, row.score = "failed", 0.0
     row.extra_data["ending"] = ending
@@ -162,6 +170,8 @@ def note_failure(row: Row, error: BaseException) -> None:
             row.extra_data["sandbox"] = True
     else:
         row.output = clean(str(error))
+        if recipe and ending in SEEN:
+            row.output += f"\n{recipe}"
 
 
 def function(item: pytest.Item) -> Any:

@@ -10,7 +10,13 @@ from autograder.rubric.oracle import H, any_number, images
 @number("1.1")
 @weight(1)
 def test_encoder_parameters(student, sizes):
-    """VAE.encoder has the parameters of three fully connected layers, for any number of pixels"""
+    """VAE.encoder has the parameters of three fully connected layers, for any number of pixels
+
+    To see it in your notebook:
+
+        for pixels in (784, 345):
+            print(sum(p.numel() for p in VAE(pixels, 15).encoder.parameters()))  # expected: 634800, 459200
+    """
     wrong = "It is right for 784 pixels: is 784 written into your code? Use input_size."
     for pixels, hint in ((784, ""), (sizes.pixels, wrong)):
         expect_count(student.VAE(pixels, 15).encoder, [(pixels, H), (H, H), (H, H)], hint)
@@ -19,7 +25,13 @@ def test_encoder_parameters(student, sizes):
 @number("1.2")
 @weight(1)
 def test_encoder_behaviour(student, sizes):
-    """VAE.encoder flattens the images and computes three times Linear and ReLU"""
+    """VAE.encoder flattens the images and computes three times Linear and ReLU
+
+    To see it in your notebook:
+
+        features = VAE(784, 15).encoder(torch.rand(5, 1, 28, 28))
+        print(features.shape, features.min().item())  # expected: (5, 400), 0.0
+    """
     for latents in (15, sizes.latents):
         model = student.VAE(784, latents)
         expect_network(student, model, model.encoder, images(any_number(5, 9)), layers=3)
@@ -28,7 +40,13 @@ def test_encoder_behaviour(student, sizes):
 @number("1.3")
 @weight(1)
 def test_mu_layer(student, sizes):
-    """VAE.mu_layer is one fully connected layer from 400 to latent_size"""
+    """VAE.mu_layer is one fully connected layer from 400 to latent_size
+
+    To see it in your notebook:
+
+        layer = VAE(784, 20).mu_layer
+        print(layer(torch.rand(5, 400)).shape, sum(p.numel() for p in layer.parameters()))  # expected: (5, 20), 8020
+    """
     for latents in (15, sizes.latents):
         model = student.VAE(784, latents)
         expect_linear(student, model, model.mu_layer, H, latents)
@@ -37,7 +55,13 @@ def test_mu_layer(student, sizes):
 @number("1.4")
 @weight(1)
 def test_logvar_layer(student, sizes):
-    """VAE.logvar_layer is one fully connected layer from 400 to latent_size"""
+    """VAE.logvar_layer is one fully connected layer from 400 to latent_size
+
+    To see it in your notebook:
+
+        layer = VAE(784, 20).logvar_layer
+        print(layer(torch.rand(5, 400)).shape, sum(p.numel() for p in layer.parameters()))  # expected: (5, 20), 8020
+    """
     for latents in (15, sizes.latents):
         model = student.VAE(784, latents)
         expect_linear(student, model, model.logvar_layer, H, latents)

@@ -11,7 +11,15 @@ from autograder.rubric.oracle import H, any_number
 @number("2.1")
 @weight(1)
 def test_decoder(student, sizes):
-    """VAE.decoder has its four fully connected layers and turns latents into images (N, 1, 28, 28)"""
+    """VAE.decoder has its four fully connected layers and turns latents into images (N, 1, 28, 28)
+
+    To see it in your notebook:
+
+        decoder = VAE(784, 20).decoder
+        print(sum(p.numel() for p in decoder.parameters()))  # expected: 643584
+        x_hat = decoder(torch.randn(5, 20))
+        print(x_hat.shape, x_hat.min() > 0, x_hat.max() < 1)  # expected: (5, 1, 28, 28), True, True
+    """
     cases = (
         (784, 15, ""),
         (sizes.pixels, 15, "It is right for 784 pixels: is 784 written into your code? Use input_size."),

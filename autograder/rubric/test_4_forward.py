@@ -8,5 +8,13 @@ from autograder.rubric.composition import VAEComposition
 @number("4.1")
 @weight(1)
 def test_forward(student, sizes):
-    """VAE.forward returns (x_hat, mu, logvar), made by the model's own encoder, layers, reparametrize and decoder"""
+    """VAE.forward returns (x_hat, mu, logvar), made by the model's own encoder, layers, reparametrize and decoder
+
+    To see it in your notebook:
+
+        model, x = VAE(784, 15), torch.rand(3, 1, 28, 28)
+        x_hat, mu, logvar = model(x)
+        print(x_hat.shape, mu.shape, logvar.shape)  # expected: (3, 1, 28, 28), (3, 15), (3, 15)
+        print((mu - model.mu_layer(model.encoder(x))).abs().max().item())  # expected: 0
+    """
     VAEComposition(student, sizes).check()

@@ -11,7 +11,15 @@ from autograder.rubric.oracle import any_number, loss
 @number("5.1")
 @weight(1)
 def test_loss(student):
-    """loss_function is the BCE summed over pixels plus the KL divergence, averaged over the batch"""
+    """loss_function is the BCE summed over pixels plus the KL divergence, averaged over the batch
+
+    To see it in your notebook:
+
+        torch.manual_seed(0)
+        x_hat, x = torch.rand(2, 8, 1, 28, 28)
+        mu, logvar = torch.randn(2, 8, 15)
+        print(loss_function(x_hat, x, mu, logvar))  # expected: 803.5002
+    """
     notebook = (
         torch.sigmoid(torch.tensor([[[[2.0, 5.0], [6.0, 7.0]]]])),
         torch.sigmoid(torch.tensor([[[[1.0, 10.0], [9.0, 3.0]]]])),

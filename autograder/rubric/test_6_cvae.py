@@ -27,7 +27,15 @@ def cases(sizes):
 @number("6.1")
 @weight(1)
 def test_cvae_encoder(student, sizes):
-    """CVAE.encoder takes the image's pixels and the class side by side; its mu_layer and logvar_layer are right"""
+    """CVAE.encoder takes the image's pixels and the class side by side; its mu_layer and logvar_layer are right
+
+    To see it in your notebook:
+
+        encoder = CVAE(784, 10, 15).encoder
+        print(sum(p.numel() for p in encoder.parameters()))  # expected: 638800
+        features = encoder(torch.rand(5, 794))
+        print(features.shape, features.min().item())  # expected: (5, 400), 0.0
+    """
     model = student.CVAE(784, sizes.classes, sizes.latents)
     mistakes: list[Mistake] = []
     with noting(mistakes):
@@ -48,7 +56,14 @@ def test_cvae_encoder(student, sizes):
 @number("6.2")
 @weight(1)
 def test_cvae_decoder(student, sizes):
-    """CVAE.decoder takes the latents and the class side by side and gives images (N, 1, 28, 28)"""
+    """CVAE.decoder takes the latents and the class side by side and gives images (N, 1, 28, 28)
+
+    To see it in your notebook:
+
+        decoder = CVAE(784, 10, 15).decoder
+        print(sum(p.numel() for p in decoder.parameters()))  # expected: 645584
+        print(decoder(torch.randn(5, 25)).shape)  # expected: (5, 1, 28, 28)
+    """
     for pixels, classes, latents, hint in cases(sizes):
         model = student.CVAE(pixels, classes, latents)
         expect_count(model.decoder, [(latents + classes, H), (H, H), (H, H), (H, pixels)], hint)
@@ -59,5 +74,14 @@ def test_cvae_decoder(student, sizes):
 @number("6.3")
 @weight(1)
 def test_cvae_forward(student, sizes):
-    """CVAE.forward(x, c) joins c to the image and to z, and returns (x_hat, mu, logvar) made by the model's parts"""
+    """CVAE.forward(x, c) joins c to the image and to z, and returns (x_hat, mu, logvar) made by the model's parts
+
+    To see it in your notebook:
+
+        model, x, c = CVAE(784, 10, 15), torch.rand(3, 1, 28, 28), torch.eye(10)
+        torch.manual_seed(0); one = model(x, c[:3])
+        torch.manual_seed(0); other = model(x, c[3:6])
+        print([t.shape for t in one])  # expected: (3, 1, 28, 28), (3, 15), (3, 15)
+        print([(a - b).abs().max() > 0 for a, b in zip(one, other)])  # expected: True, True, True
+    """
     CVAEComposition(student, sizes).check()
