@@ -30,7 +30,7 @@ from autograder import kernel, landlock, seccomp
 from autograder.namespaces import closed_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
 __all__ = ["LAYERS", "Plan", "confine", "hide", "is_safe", "needed"]
 
@@ -103,7 +103,7 @@ def confine(plan: Plan, parent: int, socket: int, output: int) -> dict[str, Any]
 
 
 @contextlib.contextmanager
-def noted(state: dict[str, Any], layer: str) -> Any:
+def noted(state: dict[str, Any], layer: str) -> Iterator[None]:
     """Note that a layer is in force, or why it is not."""
     try:
         yield

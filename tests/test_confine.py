@@ -1,0 +1,132 @@
+"""What a worker gives up before it meets the student's code, each tried in a process of its own."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from autograder import kernel
+from autograder.confine import KEPT_VARIABLES, Plan, clean_environment, drop_user, noted, set_limits
+
+if TYPE_CHECKING:
+    from apart import Apart
+
+OWN = {"HOME", "TMPDIR", "USER", "MPLBACKEND", "MPLCONFIGDIR", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES"}
+
+
+def look_around(folder: str) -> tuple[set[str], bool, str]:
+    """Clean the environment; returns its names, whether a secret is still in memory, and the temporary folder."""
+    before = tempfile.gettempdir()
+    # What the process was started with is what a child of it can read in /proc.
+    pid = os.fork()
+    if pid == 0:
+        environment = {
+            "SECRET_TOKEN": "hunter2",
+            "LANG": "C",
+            "PATH": os.defpath,
+            "PYTHONPATH": str(Path.cwd()),
+        }
+        code = (
+            "import tempfile; tempfile.gettempdir()\n"
+            "from autograder.confine import Plan, clean_environment\n"
+            f"clean_environment(Plan({folder!r}, {folder!r}))\n"
+            "import os, pathlib\n"
+            "found = b'hunter2' in pathlib.Path('/proc/self/environ').read_bytes()\n"
+            f"pathlib.Path({folder!r}, 'found').write_text(f'{{found}} {{tempfile.gettempdir()}}')\n"
+        )
+        os.execve(sys.executable, [sys.executable, "-c", code], environment)  # noqa: S606
+    os.waitpid(pid, 0)
+    found, _, temporary = (Path(folder) / "found").read_text().partition(" ")
+    clean_environment(Plan(folder, folder))
+    assert before != folder
+    return {*os.environ}, found == "True", temporary
+
+
+def test_environment(apart: Apart, tmp_path: Path) -> None:
+    """A worker has a short environment, no secret in its memory, and a temporary folder of its own."""
+    names, secret, temporary = apart(look_around, str(tmp_path)).value
+    assert names <= OWN | {*KEPT_VARIABLES}
+    assert names >= OWN
+    assert not secret
+    assert temporary == str(tmp_path)
+
+
+def run_into(folder: str, name: str) -> str:
+    """Set the limits and run into one of them; returns what the system said."""
+    set_limits(Plan(folder, folder))
+    path = Path(folder) / "file"
+    try:
+        if name == "files":
+            opened = [path.open("w") for _ in range(200)]
+            return f"{len(opened)} files are open"
+        if name == "file_size":
+            with path.open("wb") as file:
+                for _ in range(40):
+                    file.write(bytes(1 << 20))
+        if name == "address_space":
+            return f"{len(bytearray(6 << 30))} bytes"
+    except OSError as error:
+        return errno.errorcode[error.errno or 0]
+    except MemoryError:
+        return "ENOMEM"
+    return str(resource.getrlimit(getattr(resource, name)))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("files", "EMFILE"),
+        ("file_size", "EFBIG"),
+        ("address_space", "ENOMEM"),
+        ("RLIMIT_CORE", "(0, 0)"),
+        ("RLIMIT_CPU", "(900, 900)"),
+    ],
+)
+def test_limits(apart: Apart, tmp_path: Path, name: str, said: str) -> None:
+    """Open files, the size of a file, memory, core dumps and processor time are bounded, for good."""
+    assert apart(run_into, str(tmp_path), name).value == said
+
+
+@pytest.mark.parametrize(
+    ("error", "missing"),
+    [(kernel.Unavailable("not here"), {"layer": "not here"}), (OSError("refused"), {"layer": "refused"})],
+)
+def test_what_is_not_to_be_had(error: Exception, missing: dict[str, str]) -> None:
+    """A layer that a host does not have is named with its reason, and the others go on."""
+    state: dict[str, Any] = {"layers": [], "missing": {}}
+    with noted(state, "layer"):
+        raise error
+    with noted(state, "other"):
+        pass
+    assert state == {"layers": ["other"], "missing": missing}
+
+
+def test_own_mistakes_are_not_noted() -> None:
+    """A mistake of ours is no layer that the host lacks."""
+    with pytest.raises(KeyError), noted({"layers": [], "missing": {}}, "layer"):
+        raise KeyError
+
+
+def stay_oneself(uid: int | None) -> str:
+    """Drop the user; returns why that could not be."""
+    if os.geteuid() == 0 and uid is not None:
+        os.setuid(65534)
+    try:
+        drop_user(uid)
+    except kernel.Unavailable as reason:
+        return str(reason)
+    return "dropped"
+
+
+@pytest.mark.parametrize("uid", [None, 54321])
+def test_no_user_to_drop_to(apart: Apart, uid: int | None) -> None:
+    """Whoever is not root keeps the user; root without an id for the worker loses its powers. Both say so."""
+    said = apart(stay_oneself, uid).value
+    assert "capabilities" in said if uid is None and os.geteuid() == 0 else said == "not started as root"
