@@ -24,7 +24,7 @@ class FreeNoise:
     def __init__(self, kind: VAEComposition, when: str) -> None:
         self.kind, self.when = kind, when
         self.classes = kind.sizes.classes
-        self.latents, self.images = oracle.any_number(100, 140), oracle.any_number(2000, 2400)
+        self.latents, self.images = oracle.any_number(120, 150), oracle.any_number(2000, 2400)
         self.inputs = self.latents + (self.classes if kind.name == "CVAE" else 0)  # of the decoder
 
     def check(self) -> None:
