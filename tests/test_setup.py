@@ -25,7 +25,7 @@ else:
 
 ROOT = Path(__file__).resolve().parent.parent
 ROWS = ["1.1", "1.2", "1.3", "1.4", "2.1", "3.1", "3.2", "4.1", "5.1", "6.1", "6.2", "6.3", "T"]
-SCRIPTS = ["setup.sh", "run_autograder", ".ci/run"]
+SCRIPTS = ["setup.sh", "run_autograder", ".ci/run", "tests/container.sh"]
 
 # Stands for an interpreter, outside an environment and inside: notes how it is called, and makes
 # "environments" that hold a copy of itself.

@@ -1,0 +1,60 @@
+"""Write docs/rubric.md from the rubric's own docstrings."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "rubric.md"
+HEAD = """\
+# The rubric
+
+<!-- Made by scripts/rubric.py from autograder/rubric/; change that, not this. -->
+
+Twelve rows of one point each. A row is judged by what the code computes, for weights, inputs and sizes drawn at
+random when it is asked; how the code is written does not matter. What all rows have in common:
+
+- **One mistake, one point.** `forward` is judged as the composition of the student's own parts, right or wrong, so
+  a wrong part costs its own row only. A mistake that is made twice, in `VAE` and in `CVAE`, costs both.
+- **Rows are independent.** Each takes what it needs from `vae.py` for itself; a missing name costs no other row.
+- **No size is special.** Pixels, latents, classes and batches vary. A size written into the code is a mistake of
+  the row that holds it.
+- **The message names the mistake**, where it is a known one; else it says where yours and the expected value
+  differ most.
+- **A failure of the grader costs nothing.** It is named as such, and the submission has to be graded again.
+
+Row T, the training run, carries no points: both models, trained as in the notebook, should reach a verified loss
+below 120 within ten epochs (with MNIST; drawn digits, where MNIST is not to be had, have thresholds of their own).
+It is skipped where there is no time for it.
+"""
+
+
+def page() -> str:
+    """Make the page."""
+    parts = [HEAD]
+    for path in sorted((ROOT / "autograder" / "rubric").glob("test_*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        title, _, about = (ast.get_docstring(tree) or "").partition(": ")
+        parts.append(f"## {title}\n\n{about[:1].upper()}{about[1:]}\n")
+        for test in tree.body:
+            if isinstance(test, ast.FunctionDef) and (number := value(test, "number")):
+                line, _, more = inspect.cleandoc(ast.get_docstring(test) or "").partition("\n\n")
+                parts.append(f"### {number} ({value(test, 'weight')} point)\n\n{' '.join(line.split())}.\n")
+                if more:
+                    parts.append(f"{more}\n")
+    return "\n".join(parts)
+
+
+def value(test: ast.FunctionDef, decorator: str) -> object:
+    """Return what a test is decorated with."""
+    for call in test.decorator_list:
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == decorator:
+            return ast.literal_eval(call.args[0])
+    return None
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")
+    print(f"written: {PAGE}")
