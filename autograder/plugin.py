@@ -97,6 +97,10 @@ class Session:
         """Sizes of models that are not the notebook's, the same for all rows of a grading."""
         return other_sizes()
 
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Have failures told in short: nobody reads pytest's reports, and the long ones parse the rubric's source."""
+        config.option.tbstyle = "native"
+
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Put the rows in order."""
         items.sort(key=lambda item: getattr(function(item), "__number__", ""))
