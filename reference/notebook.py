@@ -113,6 +113,8 @@ try:
 except RuntimeError:  # not there, or not complete
     data = MNIST("./nndl2", train=True, transform=ToTensor(), download=True)
 loader = DataLoader(data, batch_size=128, shuffle=True, drop_last=True)
+# The same batches, and an epoch in three quarters of the time: from nndl2.helper import fast_loader
+# loader = fast_loader(data, 128)
 
 images, labels = next(iter(loader))  # (128, 1, 28, 28), (128,)
 print("A batch:", tuple(images.shape), "with labels", tuple(labels.shape))

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -216,6 +216,42 @@ def test_training_lowers_the_loss(
     assert float(capsys.readouterr().out.removeprefix("Train Epoch: 1 Loss: ")) == pytest.approx(
         loss(), rel=0.1
     )
+
+
+class Digits(Dataset[tuple[torch.Tensor, int]]):
+    """What fast_loader needs of torchvision's MNIST, and what a DataLoader does."""
+
+    def __init__(self) -> None:
+        self.data, self.targets = torch.randint(256, (300, 28, 28), dtype=torch.uint8), torch.arange(300)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, i: int) -> tuple[torch.Tensor, int]:
+        return self.data[i].unsqueeze(0) / 255, int(self.targets[i])
+
+
+def test_fast_loader(helper: ModuleType) -> None:
+    """The fast loader gives the images and labels that a DataLoader gives, each once, and none of a last half batch."""
+    torch.manual_seed(0)
+    fast = helper.fast_loader(data := Digits(), 128)
+    images, labels = (torch.cat(column) for column in zip(*fast, strict=True))
+    usual = {
+        int(label): image for batch in DataLoader(data, 100) for image, label in zip(*batch, strict=True)
+    }
+    assert len(fast) == len([*fast]) == 2
+    assert images.shape == (256, 1, 28, 28)
+    assert len({*labels.tolist()}) == 256
+    assert labels.tolist() != sorted(labels.tolist())
+    for image, label in zip(images, labels.tolist(), strict=True):
+        assert torch.equal(image, usual[label])
+    assert next(iter(fast))[1].tolist() != labels[:128].tolist()  # another order in another epoch
+
+
+def test_training_with_the_fast_loader(helper: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    """train_vae takes it like any other."""
+    helper.train_vae(3, Scale(), helper.fast_loader(Digits(), 64))
+    assert capsys.readouterr().out.startswith("Train Epoch: 3 Loss: ")
 
 
 def test_closing_line(
