@@ -302,7 +302,7 @@ class Case:
             logvar = finite(self.model.logvar_layer(features))
         except UNANSWERED as error:
             raise UnjudgedError(part, error) from None
-        if len(self.x) > 1 and all(bool((t == t[:1]).all()) for t in (mu, logvar)):
+        if len(self.x) > 1 and all(t.dim() and bool((t == t[:1]).all()) for t in (mu, logvar)):
             # Whatever forward hands to such parts, it could not be told: weights that cannot be set, for one.
             why = "All images of a batch give the same mu and logvar, whatever weights are set."
             raise self.kind.blame(UnjudgedError("encoder", why))
