@@ -90,6 +90,17 @@ def hello_vae""",
             ),
         ),
     ),
+    *(
+        Variant(f"around-{name}", (Edit("file", "def hello_vae", f"{code}\n\n\ndef hello_vae"),))
+        for name, code in {
+            "two-threads": "torch.set_num_threads(2)",
+            "four-threads": "torch.set_num_threads(4)",
+            "flushed-denormals": "torch.set_flush_denormal(True)",
+            "deterministic-algorithms": "torch.use_deterministic_algorithms(True)",
+            "highest-precision": 'torch.set_float32_matmul_precision("highest")',
+            "another-library-for-products": "torch.backends.mkldnn.enabled = False",
+        }.items()
+    ),
     Variant(
         "around-warnings",
         (
