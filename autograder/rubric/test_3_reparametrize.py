@@ -68,8 +68,8 @@ def test_formula_and_noise(student):
     To see it in your notebook:
 
         mu, logvar = torch.full((20000, 3), 5.0), torch.tensor([-2.0, 0.0, 2.0]).repeat(20000, 1)
-        z = reparametrize(mu, logvar)
-        print(z.mean(0), z.std(0))  # expected: about 5, 5, 5 and 0.37, 1, 2.72
+        drawn = reparametrize(mu, logvar)
+        print(drawn.mean(0), drawn.std(0))  # expected: about 5, 5, 5 and 0.37, 1, 2.72
     """
     shape = (any_number(50, 70), any_number(5, 9))
     mu, logvar, zero = torch.randn(shape), torch.randn(shape), torch.zeros(shape)
