@@ -98,8 +98,9 @@ class Behaviour:
             part(x)
             parameters = part.parameters()
         self.layers = oracle.layers_of(parameters)
-        self.values = oracle.draw(parameters, 784 if image else None)
-        part.assign(self.values)
+        values = oracle.draw(parameters, 784 if image else None)
+        part.assign(values)
+        self.values = [value.double() for value in values]  # once, for the hundreds of slips to come
         size_in = x.flatten(1).shape[1]
         self.parameters = parameters
         self.chains = list(oracle.chains(self.layers, size_in, length)) if self.layers else []

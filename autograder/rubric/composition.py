@@ -439,7 +439,7 @@ class Case:
             return
         self.expect_slips_absent(x_hat, right, formula)
         try:
-            FreeNoise(self.kind, self.when).check()
+            FreeNoise(self.kind, self.when, len(self.x), training=self.training).check()
         except Mistake as mistake:
             raise self.fail(
                 "x_hat is not decoder(reparametrize(mu, logvar)), with your own decoder and reparametrize.",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from autograder.rubric import oracle
 from autograder.rubric.expect import as_three, close, fail
-from autograder.rubric.noise import expect_everywhere, expect_fresh, expect_moments
+from autograder.rubric.noise import expect_everywhere, expect_fresh, expect_moments, expect_no_trace
 
 if TYPE_CHECKING:
     from autograder.rubric.composition import VAEComposition
@@ -21,8 +22,12 @@ __all__ = ["FreeNoise"]
 class FreeNoise:
     """Forward's noise where it does not follow the seed: recovered from x_hat, and judged by its distribution."""
 
-    def __init__(self, kind: VAEComposition, when: str) -> None:
-        self.kind, self.when = kind, when
+    def __init__(self, kind: VAEComposition, when: str, number: int, *, training: bool) -> None:
+        """Judge nothing yet.
+
+        when, number, training: the case in which x_hat was not the composition's: its words, images and mode
+        """
+        self.kind, self.when, self.number, self.training = kind, when, number, training
         self.classes = kind.sizes.classes
         self.latents, self.images = oracle.any_number(120, 150), oracle.any_number(2000, 2400)
         self.inputs = self.latents + (self.classes if kind.name == "CVAE" else 0)  # of the decoder
@@ -30,20 +35,24 @@ class FreeNoise:
     def check(self) -> None:
         """Expect noise that is standard normal and fresh for every element and call."""
         model = self.kind.furnish(self.kind.make(self.latents, self.classes))
-        x, c = oracle.images(self.images), oracle.one_hot(self.images, self.classes)
-        arguments = self.kind.arguments(x, c)
+        model.train(self.training)
         if not self.hand_on(model):
-            first, second = (
-                as_three(model.ask(*arguments), f"{self.kind.name}.forward")[0] for _ in range(2)
-            )
-            if close(first, second):
-                raise self.unlike(
-                    "two calls give the same x_hat. Is a seed set, or z kept from an earlier call?"
-                )
             raise self.unlike(
                 "it cannot be compared: its noise follows no seed (row 3.1), and its decoder is not of the right make "
                 f"(row {self.kind.rows['decoder']})."
             )
+        eps, mu = self.recover(model, self.number)
+        expect_no_trace(eps, mu)
+        eps, mu = self.recover(model, self.images)
+        expect_no_trace(eps, mu)
+        expect_fresh(eps)
+        expect_moments(eps, "(z - mu) / sigma should be standard normal noise")
+        expect_everywhere(eps)
+
+    def recover(self, model: Model, number: int) -> tuple[Tensor, Tensor]:
+        """Recover the noise for so many images; returns it and their mu, both (N, Z), in float64."""
+        x, c = oracle.images(number), oracle.one_hot(number, self.classes)
+        arguments = self.kind.arguments(x, c)
         x_hat, mu, logvar = as_three(model.ask(*arguments), f"{self.kind.name}.forward")
         again = as_three(model.ask(*arguments), f"{self.kind.name}.forward")[0]
         if close(x_hat, again):
@@ -51,13 +60,10 @@ class FreeNoise:
         given = torch.logit(x_hat.double().flatten(1))
         if self.kind.name == "CVAE" and not close(given[:, self.latents : self.inputs], c.double(), 1e-3):
             raise self.unlike("the decoder does not get the class c behind z, as it is.")
-        z = given[:, : self.latents]
-        eps = (z - mu.double()) * torch.exp(-logvar.double() / 2)
+        eps = (given[:, : self.latents] - mu.double()) * torch.exp(-logvar.double() / 2)
         if not torch.isfinite(eps).all():
             raise self.unlike("the decoder does not get a z drawn from mu and logvar.")
-        expect_fresh(eps)
-        expect_moments(eps, "(z - mu) / sigma should be standard normal noise")
-        expect_everywhere(eps)
+        return eps, mu.double()
 
     def unlike(self, text: str) -> Mistake:
         """Word that x_hat is not the composition's."""

@@ -14,7 +14,7 @@ from autograder.rubric.oracle import any_number
 if TYPE_CHECKING:
     from autograder.student import Student
 
-__all__ = ["expect_fresh", "expect_moments", "expect_standard_normal", "unseeded_slip"]
+__all__ = ["expect_fresh", "expect_moments", "expect_no_trace", "expect_standard_normal", "unseeded_slip"]
 
 # Each statistic below is within 7 standard errors for right noise but for one draw in 10^11.
 ERRORS = 7.0
@@ -90,6 +90,21 @@ def expect_fresh(eps: Tensor) -> None:
             where = f"the noise repeats after {distance} elements"
         raise fail(
             f"The noise is not drawn afresh for every element: {where}.", "Draw eps with the shape of mu."
+        )
+
+
+def expect_no_trace(eps: Tensor, mu: Tensor) -> None:
+    """Expect noise of a usual size in which mu has left no trace, for however few images.
+
+    eps, mu: (N, Z), with Z of 120 at least
+    """
+    # Right noise leaves the first bounds once in 10^14 draws of 120 numbers, the second once in 10^16 of any number.
+    size = float((eps * eps).mean())
+    apart = mu - mu.mean()
+    trace = float((eps * apart).sum() / apart.norm())
+    if not 0.3 <= size <= 2.4 or not abs(trace) <= 8.5:
+        raise fail(
+            f"For {len(eps)} images, (z - mu) / sigma is no standard normal noise: z does not come from mu and logvar."
         )
 
 
