@@ -13,6 +13,9 @@ Sections: encoder, decoder, reparametrize, forward, loss, cvae.
 import sys
 from pathlib import Path
 
+if sys.version_info < (3, 10):  # noqa: UP036 - students run this with whatever Python they have
+    sys.exit(f"check.py needs Python 3.10 or later; this is {sys.version.split()[0]}.")
+
 HERE = Path(__file__).resolve().parent
 # The grader lies beside this file; in the course's own repository, one folder up.
 sys.path.insert(0, str(HERE if (HERE / "autograder").is_dir() else HERE.parent))

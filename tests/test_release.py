@@ -8,16 +8,20 @@ import re
 import shutil
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner, Result
 from graded import ROWS, record
+from test_commands import call_main
 from valid import problems
 
 from autograder.__main__ import main
 from autograder.release import modules, release
 from autograder.visibility import SETTINGS, Visibility, read
+
+if TYPE_CHECKING:
+    from apart import Apart
 
 ROOT = Path(__file__).resolve().parents[1]
 SOLUTION = re.compile(r" *# solution begins.*\n((?:.*\n)*?) *# solution ends\n")
@@ -226,3 +230,37 @@ def test_everything_visible_changes_nothing() -> None:
     results, same = record({"6.3": "A slip."}), record({"6.3": "A slip."})
     Visibility().apply(results)
     assert results == same
+
+
+ON_GRADESCOPE = """
+from pathlib import Path
+commands.GRADESCOPE = Path.cwd()
+commands.PROJECT = Path.cwd() / "source"
+"""
+
+
+def test_grading_on_gradescope(tmp_path: Path, apart: Apart) -> None:
+    """Inside Gradescope's container, what the release chose is applied; elsewhere everything is shown."""
+    for folder in ("submission", "source"):
+        (tmp_path / folder).mkdir()
+    shutil.copy(ROOT / "student_template" / "vae.py", tmp_path / "submission")
+    (tmp_path / "source" / SETTINGS).write_bytes(Visibility(hide=("1.1",)).encode())
+    for arguments, shown in (["--train", "never"], "hidden"), (["submission", "--train", "never"], None):
+        done = apart(call_main, ["grade", *arguments], str(tmp_path), ON_GRADESCOPE)
+        assert done.code == 0, done.printed
+        path = tmp_path / ("results.json" if shown is None else "results/results.json")
+        content = path.read_bytes()
+        assert problems(content) == []
+        assert json.loads(content)["tests"][0].get("visibility") == shown
+
+
+def test_dockerfile(zips: dict[str, zipfile.ZipFile]) -> None:
+    """The image of one's own is built from what is in the zip, and keeps the base image's start."""
+    lines = (ROOT / "docs" / "Dockerfile").read_text("utf-8").replace("\\\n", " ").splitlines()
+    steps = [line for line in lines if line and not line.startswith("#")]
+    assert [step.split()[0] for step in steps] == ["FROM", "COPY", "RUN"]
+    named = {name.rstrip("&; ") for name in re.findall(r"/autograder/source/(\S+)", steps[2])}
+    assert named == {"run_autograder", "setup.sh"}
+    assert named <= {*zips["autograder.zip"].namelist()}
+    assert "chmod +x /autograder/run_autograder" in steps[2]
+    assert "||" not in steps[2]  # a step that fails ends the build
