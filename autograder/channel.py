@@ -195,7 +195,7 @@ class ThreadedChannel:
             os.close(self.output)
 
 
-if TYPE_CHECKING or hasattr(select, "poll"):
+if TYPE_CHECKING or hasattr(select, "poll"):  # noqa: SIM108 - as a type, mypy takes no name bound by an expression
     Channel = PolledChannel
 else:
     Channel = ThreadedChannel
