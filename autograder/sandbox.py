@@ -195,7 +195,7 @@ class Sandbox:
         """Put a copy of the submission, nndl2 and a temporary folder in place, and give them to uid."""
         work, temporary = scratch / "work", scratch / "tmp"
         shutil.copytree(self.folder, work, symlinks=True)
-        shutil.copytree(self.nndl2, work / "nndl2", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(self.nndl2, work / "nndl2", ignore=shutil.ignore_patterns("__pycache__", "MNIST"))
         temporary.mkdir()
         if uid is not None:
             for path in [scratch, temporary, work, *work.rglob("*")]:

@@ -25,7 +25,9 @@ from valid import problems
 
 from autograder import confine, handin
 from autograder.check import NEEDED, Verdict, check
+from autograder.nursery import Spawner
 from autograder.release import release
+from autograder.sandbox import Limits, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -208,6 +210,17 @@ def test_without_resource_limits(monkeypatch: pytest.MonkeyPatch) -> None:
         confine.set_limits(confine.Plan("", ""))
     assert state["layers"] == []
     assert "resource" in state["missing"]["limits"]
+
+
+def test_data_is_not_copied(tmp_path: Path) -> None:
+    """What the notebook has downloaded into nndl2 is not copied for each worker."""
+    for path in ("submission/vae.py", "nndl2/helper.py", "nndl2/MNIST/raw/images"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    sandbox = Sandbox(Spawner(), tmp_path / "submission", tmp_path / "nndl2", Limits())
+    (tmp_path / "scratch").mkdir()
+    sandbox.furnish(tmp_path / "scratch", None)
+    assert [path.name for path in (tmp_path / "scratch" / "work" / "nndl2").iterdir()] == ["helper.py"]
 
 
 @pytest.mark.parametrize(
