@@ -1,6 +1,6 @@
 """What a submission costs in `autograder batch`, beside one process per submission and beside otter-grader.
 
-    .venv/bin/python benchmarks/batch.py [--count N] [--sample N] [--rounds N] [--jobs N] [--no-otter] [--growth]
+    .venv/bin/python benchmarks/batch.py [--count N] [--sample N] [--rounds N] [--jobs N] [--no-otter] [--growth [N...]]
 
 (a) `autograder batch --train never`, each submission kept apart from the others and the grader, pages included;
 (b) one process per submission, as Gradescope's samples do it: unittest, with gradescope-utils' JSONTestRunner, imports
@@ -13,7 +13,7 @@ them at a time; all are run in turn, so that a noisy machine disturbs them alike
 processes: this one becomes the parent of those that lose theirs, and waits for them. Memory is measured in runs of its
 own, of a few submissions, one at a time: the highest sum of PSS (each shared page counted once) over all processes.
 
---growth instead: (a) alone, for 10, 100 and 1,000 submissions, and again when nothing is left to do.
+--growth instead: (a) alone, for 10, 100 and 1,000 submissions (or others), and again when nothing is left to do.
 """
 
 import argparse
@@ -125,7 +125,7 @@ def with_otter(otter: str, archive: str, folders: list[Path], jobs: int, out: Pa
 
 
 def make_otter(folder: Path) -> Way:
-    """Install otter-grader into an environment of its own, but for torch, which is this one's; returns how to run it."""
+    """Install otter-grader into its own environment, but for torch, which is this one's; returns how to run it."""
     quietly([sys.executable, "-m", "venv", str(folder)])
     quietly([str(folder / "bin" / "pip"), "install", "-q", "otter-grader"])
     site = next(folder.glob("lib/python*/site-packages"))
@@ -208,7 +208,7 @@ def compare(options: argparse.Namespace, work: Path) -> None:
 def grow(options: argparse.Namespace, work: Path) -> None:
     """Print how the cost grows with the class."""
     print(f"{'submissions':>11} {'wall':>9} {'CPU':>9} {'CPU each':>9} {'gone on: wall':>14}")
-    for count in (10, 100, 1000):
+    for count in options.growth or (10, 100, 1000):
         folders = make_class(work / str(count), count)
         out = work / f"out-{count}"
         before, begin = collect(), time.perf_counter()
@@ -228,7 +228,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=cores())
     parser.add_argument("--no-otter", dest="otter", action="store_false")
-    parser.add_argument("--growth", action="store_true")
+    parser.add_argument("--growth", type=int, nargs="*", metavar="N")
     options = parser.parse_args()
     kernel.become_subreaper()
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
@@ -237,7 +237,7 @@ def main() -> None:
             f"{os.cpu_count()} cores, {options.jobs} at a time, "
             f"Python {sys.version.split()[0]}, torch {torch.__version__}"
         )
-        (grow if options.growth else compare)(options, Path(folder))
+        (compare if options.growth is None else grow)(options, Path(folder))
 
 
 if __name__ == "__main__":
