@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from apart import Apart
 
+    from autograder.results import Results
+
 ROOT = Path(__file__).parents[1]
 RIGHT = REFERENCE.encode()
 NO_SIGMA = REFERENCE.replace("torch.exp(logvar / 2)", "logvar").encode()
@@ -225,6 +227,7 @@ def test_only(pattern: str, fits: bool) -> None:  # noqa: FBT001 - a column of t
     assert batch.matches(submission, pattern) is fits
 
 
+@pytest.mark.slow
 def test_faults(run: Callable[..., batch.Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the grader dies, hangs or fails it tries once more, then gives no grade; the others' verdicts stand."""
     monkeypatch.setattr(lane, "live", faulty.live)
@@ -285,6 +288,16 @@ def test_pictures(run: Callable[..., batch.Outcome], tmp_path: Path, monkeypatch
     assert shown == {"The loss of each step.": faulty.PNG}
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's workers have a user of their own")
+def test_closed_folder(grade: Callable[..., Results], tmp_path: Path) -> None:
+    """Where temporary files lie in a folder that a worker's user may not enter, that is no student's fault."""
+    (tmp_path / "closed").mkdir(mode=0o700)
+    patch = f"import tempfile; tempfile.tempdir = {str(tmp_path / 'closed')!r}"
+    record = grade(REFERENCE, patch=patch, faulty=True)
+    assert all(row.fault for row in record.tests if row.max_score)
+    assert "PermissionError" in record.tests[0].extra_data["fault"]
+
+
 def test_busy(tmp_path: Path) -> None:
     """Two runs cannot write to one folder; what a killed run left in it is removed."""
     left = tmp_path / ".work-left" / "deep"
@@ -335,22 +348,22 @@ def test_export(tmp_path: Path, temporary: Path) -> None:
 @pytest.mark.slow
 def test_interrupt(tmp_path: Path, temporary: Path) -> None:
     """Ctrl-C leaves whole records, no process and no temporary file, and says how to go on."""
-    path, out = make_class(tmp_path / "class", **{f"s{i}": RIGHT for i in range(12)}), tmp_path / "out"
+    path, out = make_class(tmp_path / "class", **{f"s{i}": RIGHT for i in range(7)}), tmp_path / "out"
     running = start(path, out, "--jobs", "2", temporary=temporary)
     assert running.stdout
-    assert running.stdout.readline().startswith("[1/12] s")
+    assert running.stdout.readline().startswith("[1/7] s")
     processes = family(running.pid)
     assert len(processes) > 4
     os.killpg(running.pid, signal.SIGINT)  # as a terminal does
     output = finish(running, 130)
     done = scores(out)
-    assert f"Stopped: {len(done)} of 12 are graded; the same command goes on from there." in output
-    assert 0 < len(done) < 12
+    assert f"Stopped: {len(done)} of 7 are graded; the same command goes on from there." in output
+    assert 0 < len(done) < 7
     assert left_of(processes) == []
     assert list(temporary.iterdir()) == []
     assert not list(out.glob(".work-*"))
-    assert f"[{12 - len(done)}/{12 - len(done)}]" in finish(start(path, out))
-    assert scores(out) == {f"s{i}": 12 for i in range(12)}
+    assert f"[{7 - len(done)}/{7 - len(done)}]" in finish(start(path, out))
+    assert scores(out) == {f"s{i}": 12 for i in range(7)}
 
 
 @pytest.mark.slow
