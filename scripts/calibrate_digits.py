@@ -28,7 +28,7 @@ from torch.nn import functional as F
 HOME = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(HOME), str(HOME / "reference")]
 
-from autograder import digits, drawing  # noqa: E402  # from this very folder
+from autograder import digits, drawing, trainer  # noqa: E402  # from this very folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -185,6 +185,7 @@ def main() -> None:
     )
     root = parser.parse_args().mnist
     torch.set_num_threads(1)
+    trainer.prefer_onednn()
     if root:
         data = digits.load(root, download=False)
         print(data.source)
