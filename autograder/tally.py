@@ -17,7 +17,7 @@ __all__ = ["Mistake", "PassRate", "ending", "histogram", "mistakes", "pass_rates
 # What a grading measures or draws at random; not the digits in names such as T4 or fc1.
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?!\w)")
 # A second line that tells apart what the first line puts together, in the words of the rubric.
-DIAGNOSIS = ("It looks as if ", "You ", "Your ", "you ", "your ")
+DIAGNOSIS = ("It looks as if ", "The cross-entropy (BCE) is ", "You ", "Your ", "you ", "your ")
 MAX_WORDS = 300  # characters of a line: an exception's message is the student's own
 VARIED = "…"  # stands for a number that is not the same in all the outputs put together
 

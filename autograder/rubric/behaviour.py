@@ -173,7 +173,8 @@ class Behaviour:
             if len(self.layers) < self.length:
                 raise self.too_few()
             raise fail(
-                f"{self.part.name} computes something else than {self.describe()}{when}.",
+                f"{self.part.name} computes something else than {self.describe()}{when}"
+                + "."[when.endswith("?") :],
                 *self.diagnose(x, y),
                 difference(y, self.right(x, self.chains[0])),
             )

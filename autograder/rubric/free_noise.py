@@ -44,9 +44,9 @@ class FreeNoise:
         eps, mu = self.recover(model, self.number)
         expect_no_trace(eps, mu)
         eps, mu = self.recover(model, self.images)
-        expect_no_trace(eps, mu)
         expect_fresh(eps)
         expect_moments(eps, "(z - mu) / sigma should be standard normal noise")
+        expect_no_trace(eps, mu)
         expect_everywhere(eps)
 
     def recover(self, model: Model, number: int) -> tuple[Tensor, Tensor]:

@@ -104,7 +104,8 @@ def expect_no_trace(eps: Tensor, mu: Tensor) -> None:
     trace = float((eps * apart).sum() / apart.norm())
     if not 0.3 <= size <= 2.4 or not abs(trace) <= 8.5:
         raise fail(
-            f"For {len(eps)} images, (z - mu) / sigma is no standard normal noise: z does not come from mu and logvar."
+            f"For {len(eps)} images, (z - mu) / sigma is no standard normal noise: z does not come from mu and logvar.",
+            f"Their standard deviation is {math.sqrt(size):.3f}; expected about 1.",
         )
 
 
