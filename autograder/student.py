@@ -14,6 +14,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from autograder.dialogue import Dialogue, WrongKind
@@ -217,6 +218,15 @@ class Part:
             ]
         except (TypeError, ValueError):
             raise WrongKind(f"{self.name} is not a layer (an nn.Module), so it has no parameters.") from None
+
+    def draw(self, scales: Sequence[float]) -> int:
+        """Have the part's parameters drawn anew, normal with these standard deviations; returns the seed.
+
+        Millions of numbers need not be sent where both sides can draw them (rubric.oracle.draw).
+        """
+        seed = int(torch.randint(1, 2**31, ()))
+        self.question(self.name, "draw", path=self.path, scales=[*scales], seed=seed)
+        return seed
 
     def assign(self, values: Sequence[Tensor]) -> None:
         """Give the part's parameters new values, in the order of parameters()."""

@@ -51,6 +51,7 @@ class MissingError(Exception):
 def serve(connection: Connection, folder: Path) -> None:
     """Load folder/vae.py, with folder/nndl2 importable, and answer questions until the other side hangs up."""
     desk = Desk(connection, folder / "vae.py")
+    gc.freeze()  # torch's hundred thousand objects, which looking through would copy
     gc.enable()
     desk.answer({"id": 0}, desk.load)
     while True:
@@ -180,12 +181,8 @@ class Desk:
         part = self.find(model, path)
         if not isinstance(part, nn.Module):
             return [type(part).__name__]
-        whole = self.models[model]
-        trained = {id(p) for _, p in own_parameters(whole)} if isinstance(whole, nn.Module) else None
         rows: list[list[Any]] = []
-        for name, parameter in own_parameters(part):
-            if trained is not None and id(parameter) not in trained:
-                continue  # the model does not have it, so no optimizer would
+        for name, parameter in self.trained_parameters(model, path):
             lazy = is_lazy(parameter)
             rows.append(
                 [name, None if lazy else list(parameter.shape), parameter if values and not lazy else None]
@@ -194,10 +191,24 @@ class Desk:
 
     def on_assign(self, model: int, path: list[str], values: list[Any]) -> None:
         """Give a part's parameters new values."""
-        part = self.find(model, path)
         with torch.no_grad():
-            for (_, parameter), value in zip(own_parameters(part), values, strict=True):
+            for (_, parameter), value in zip(self.trained_parameters(model, path), values, strict=True):
                 parameter.copy_(self.decode(value))
+
+    def on_draw(self, model: int, path: list[str], scales: list[float], seed: int) -> None:
+        """Draw a part's parameters anew, normal with these standard deviations."""
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for (_, parameter), scale in zip(self.trained_parameters(model, path), scales, strict=True):
+                parameter.copy_(torch.randn(parameter.shape, generator=generator).mul_(scale))
+
+    def trained_parameters(self, model: int, path: list[str]) -> list[tuple[str, Tensor]]:
+        """List a part's parameters that its model has too: no optimizer would know of others."""
+        whole, listed = self.models[model], own_parameters(self.find(model, path))
+        if not isinstance(whole, nn.Module):
+            return listed
+        known = {id(parameter) for _, parameter in own_parameters(whole)}
+        return [(name, parameter) for name, parameter in listed if id(parameter) in known]
 
     def on_put(self, value: Any) -> dict[str, int]:
         """Hold a tensor that gradients will be asked for: calls get a copy of it, as a layer's output would be."""

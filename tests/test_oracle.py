@@ -34,7 +34,7 @@ def parameters(part: Any) -> list[Parameter]:
 
 def computed(part: Any, x: torch.Tensor, length: int, *, image: bool = False) -> bool:
     """Tell whether a part of the reference, with weights that are drawn for it, computes what the oracle says."""
-    values = oracle.draw(parameters(part), 784 if image else None)
+    values = oracle.draw(parameters(part), oracle.scales(parameters(part), 784 if image else None), 1)
     with torch.no_grad():
         for parameter, value in zip(part.parameters(), values, strict=True):
             parameter.copy_(value)

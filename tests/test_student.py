@@ -159,6 +159,7 @@ QUESTIONS: dict[str, Callable[[Student, Model], object]] = {
     "train": lambda _, model: model.train(),
     "training": lambda _, model: model.is_training(),
     "assign": lambda _, model: model.encoder.assign([]),
+    "draw": lambda _, model: model.encoder.draw([]),
     "gradients": lambda student, model: student.gradients([], [model.encoder]),
 }
 

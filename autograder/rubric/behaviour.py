@@ -38,7 +38,7 @@ def expect_two_layers(model: Model) -> None:
     x = torch.randn(2, oracle.H)
     before = model.logvar_layer(x)
     try:
-        model.mu_layer.assign(oracle.draw(model.mu_layer.parameters()))
+        model.mu_layer.draw(oracle.scales(model.mu_layer.parameters()))
     except (Raised, WrongKind):  # without a mu_layer there is nothing to share; that is another row's
         return
     if not close(model.logvar_layer(x), before):
@@ -98,9 +98,10 @@ class Behaviour:
             part(x)
             parameters = part.parameters()
         self.layers = oracle.layers_of(parameters)
-        values = oracle.draw(parameters, 784 if image else None)
-        part.assign(values)
-        self.values = [value.double() for value in values]  # once, for the hundreds of slips to come
+        scales = oracle.scales(parameters, 784 if image else None)
+        seed = part.draw(scales)
+        # In double precision at once, for the hundreds of slips that may come.
+        self.values = [value.double() for value in oracle.draw(parameters, scales, seed)]
         size_in = x.flatten(1).shape[1]
         self.parameters = parameters
         self.chains = list(oracle.chains(self.layers, size_in, length)) if self.layers else []

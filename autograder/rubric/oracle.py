@@ -29,6 +29,7 @@ __all__ = [
     "network",
     "one_hot",
     "other_sizes",
+    "scales",
     "sizes_of",
 ]
 
@@ -101,24 +102,30 @@ def sizes_of(layers: Sequence[Layer]) -> str:
     return ", ".join(f"Linear({layer.size_in}, {layer.size_out})" for layer in layers) or "none"
 
 
-def draw(parameters: Sequence[Parameter], size_out: int | None = None) -> list[Tensor]:
-    """Draw new values for parameters, such that every unit of a right part is now negative, now above 6.
+def scales(parameters: Sequence[Parameter], size_out: int | None = None) -> list[float]:
+    """Choose standard deviations for new values, such that every unit of a right part is now negative, now above 6.
 
     size_out: the last layer's number of outputs where a sigmoid follows, which must not be saturated
     """
-    values = []
+    chosen = []
     for parameter in parameters:
-        shape = parameter.shape or ()
-        value = torch.randn(shape)
+        shape, scale = parameter.shape or (), 1.0
         if len(shape) == 2:
             fan_in = shape[0] if size_out == shape[1] != shape[0] else shape[1]
-            value *= 2 * math.sqrt(2 / max(1, fan_in))
-            if size_out in shape:
-                value *= 0.1
+            scale = 2 * math.sqrt(2 / max(1, fan_in)) * (0.1 if size_out in shape else 1)
         elif size_out in shape:
-            value *= 0.5
-        values.append(value)
-    return values
+            scale = 0.5
+        chosen.append(scale)
+    return chosen
+
+
+def draw(parameters: Sequence[Parameter], scales: Sequence[float], seed: int) -> list[Tensor]:
+    """Draw new values for parameters, as the worker does when it is told these scales and this seed."""
+    generator = torch.Generator().manual_seed(seed)
+    return [
+        torch.randn(p.shape or (), generator=generator).mul_(s)
+        for p, s in zip(parameters, scales, strict=True)
+    ]
 
 
 def network(

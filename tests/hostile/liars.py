@@ -50,6 +50,10 @@ LIAR = dedent('''
         return None
 
 
+    def on_draw(self, model, path, scales, seed):
+        return None
+
+
     def on_call(self, model, path, args, seed):
         values = [self.decode(a) for a in args]
         n = values[0].shape[0] if values[0].dim() else 1
@@ -69,6 +73,7 @@ LIAR = dedent('''
 
 
     DeskType.on_make, DeskType.on_parameters, DeskType.on_assign = on_make, on_parameters, on_assign
+    DeskType.on_draw = on_draw
     DeskType.on_call, DeskType.on_gradients = on_call, on_gradients
 ''')
 
