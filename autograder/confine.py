@@ -87,7 +87,7 @@ def confine(plan: Plan, parent: int, socket: int, output: int) -> dict[str, Any]
             set_limits(plan)
     if "user" in plan.layers:
         with noted(state, "user"):
-            drop_user(plan.uid)
+            drop_user(plan)
     if LINUX:
         kernel.die_with_parent(signal.SIGKILL)
         if os.getppid() not in (parent, 0):  # 0: it is in another process namespace
@@ -192,20 +192,22 @@ def set_limits(plan: Plan) -> None:
         resource.setrlimit(limit, (value, value))
 
 
-def drop_user(uid: int | None) -> None:
-    """Become the user uid, or as root without one: keep the name and lose its powers."""
+def drop_user(plan: Plan) -> None:
+    """Become the user planned, or as root without one: keep the name and lose its powers."""
+    uid = plan.uid
     if os.name != "posix" or os.geteuid() != 0:
         raise kernel.Unavailable("not started as root")
     if uid is None:
         with contextlib.suppress(kernel.Unavailable):
             kernel.lock_capabilities()
             kernel.drop_capabilities()
-        folder = closed_folder(needed())
-        why = (
-            f"{folder} is closed to other users, and Python lies in it"
-            if folder
-            else "no free user id was found"
-        )
+        why = "no free user id was found"
+        for what, paths in (
+            ("Python", needed()),
+            ("the temporary folder", [str(Path(plan.folder).parents[1])]),
+        ):
+            if folder := closed_folder(paths):
+                why = f"{folder} is closed to other users, and {what} lies in it"
         raise kernel.Unavailable(f"{why}; it has no capabilities instead")
     os.setgroups([])
     os.setresgid(uid, uid, uid)

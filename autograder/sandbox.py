@@ -49,6 +49,7 @@ import msgspec
 from autograder import kernel
 from autograder.channel import Channel, OversizeError, StalledError
 from autograder.confine import LAYERS, Plan, is_safe
+from autograder.namespaces import closed_folder
 from autograder.nursery import Nursery, NurseryError, Spawner, Starter
 
 if TYPE_CHECKING:
@@ -169,7 +170,9 @@ class Sandbox:
     def start(self) -> Worker:
         """Start a worker. Raises NurseryError."""
         scratch = Path(tempfile.mkdtemp(prefix="vae-"))
-        claim, uid = claim_uid() if "user" in self.layers and self.starter.reaches() else (None, None)
+        # Another user must get to Python, and into the temporary folder.
+        reached = self.starter.reaches() and closed_folder([str(scratch.parent)]) is None
+        claim, uid = claim_uid() if "user" in self.layers and reached else (None, None)
         try:
             plan = self.furnish(scratch, uid)
             connection, output, pid = self.starter.start(plan)

@@ -119,19 +119,19 @@ def test_own_mistakes_are_not_noted() -> None:
         raise KeyError
 
 
-def stay_oneself(uid: int | None) -> str:
+def stay_oneself(folder: str, uid: int | None) -> str:
     """Drop the user; returns why that could not be."""
     if os.geteuid() == 0 and uid is not None:
         os.setuid(65534)
     try:
-        drop_user(uid)
+        drop_user(Plan(folder, folder, uid))
     except kernel.Unavailable as reason:
         return str(reason)
     return "dropped"
 
 
 @pytest.mark.parametrize("uid", [None, 54321])
-def test_no_user_to_drop_to(apart: Apart, uid: int | None) -> None:
+def test_no_user_to_drop_to(apart: Apart, tmp_path: Path, uid: int | None) -> None:
     """Whoever is not root keeps the user; root without an id for the worker loses its powers. Both say so."""
-    said = apart(stay_oneself, uid).value
+    said = apart(stay_oneself, str(tmp_path / "work"), uid).value
     assert "capabilities" in said if uid is None and os.geteuid() == 0 else said == "not started as root"
