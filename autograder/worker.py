@@ -50,9 +50,9 @@ class MissingError(Exception):
 
 def serve(connection: Connection, folder: Path) -> None:
     """Load folder/vae.py, with folder/nndl2 importable, and answer questions until the other side hangs up."""
-    desk = Desk(connection, folder / "vae.py")
     gc.freeze()  # torch's hundred thousand objects, which looking through would copy
     gc.enable()
+    desk = Desk(connection, folder / "vae.py")
     desk.answer({"id": 0}, desk.load)
     while True:
         try:

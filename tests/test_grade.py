@@ -486,7 +486,7 @@ LIES = {
     "on_look": ("None", "torch.zeros(3)", "[torch.zeros(3)]", "torch.zeros(0)", "float('nan')"),
     "on_join": ("None", "torch.zeros(3)", "'x'", "torch.zeros(2, 2).long()"),
     "on_mode": ("torch.zeros(2)", "{'model': 1}"),
-    "on_assign": ("torch.zeros(2)", "7"),
+    "on_draw": ("torch.zeros(2)", "7"),
     "on_forget": ("torch.zeros(2)", "[[[]]]"),
     "on_gradients": (
         "None",
@@ -521,8 +521,7 @@ LIES = {
 }
 SECTIONS = {  # where these questions are asked
     **{
-        key: ["encoder", "forward"]
-        for key in ("on_make", "on_mode", "on_parameters", "on_assign", "on_forget")
+        key: ["encoder", "forward"] for key in ("on_make", "on_mode", "on_parameters", "on_draw", "on_forget")
     },
     **dict.fromkeys(("on_put", "on_look", "on_gradients"), ("reparametrize", "loss", "forward")),
     "on_call": ["encoder", "reparametrize", "forward", "loss"],

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CASES = submissions(brief=True)
 ALONE = [(layer, hostile) for layer in LAYERS for hostile in CASES if layer in hostile.layers]
-JOBS = min(4, os.cpu_count() or 1)
+JOBS = min(4, (os.cpu_count() or 1) + 1)  # many of them wait for a limit
 
 
 @pytest.fixture(scope="module")

@@ -130,17 +130,16 @@ class VAEComposition:
         )
         models: dict[Sizes, Model] = {}
         unjudged: UnjudgedError | None = None
-        turn = oracle.any_number(0, 1)
-        for i, (sizes, number, training, dtype, learning) in enumerate(cases, turn):
+        for i, (sizes, number, training, dtype, learning) in enumerate(cases):
             try:
                 model = self.make(sizes.latents, sizes.classes)
                 if models.get(sizes) is not model:  # the first time, or again behind a worker that ended
                     models[sizes] = self.furnish(model)
                 model.train(training)
                 x, c = oracle.images(number), oracle.one_hot(number, sizes.classes).to(dtype)
-                # By turns forward is asked first and its parts: neither may give back what the other was asked.
+                # By turns its parts are asked first, and forward: neither may give back what the other was asked.
                 case = Case(self, model, x, c, training=training, learning=learning)
-                case.check(forward_first=i % 2 == 0)
+                case.check(forward_first=i % 2 == 1)
             except UnjudgedError as error:
                 # Other sizes may be what a part cannot do, which its own row charges; these it must.
                 if sizes == notebook:
@@ -232,9 +231,13 @@ class Case:
             self.student.put(t) if t.is_floating_point() else t for t in self.kind.arguments(self.x, self.c)
         ]
         if forward_first:
-            (answer, failure), composed = self.ask(held), self.compose_all()
+            answer, failure = self.ask(held)
+            if isinstance(failure, Ended):  # the next worker does not have this model
+                raise failure
+            composed = self.compose_all()
         else:
-            composed, (answer, failure) = self.compose_all(), self.ask(held)
+            composed = self.compose_all()
+            answer, failure = self.ask(held)
         if failure:
             if composed[0].broken:
                 raise composed[0].broken
@@ -258,11 +261,11 @@ class Case:
         if len(held) > 1 and held[1].is_floating_point():
             expect_untouched(self.student, f"{self.kind.name}.forward", {"c": held[1]})
 
-    def ask(self, held: list[Tensor]) -> tuple[Any, Raised | WrongKind | None]:
-        """Call forward; returns its answer, and how it failed where the worker goes on."""
+    def ask(self, held: list[Tensor]) -> tuple[Any, Raised | WrongKind | Ended | None]:
+        """Call forward; returns its answer, and how it failed."""
         try:
             return self.model.ask(*held, seed=self.seed), None
-        except (Raised, WrongKind) as error:
+        except UNANSWERED as error:
             return None, error
 
     def try_otherwise(self, held: list[Tensor]) -> None:
