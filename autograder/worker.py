@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load as load_tensors
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn, randn  # as they are before the student has any say
 
 from autograder import trainer
 
@@ -197,10 +197,10 @@ class Desk:
 
     def on_draw(self, model: int, path: list[str], scales: list[float], seed: int) -> None:
         """Draw a part's parameters anew, normal with these standard deviations."""
-        generator = torch.Generator().manual_seed(seed)
+        generator = Generator().manual_seed(seed)
         with torch.no_grad():
             for (_, parameter), scale in zip(self.trained_parameters(model, path), scales, strict=True):
-                parameter.copy_(torch.randn(parameter.shape, generator=generator).mul_(scale))
+                parameter.copy_(randn(parameter.shape, generator=generator).mul_(scale))
 
     def trained_parameters(self, model: int, path: list[str]) -> list[tuple[str, Tensor]]:
         """List a part's parameters that its model has too: no optimizer would know of others."""
