@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Channel", "OversizeError", "PolledChannel", "StalledError", "ThreadedChannel"]
 
+AT_ONCE = 1 << 16  # bytes to read at least, should there be so many
 KEEP = 20_000  # bytes of the process's output that are kept, its last ones
 TICK = 0.05  # seconds between two looks at the process's memory
 
@@ -47,6 +48,7 @@ class PolledChannel:
         self.output = output
         self.watch = watch
         self.printed = b""
+        self.arrived = bytearray()  # and not taken yet
         self.socket = connection.fileno()
         os.set_blocking(self.socket, False)
         os.set_blocking(output, False)
@@ -72,21 +74,21 @@ class PolledChannel:
         return self.read(size, deadline)
 
     def read(self, size: int, deadline: float) -> bytes:
-        """Read exactly size bytes."""
-        parts = []
-        while size:
-            self.wait(select.POLLIN, deadline)
+        """Take exactly size bytes from what has arrived, reading more where that is too little."""
+        while len(self.arrived) < size:
             try:
-                part = os.read(self.socket, min(size, 1 << 20))
+                part = os.read(self.socket, max(AT_ONCE, min(size - len(self.arrived), 1 << 20)))
             except BlockingIOError:
+                self.wait(select.POLLIN, deadline)
                 continue
             except ConnectionError as error:
                 raise EOFError from error
             if not part:
                 raise EOFError
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
+            self.arrived += part
+        taken = bytes(memoryview(self.arrived)[:size])
+        del self.arrived[:size]
+        return taken
 
     def wait(self, event: int, deadline: float) -> None:
         """Wait until the socket is ready for the event, reading what the process prints meanwhile."""

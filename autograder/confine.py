@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy.random
 import torch
 
 from autograder import kernel, landlock, seccomp
@@ -140,6 +141,7 @@ def shut_process(plan: Plan, socket: int, output: int) -> None:
     sys.path[:] = [path for path in sys.path if path and str(Path(path).resolve()) not in inside]
     sys.dont_write_bytecode = True
     random.seed()
+    numpy.random.seed()  # noqa: NPY002 - a student may draw from this one
     torch.default_generator.seed()
     torch.set_num_threads(1)
 

@@ -13,9 +13,10 @@ A failure while vae.py is loaded answers every later question the same way: it i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import torch
@@ -24,6 +25,9 @@ from torch import Tensor
 
 from autograder.sandbox import HEADER, Ended, Malformed, Sandbox, TooSlow, Worker
 from autograder.worker import pack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["Dialogue", "Missing", "Raised", "Unfinished", "WrongKind"]
 
@@ -108,6 +112,7 @@ class Dialogue:
         self.generation = 0  # how many workers there have been: what one holds is unknown to the next
         self.ended: Ended | None = None  # how the last of them ended
         self.asked = 0
+        self.unheard: list[tuple[int, str, float]] = []  # questions without an answer yet, and their seconds
         self.held: dict[int, tuple[Tensor, int]] = {}  # tensors that the worker holds too, and in which slots
         self.spent = 0.0  # seconds of all questions
         self.spent_on_row = 0.0  # seconds of this row's questions
@@ -118,6 +123,14 @@ class Dialogue:
         what: the name of what is asked for, for messages
         arguments: numbers, strings, None, tensors and lists of these
         Returns numbers, strings, None, tensors, lists of these, and WrongKind objects for anything else.
+        """
+        self.tell(what, verb, **arguments)
+        return self.hear()
+
+    def tell(self, what: str, verb: str, **arguments: Any) -> None:
+        """Ask a question whose answer says nothing, and do not wait for it: what goes wrong, the next one raises.
+
+        For questions with short answers only: nobody reads them while questions are written.
         """
         self.time_left()
         worker = self.open()
@@ -131,10 +144,31 @@ class Dialogue:
         }
         packed = pack(tensors) if tensors else b""
         seconds = self.time_left()
+        with self.timed():
+            worker.ask(json.dumps(header).encode(), packed, seconds)
+        self.unheard.append((self.asked, what, seconds))
+
+    def hear(self) -> Any:
+        """Hear the answers that are due; returns the last one, or raises the first that is none."""
+        unheard, self.unheard = self.unheard, []
+        value, failure = None, None
+        for number, what, seconds in unheard:
+            worker = self.open()
+            with self.timed():
+                try:
+                    value = self.listen(worker, number, what, seconds)
+                except Raised as error:
+                    failure = failure or error
+        if failure:
+            raise failure
+        return value
+
+    @contextlib.contextmanager
+    def timed(self) -> Iterator[None]:
+        """Count the seconds that pass, and end the worker where a question ends without an answer."""
         begin = time.monotonic()
         try:
-            worker.ask(json.dumps(header).encode(), packed, seconds)
-            return self.listen(worker, what, seconds)
+            yield
         except Ended as ending:
             self.ended = ending
             self.close()
@@ -152,10 +186,11 @@ class Dialogue:
         self.worker = self.sandbox.start()
         self.generation += 1
         self.asked = 0
+        self.unheard = []
         begin = time.monotonic()
         seconds = min(self.sandbox.limits.start, self.sandbox.limits.total - self.spent)
         try:
-            self.listen(self.worker, "Your vae.py", seconds)
+            self.listen(self.worker, 0, "Your vae.py", seconds)
         except TooSlow:
             self.broken = TooSlow(
                 f"Your vae.py could not be imported within {seconds:.0f} seconds: it should only define classes and "
@@ -170,14 +205,14 @@ class Dialogue:
             raise self.broken
         return self.worker
 
-    def listen(self, worker: Worker, what: str, seconds: float) -> Any:
-        """Receive an answer, or raise how the question ended."""
+    def listen(self, worker: Worker, number: int, what: str, seconds: float) -> Any:
+        """Receive the answer to a question, or raise how it ended."""
         header = worker.hear(HEADER, seconds)
         try:
             answer = msgspec.json.decode(header, type=Answer)
         except (ValueError, RecursionError):
             raise self.malformed() from None
-        if answer.id != self.asked or not 0 <= answer.tensors <= MAX_ITEMS:
+        if answer.id != number or not 0 <= answer.tensors <= MAX_ITEMS:
             raise self.malformed()
         packed = worker.hear(self.sandbox.limits.answer, seconds) if answer.tensors else b""
         try:
@@ -229,6 +264,7 @@ class Dialogue:
     def close(self) -> None:
         """End the worker; the next question starts another."""
         worker, self.worker = self.worker, None
+        self.unheard = []
         self.held.clear()
         if worker:
             worker.stop()

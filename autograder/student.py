@@ -180,8 +180,13 @@ class Part:
 
     def question(self, what: str, verb: str, **arguments: Any) -> Any:
         """Ask about the part. Where the worker that had it ended, raises that again: the next one has it not."""
+        self.tell(what, verb, **arguments)
+        return self.dialogue.hear()
+
+    def tell(self, what: str, verb: str, **arguments: Any) -> None:
+        """Do the same where the answer says nothing, and do not wait for it."""
         self.dialogue.expect_alive(self.generation)
-        return self.dialogue.ask(what, verb, model=self.model, **arguments)
+        self.dialogue.tell(what, verb, model=self.model, **arguments)
 
     def __call__(self, *args: Tensor, seed: int | None = None) -> Tensor:
         """Call the part, seeded first where a seed is given, and expect a tensor."""
@@ -222,15 +227,15 @@ class Part:
     def draw(self, scales: Sequence[float]) -> int:
         """Have the part's parameters drawn anew, normal with these standard deviations; returns the seed.
 
-        Millions of numbers need not be sent where both sides can draw them (rubric.oracle.draw).
+        Millions of numbers need not be sent where both sides can draw them (weights.draw).
         """
         seed = int(torch.randint(1, 2**31, ()))
-        self.question(self.name, "draw", path=self.path, scales=[*scales], seed=seed)
+        self.tell(self.name, "draw", path=self.path, scales=[*scales], seed=seed)
         return seed
 
     def assign(self, values: Sequence[Tensor]) -> None:
         """Give the part's parameters new values, in the order of parameters()."""
-        self.question(self.name, "assign", path=self.path, values=values)
+        self.tell(self.name, "assign", path=self.path, values=values)
 
 
 class Model(Part):
@@ -245,7 +250,7 @@ class Model(Part):
 
     def train(self, mode: bool = True) -> None:  # noqa: FBT001, FBT002 - torch's own signature
         """Put the model into training mode, or with False into evaluation mode."""
-        self.question(f"{self.name}.train()", "mode", train=mode)
+        self.tell(f"{self.name}.train()", "mode", train=mode)
 
     def is_training(self) -> bool:
         """Tell whether the model is in training mode now."""

@@ -1,7 +1,7 @@
 """The worker: sits beside the student's vae.py, in a process of its own, and answers questions about it.
 
 It runs with the student's rights and in the student's process, so nothing here is secret and nothing here is
-believed: the grader checks each answer for itself. Of ours it imports trainer.py alone, which is of its kind.
+believed: the grader checks each answer for itself. Of ours it imports only trainer.py and weights.py, of its kind.
 
 A question is a JSON object, and so is an answer; where an object has "tensors", a message of that many numbered
 tensors in safetensors form follows. A tensor inside a question or an answer is {"tensor": its number}; a tensor
@@ -23,11 +23,12 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy.random  # noqa: F401 - for reseed(): imported once, before workers are forked
 import torch
 from safetensors.torch import load as load_tensors
-from torch import Generator, Tensor, nn, randn  # as they are before the student has any say
+from torch import Tensor, nn
 
-from autograder import trainer
+from autograder import trainer, weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -147,6 +148,11 @@ class Desk:
     # -- questions ---------------------------------------------------------------------------------------------
 
     def on_make(self, name: str, args: list[Any], named: dict[str, Any]) -> dict[str, int]:
+        """Make a model that gets other weights before anything is asked of it."""
+        with weights.quick_start():
+            return self.make(name, args, named)
+
+    def make(self, name: str, args: list[Any], named: dict[str, Any]) -> dict[str, int]:
         """Make a model. Named arguments go by name where the student kept the name, else by position."""
         make = self.find(None, [name])
         known: Mapping[str, inspect.Parameter] = {}
@@ -197,17 +203,14 @@ class Desk:
 
     def on_draw(self, model: int, path: list[str], scales: list[float], seed: int) -> None:
         """Draw a part's parameters anew, normal with these standard deviations."""
-        generator = Generator().manual_seed(seed)
-        with torch.no_grad():
-            for (_, parameter), scale in zip(self.trained_parameters(model, path), scales, strict=True):
-                parameter.copy_(randn(parameter.shape, generator=generator).mul_(scale))
+        weights.fill([parameter for _, parameter in self.trained_parameters(model, path)], scales, seed)
 
     def trained_parameters(self, model: int, path: list[str]) -> list[tuple[str, Tensor]]:
         """List a part's parameters that its model has too: no optimizer would know of others."""
         whole, listed = self.models[model], own_parameters(self.find(model, path))
         if not isinstance(whole, nn.Module):
             return listed
-        known = {id(parameter) for _, parameter in own_parameters(whole)}
+        known = {id(parameter) for _, parameter in registered(whole)}
         return [(name, parameter) for name, parameter in listed if id(parameter) in known]
 
     def on_put(self, value: Any) -> dict[str, int]:
@@ -259,7 +262,7 @@ class Desk:
         reseed(seed)
         if device == "cuda":
             torch.cuda.manual_seed_all(seed)
-        made = self.on_make(name, [], named)
+        made = self.make(name, [], named)
         model = self.models[made["model"]].to(device)
         self.device = device
         images, labels = trainer.map_images(Path(data), device)
@@ -348,13 +351,16 @@ class Desk:
         return {"kind": kind, "type": type(error).__name__[:100], "message": message, "lines": lines}
 
 
-def own_parameters(
-    part: nn.Module, prefix: str = "", seen: set[int] | None = None
-) -> list[tuple[str, Tensor]]:
-    """List a part's parameters as nn.Module registers them, whatever its own parameters() says.
+def own_parameters(part: nn.Module) -> list[tuple[str, Tensor]]:
+    """List a part's parameters but for those that could not learn.
 
-    One that holds less memory than its shape promises (expanded, meta) is no parameter that could learn.
+    One that holds less memory than its shape promises (expanded, meta) is none.
     """
+    return [(name, p) for name, p in registered(part) if is_lazy(p) or is_real(p)]
+
+
+def registered(part: nn.Module, prefix: str = "", seen: set[int] | None = None) -> list[tuple[str, Tensor]]:
+    """List a part's parameters as nn.Module registers them, whatever its own parameters() says."""
     if isinstance(part, torch.jit.ScriptModule):
         return list(part.named_parameters())
     seen = set() if seen is None else seen
@@ -362,12 +368,11 @@ def own_parameters(
     for name, parameter in vars(part)["_parameters"].items():
         if parameter is not None and id(parameter) not in seen:
             seen.add(id(parameter))
-            if is_lazy(parameter) or is_real(parameter):
-                found.append((prefix + name, parameter))
+            found.append((prefix + name, parameter))
     for name, module in vars(part)["_modules"].items():
         if module is not None and id(module) not in seen:
             seen.add(id(module))
-            found += own_parameters(module, f"{prefix}{name}.", seen)
+            found += registered(module, f"{prefix}{name}.", seen)
     return found
 
 

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autograder import weights
 from autograder.rubric import oracle
 from autograder.rubric.expect import close
 from autograder.rubric.loss_slips import explain
@@ -34,7 +35,8 @@ def parameters(part: Any) -> list[Parameter]:
 
 def computed(part: Any, x: torch.Tensor, length: int, *, image: bool = False) -> bool:
     """Tell whether a part of the reference, with weights that are drawn for it, computes what the oracle says."""
-    values = oracle.draw(parameters(part), oracle.scales(parameters(part), 784 if image else None), 1)
+    shapes = [p.shape for p in part.parameters()]
+    values = weights.draw(shapes, oracle.scales(parameters(part), 784 if image else None), 1)
     with torch.no_grad():
         for parameter, value in zip(part.parameters(), values, strict=True):
             parameter.copy_(value)

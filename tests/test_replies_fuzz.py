@@ -61,7 +61,7 @@ def check(data: bytes) -> None:
     dialogue = Dialogue(SimpleNamespace(limits=Limits()))  # type: ignore[arg-type]
     dialogue.asked = 1
     try:
-        value = dialogue.listen(Forger(header, packed), "f(...)", 1)  # type: ignore[arg-type]
+        value = dialogue.listen(Forger(header, packed), 1, "f(...)", 1)  # type: ignore[arg-type]
     except (Raised, WrongKind, Malformed) as error:
         value = str(error)  # which must not fail either
     check_value(value)

@@ -34,7 +34,7 @@ from autograder.rubric.free_noise import FreeNoise
 from autograder.sandbox import Ended
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from autograder.rubric.oracle import Sizes
     from autograder.student import Model, Student
@@ -48,6 +48,8 @@ PARTS = ("encoder", "mu_layer", "logvar_layer", "decoder")
 UNANSWERED = (Raised, WrongKind, Ended)
 # The same operations on the same numbers: only the batching of a matrix product may differ.
 SAME = 1e-4
+# What a gradient that is missing from a sum of three changes is more.
+SUM = 1e-3
 
 
 # What forward might do to the decoder's image.
@@ -123,7 +125,7 @@ class VAEComposition:
         # Sizes, images, training mode, type of c, and whether gradients are looked at: they take the longest.
         cases = (
             (notebook, oracle.any_number(2, 7), False, torch.float32, True),
-            (notebook, oracle.any_number(129, 160), True, torch.int64, False),
+            (notebook, oracle.any_number(129, 136), True, torch.int64, False),
             (notebook, 1, False, torch.int64, False),
             (other, oracle.any_number(8, 14), True, torch.int64, True),
             (other, 1, True, torch.float32, False),
@@ -494,14 +496,26 @@ class Case:
     def expect_gradients(self, found: tuple[Tensor, ...], composed: tuple[Tensor, ...]) -> None:
         """Expect x_hat, mu and logvar to pass gradients on to every part that the composition reaches."""
         parts = [getattr(self.model, name) for name in PARTS]
-        for name, output, twin in zip(("x_hat", "mu", "logvar"), found, composed, strict=True):
-            direction = torch.randn(output.shape)
-            ours = self.student.gradients([(twin, direction.view(twin.shape))], parts)
+        directions = [torch.randn(output.shape) for output in found]
+        due = []
+        for name, twin, direction in zip(("x_hat", "mu", "logvar"), composed, directions, strict=True):
+            due.append(self.student.gradients([(twin, direction.view(twin.shape))], parts))
+            self.expect_learning(name, due[-1])
+        # All three at once: their gradients add up, and only where the sum is another one it matters whose it is.
+        together = self.student.gradients([*zip(found, directions, strict=True)], parts)
+        for i, gradients in enumerate(together):
+            right = [total(each) for each in zip(*(ours[i] for ours in due), strict=True)]
+            if not all(aligned(got, expected, SUM) for got, expected in zip(gradients, right, strict=True)):
+                break
+        else:
+            return
+        for name, output, direction, ours in zip(
+            ("x_hat", "mu", "logvar"), found, directions, due, strict=True
+        ):
             theirs = self.student.gradients([(output, direction)], parts)
-            self.expect_learning(name, ours)
             for part, right, gradient in zip(PARTS, ours, theirs, strict=True):
                 for expected, got in zip(right, gradient, strict=True):
-                    if expected is None or not expected.any():
+                    if aligned(got, expected, 0.1):
                         continue
                     if got is None or not got.any():
                         raise self.fail(
@@ -509,11 +523,10 @@ class Case:
                             "Look for detach(), .data and torch.no_grad().",
                             self.frozen() if name == "x_hat" else "",
                         )
-                    if not aligned(got, expected):
-                        raise self.fail(
-                            f"the gradient of {name} with respect to {part} is not the right one.",
-                            "Look for detach(), .data and torch.no_grad() somewhere on its way.",
-                        )
+                    raise self.fail(
+                        f"the gradient of {name} with respect to {part} is not the right one.",
+                        "Look for detach(), .data and torch.no_grad() somewhere on its way.",
+                    )
 
     def expect_learning(self, output: str, gradients: list[list[Tensor | None]]) -> None:
         """Expect each part to pass gradients on to its own parameters, where it computes the right thing.
@@ -568,6 +581,12 @@ def fitted(image: Tensor, like: Tensor) -> Tensor:
     That the decoder itself gives images is row 2.1's, or 6.2's.
     """
     return image.view(like.shape) if image.numel() == like.numel() else image
+
+
+def total(gradients: Sequence[Tensor | None]) -> Tensor | None:
+    """Add gradients up; None stands for no dependence."""
+    present = [gradient for gradient in gradients if gradient is not None]
+    return torch.stack(present).sum(0) if present else None
 
 
 def finite(tensor: Tensor) -> Tensor:

@@ -21,7 +21,6 @@ __all__ = [
     "Sizes",
     "any_number",
     "chains",
-    "draw",
     "fits",
     "images",
     "layers_of",
@@ -117,15 +116,6 @@ def scales(parameters: Sequence[Parameter], size_out: int | None = None) -> list
             scale = 0.5
         chosen.append(scale)
     return chosen
-
-
-def draw(parameters: Sequence[Parameter], scales: Sequence[float], seed: int) -> list[Tensor]:
-    """Draw new values for parameters, as the worker does when it is told these scales and this seed."""
-    generator = torch.Generator().manual_seed(seed)
-    return [
-        torch.randn(p.shape or (), generator=generator).mul_(s)
-        for p, s in zip(parameters, scales, strict=True)
-    ]
 
 
 def network(

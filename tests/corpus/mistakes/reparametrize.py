@@ -80,7 +80,9 @@ NOISES = [
     noise("mean-0.02", "0.02 + torch.randn_like(sigma)", BOTH, "mean"),
     noise("mean-1", "torch.normal(1.0, 1.0, sigma.shape)", BOTH, "mean"),
     noise("clamped", "torch.randn_like(sigma).clamp(-2, 2)", BOTH, "normal"),
-    noise("sum-of-two", "torch.randn_like(sigma) + torch.randn_like(sigma)", BOTH, "1.41"),
+    noise(
+        "sum-of-two", "torch.randn_like(sigma) + torch.randn_like(sigma)", BOTH, "standard deviation is 1.4"
+    ),
     noise("ones", "torch.ones_like(sigma)", BOTH, "random"),
     noise("zeros", "torch.zeros_like(sigma)", BOTH, "random"),
     noise("one-number", "torch.randn(1)", BOTH, "element"),
