@@ -36,7 +36,6 @@ import os
 import shutil
 import signal
 import socket
-import stat
 import sys
 import tempfile
 import time
@@ -46,11 +45,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from autograder import kernel
 from autograder.channel import Channel, OversizeError, StalledError
 from autograder.confine import LAYERS, Plan, is_safe
+from autograder.leftovers import remove, sweep_files, sweep_ipc
 from autograder.namespaces import closed_folder
 from autograder.nursery import Nursery, NurseryError, Spawner, Starter
+from autograder.usage import fits, memory_of, removed_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +73,6 @@ WEAK = (
     "This host's sandbox is too weak for files by others, and none of the student's code was run. Run `autograder "
     "doctor` to see why; --accept-weak-sandbox grades all the same, at your own risk."
 )
-LONGEST = 2000  # characters of a folder's path
 HEADER = 1 << 20  # bytes of an answer's JSON
 FIRST_UID, LAST_UID = 20_000, 60_000  # above those of people and services, below what a container may lack
 
@@ -324,127 +323,6 @@ def claim_uid() -> tuple[socket.socket | None, int | None]:
         else:
             return claim, uid
     return None, None
-
-
-def memory_of(pid: int) -> int:
-    """Measure a process's own memory in bytes, without the files that it shares with others (Linux)."""
-    total = 0
-    with (
-        contextlib.suppress(OSError),
-        Path(f"/proc/{pid}/status").open(encoding="ascii", errors="replace") as status,
-    ):
-        for line in status:
-            if line.startswith(("RssAnon:", "RssShmem:")):
-                total += int(line.split()[1]) << 10
-    return total
-
-
-def removed_files(pid: int) -> int:
-    """Measure the files that a process has removed and holds open, in bytes on disk (Linux, where we may look)."""
-    total = 0
-    with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as entries:
-        for entry in entries:
-            with contextlib.suppress(OSError):
-                found = entry.stat()
-                if stat.S_ISREG(found.st_mode) and not found.st_nlink:
-                    total += found.st_blocks * 512
-    return total
-
-
-def fits(folder: Path, disk: int, files: int) -> bool:
-    """Tell whether a folder stays within so many bytes on disk and so many entries, none of them very deep."""
-    folders = [str(folder)]
-    while folders:
-        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                files -= 1
-                with contextlib.suppress(OSError):
-                    if entry.is_dir(follow_symlinks=False):
-                        if len(entry.path) > LONGEST:  # looking so deep takes ever longer
-                            return False
-                        folders.append(entry.path)
-                    elif hasattr(os.stat_result, "st_blocks"):
-                        disk -= entry.stat(follow_symlinks=False).st_blocks * 512
-                if files < 0 or disk < 0:
-                    return False
-    return True
-
-
-def remove(folder: Path) -> None:
-    """Remove a worker's folder, whatever it left in it: trees of any depth, folders that nobody may list."""
-    with contextlib.suppress(OSError):
-        folder.unlink()  # where it is none
-    if os.name == "posix" and folder.is_dir():
-        with contextlib.suppress(OSError):
-            empty(folder)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def empty(folder: Path) -> None:
-    """Empty a folder step by step, down and up again, with one descriptor: no path gets long. Raises OSError."""
-    here = open_folder(str(folder))
-    way: list[
-        tuple[str, list[str]]
-    ] = []  # names of the folders down to here, and what is left to do in their parents
-    left = clear(here)
-    try:
-        while left or way:
-            if left:
-                name = left.pop()
-                there = open_folder(name, here)
-                way.append((name, left))
-                left = clear(there)
-            else:
-                name, left = way.pop()
-                there = open_folder("..", here)
-                os.rmdir(name, dir_fd=there)
-            os.close(here)
-            here = there
-    finally:
-        os.close(here)
-
-
-def open_folder(name: str, parent: int | None = None) -> int:
-    """Open a folder, whoever may."""
-    if name != "..":
-        os.chmod(name, 0o700, dir_fd=parent)
-    return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
-
-
-def clear(folder: int) -> list[str]:
-    """Remove all but the folders from an open folder; returns their names."""
-    names = []
-    with os.scandir(folder) as entries:
-        for entry in list(entries):
-            if entry.is_dir(follow_symlinks=False):
-                names.append(entry.name)
-            else:
-                with contextlib.suppress(OSError):
-                    os.unlink(entry.name, dir_fd=folder)
-    return names
-
-
-def sweep_files(uid: int) -> None:
-    """Remove what a worker's user left where anybody may write."""
-    for place in ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue"):  # noqa: S108
-        with contextlib.suppress(OSError), os.scandir(place) as entries:
-            for entry in entries:
-                with contextlib.suppress(OSError):
-                    if entry.stat(follow_symlinks=False).st_uid == uid:
-                        remove(Path(entry.path))
-
-
-def sweep_ipc(uid: int) -> None:
-    """Remove System V's shared memory, semaphores and queues of a worker's user."""
-    ipc_rmid = 0
-    for kind in ("shm", "sem", "msg"):
-        with contextlib.suppress(OSError, kernel.Unavailable):
-            head, *lines = Path(f"/proc/sysvipc/{kind}").read_text(encoding="ascii").splitlines()
-            for line in lines:
-                found = dict(zip(head.split(), line.split(), strict=False))
-                if uid in (int(found["uid"]), int(found["cuid"])):
-                    # semctl has the number of a semaphore before the command: 0, and ignored.
-                    kernel.call(kind, f"{kind}ctl", int(found[f"{kind}id"]), ipc_rmid, ipc_rmid)
 
 
 def describe(status: int) -> str:

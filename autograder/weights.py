@@ -1,4 +1,4 @@
-"""Weights for the student's models: drawn alike on both sides of the pipe, and quickly.
+"""The weights of the student's models: listed, and drawn alike on both sides of the pipe, and quickly.
 
 A grading draws ten million of them. A generator would take longer for that than all else takes together, so each
 tensor is a piece of one long list of normal numbers, and only where it begins is drawn. The list is no secret: the
@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn, randint, randn  # as they are before th
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["draw", "fill", "quick_start"]
+__all__ = ["draw", "fill", "is_lazy", "listed", "quick_start", "registered"]
 
 NUMBERS = randn(1 << 20, generator=Generator().manual_seed(0))
 RESET = nn.Linear.reset_parameters
@@ -73,3 +73,43 @@ def start_linear(layer: nn.Linear) -> None:
     parameters = [layer.weight] if bias is None else [layer.weight, bias]
     scale = (3 * max(1, layer.in_features)) ** -0.5
     fill(parameters, [scale] * len(parameters), int(randint(1 << 31, ())))
+
+
+def listed(part: nn.Module) -> list[tuple[str, Tensor]]:
+    """List a part's parameters but for those that could not learn.
+
+    One that holds less memory than its shape promises (expanded, meta) is none.
+    """
+    return [(name, p) for name, p in registered(part) if is_lazy(p) or is_real(p)]
+
+
+def registered(part: nn.Module, prefix: str = "", seen: set[int] | None = None) -> list[tuple[str, Tensor]]:
+    """List a part's parameters as nn.Module registers them, whatever its own parameters() says."""
+    if isinstance(part, torch.jit.ScriptModule):
+        return list(part.named_parameters())
+    seen = set() if seen is None else seen
+    found = []
+    for name, parameter in vars(part)["_parameters"].items():
+        if parameter is not None and id(parameter) not in seen:
+            seen.add(id(parameter))
+            found.append((prefix + name, parameter))
+    for name, module in vars(part)["_modules"].items():
+        if module is not None and id(module) not in seen:
+            seen.add(id(module))
+            found += registered(module, f"{prefix}{name}.", seen)
+    return found
+
+
+def is_lazy(parameter: Tensor) -> bool:
+    """Tell whether a parameter has no shape before the first call (nn.LazyLinear)."""
+    # To ask nn.Parameter itself is slow, and nearly all are just that.
+    return type(parameter) is not nn.Parameter and isinstance(parameter, nn.parameter.UninitializedParameter)
+
+
+def is_real(parameter: Tensor) -> bool:
+    """Tell whether a parameter has memory of its own for each of its elements."""
+    return (
+        (type(parameter) is nn.Parameter or isinstance(parameter, nn.Parameter))
+        and not parameter.is_meta
+        and parameter.untyped_storage().nbytes() >= parameter.numel() * parameter.element_size()
+    )

@@ -189,7 +189,7 @@ class Desk:
             return [type(part).__name__]
         rows: list[list[Any]] = []
         for name, parameter in self.trained_parameters(model, path):
-            lazy = is_lazy(parameter)
+            lazy = weights.is_lazy(parameter)
             rows.append(
                 [name, None if lazy else list(parameter.shape), parameter if values and not lazy else None]
             )
@@ -207,10 +207,10 @@ class Desk:
 
     def trained_parameters(self, model: int, path: list[str]) -> list[tuple[str, Tensor]]:
         """List a part's parameters that its model has too: no optimizer would know of others."""
-        whole, listed = self.models[model], own_parameters(self.find(model, path))
+        whole, listed = self.models[model], weights.listed(self.find(model, path))
         if not isinstance(whole, nn.Module):
             return listed
-        known = {id(parameter) for _, parameter in registered(whole)}
+        known = {id(parameter) for _, parameter in weights.registered(whole)}
         return [(name, parameter) for name, parameter in listed if id(parameter) in known]
 
     def on_put(self, value: Any) -> dict[str, int]:
@@ -240,7 +240,7 @@ class Desk:
         outputs = [(o, v.to(o.dtype)) for o, v in outputs if o.requires_grad]
         wanted = [[self.leaves[i]] for i in slots]
         for model, path in parts:
-            wanted.append([p for _, p in own_parameters(self.find(model, path)) if p.dim() == 1])
+            wanted.append([p for _, p in weights.listed(self.find(model, path)) if p.dim() == 1])
         able = [t for tensors in wanted for t in tensors if t.requires_grad]
         if not outputs or not able:
             return [[None] * len(tensors) for tensors in wanted]
@@ -349,46 +349,6 @@ class Desk:
         except BaseException:  # noqa: BLE001
             lines = []
         return {"kind": kind, "type": type(error).__name__[:100], "message": message, "lines": lines}
-
-
-def own_parameters(part: nn.Module) -> list[tuple[str, Tensor]]:
-    """List a part's parameters but for those that could not learn.
-
-    One that holds less memory than its shape promises (expanded, meta) is none.
-    """
-    return [(name, p) for name, p in registered(part) if is_lazy(p) or is_real(p)]
-
-
-def registered(part: nn.Module, prefix: str = "", seen: set[int] | None = None) -> list[tuple[str, Tensor]]:
-    """List a part's parameters as nn.Module registers them, whatever its own parameters() says."""
-    if isinstance(part, torch.jit.ScriptModule):
-        return list(part.named_parameters())
-    seen = set() if seen is None else seen
-    found = []
-    for name, parameter in vars(part)["_parameters"].items():
-        if parameter is not None and id(parameter) not in seen:
-            seen.add(id(parameter))
-            found.append((prefix + name, parameter))
-    for name, module in vars(part)["_modules"].items():
-        if module is not None and id(module) not in seen:
-            seen.add(id(module))
-            found += registered(module, f"{prefix}{name}.", seen)
-    return found
-
-
-def is_lazy(parameter: Tensor) -> bool:
-    """Tell whether a parameter has no shape before the first call (nn.LazyLinear)."""
-    # To ask nn.Parameter itself is slow, and nearly all are just that.
-    return type(parameter) is not nn.Parameter and isinstance(parameter, nn.parameter.UninitializedParameter)
-
-
-def is_real(parameter: Tensor) -> bool:
-    """Tell whether a parameter has memory of its own for each of its elements."""
-    return (
-        (type(parameter) is nn.Parameter or isinstance(parameter, nn.Parameter))
-        and not parameter.is_meta
-        and parameter.untyped_storage().nbytes() >= parameter.numel() * parameter.element_size()
-    )
 
 
 def reseed(seed: int) -> None:

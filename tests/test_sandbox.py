@@ -15,7 +15,8 @@ from places import allowed
 
 from autograder import doctor
 from autograder.confine import LAYERS, is_safe
-from autograder.sandbox import fits, remove, removed_files
+from autograder.leftovers import remove
+from autograder.usage import fits, removed_files
 
 if TYPE_CHECKING:
     from apart import Apart
