@@ -12,8 +12,8 @@ from autograder.rubric.expect import as_three, close, fail
 from autograder.rubric.noise import expect_everywhere, expect_fresh, expect_moments, expect_no_trace
 
 if TYPE_CHECKING:
-    from autograder.rubric.composition import VAEComposition
     from autograder.rubric.expect import Mistake
+    from autograder.rubric.forwards import VAEForward
     from autograder.student import Model
 
 __all__ = ["FreeNoise"]
@@ -22,24 +22,24 @@ __all__ = ["FreeNoise"]
 class FreeNoise:
     """Forward's noise where it does not follow the seed: recovered from x_hat, and judged by its distribution."""
 
-    def __init__(self, kind: VAEComposition, when: str, number: int, *, training: bool) -> None:
+    def __init__(self, forward: VAEForward, when: str, number: int, *, training: bool) -> None:
         """Judge nothing yet.
 
         when, number, training: the case in which x_hat was not the composition's: its words, images and mode
         """
-        self.kind, self.when, self.number, self.training = kind, when, number, training
-        self.classes = kind.sizes.classes
+        self.forward, self.when, self.number, self.training = forward, when, number, training
+        self.classes = forward.sizes.classes
         self.latents, self.images = oracle.any_number(120, 150), oracle.any_number(2000, 2400)
-        self.inputs = self.latents + (self.classes if kind.name == "CVAE" else 0)  # of the decoder
+        self.inputs = self.latents + (self.classes if forward.name == "CVAE" else 0)  # of the decoder
 
     def check(self) -> None:
         """Expect noise that is standard normal and fresh for every element and call."""
-        model = self.kind.furnish(self.kind.make(self.latents, self.classes))
+        model = self.forward.furnish(self.forward.make(self.latents, self.classes))
         model.train(self.training)
         if not self.hand_on(model):
             raise self.unlike(
                 "it cannot be compared: its noise follows no seed (row 3.1), and its decoder is not of the right make "
-                f"(row {self.kind.rows['decoder']})."
+                f"(row {self.forward.rows['decoder']})."
             )
         eps, mu = self.recover(model, self.number)
         expect_no_trace(eps, mu)
@@ -52,13 +52,13 @@ class FreeNoise:
     def recover(self, model: Model, number: int) -> tuple[Tensor, Tensor]:
         """Recover the noise for so many images; returns it and their mu, both (N, Z), in float64."""
         x, c = oracle.images(number), oracle.one_hot(number, self.classes)
-        arguments = self.kind.arguments(x, c)
-        x_hat, mu, logvar = as_three(model.ask(*arguments), f"{self.kind.name}.forward")
-        again = as_three(model.ask(*arguments), f"{self.kind.name}.forward")[0]
+        arguments = self.forward.arguments(x, c)
+        x_hat, mu, logvar = as_three(model.ask(*arguments), f"{self.forward.name}.forward")
+        again = as_three(model.ask(*arguments), f"{self.forward.name}.forward")[0]
         if close(x_hat, again):
             raise self.unlike("two calls give the same x_hat. Is a seed set, or z kept from an earlier call?")
         given = torch.logit(x_hat.double().flatten(1))
-        if self.kind.name == "CVAE" and not close(given[:, self.latents : self.inputs], c.double(), 1e-3):
+        if self.forward.name == "CVAE" and not close(given[:, self.latents : self.inputs], c.double(), 1e-3):
             raise self.unlike("the decoder does not get the class c behind z, as it is.")
         eps = (given[:, : self.latents] - mu.double()) * torch.exp(-logvar.double() / 2)
         if not torch.isfinite(eps).all():
@@ -68,7 +68,7 @@ class FreeNoise:
     def unlike(self, text: str) -> Mistake:
         """Word that x_hat is not the composition's."""
         return fail(
-            f"{self.kind.name}.forward{self.when}: {text}",
+            f"{self.forward.name}.forward{self.when}: {text}",
             "x_hat should be decoder(reparametrize(mu, logvar)).",
         )
 

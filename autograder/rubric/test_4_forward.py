@@ -2,7 +2,8 @@
 
 from gradescope_utils.autograder_utils.decorators import number, weight
 
-from autograder.rubric.composition import VAEComposition
+from autograder.rubric.composition import expect_composition
+from autograder.rubric.forwards import VAEForward
 
 
 @number("4.1")
@@ -17,4 +18,4 @@ def test_forward(student, sizes):
         print(x_hat.shape, mu.shape, logvar.shape)  # expected: (3, 1, 28, 28), (3, 15), (3, 15)
         print((mu - model.mu_layer(model.encoder(x))).abs().max().item())  # expected: 0
     """
-    VAEComposition(student, sizes).check()
+    expect_composition(VAEForward(student, sizes))

@@ -1,0 +1,370 @@
+"""One call of a model's forward, compared with what the model's own parts give, called one by one."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from autograder.dialogue import Raised, WrongKind
+from autograder.rubric import oracle
+from autograder.rubric.expect import (
+    Mistake,
+    as_three,
+    close,
+    difference,
+    expect_untouched,
+    fail,
+    noting,
+    raise_all,
+    show,
+)
+from autograder.rubric.forwards import UNANSWERED, UnjudgedError
+from autograder.rubric.free_noise import FreeNoise
+from autograder.rubric.gradients import Gradients
+from autograder.sandbox import Ended
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from autograder.rubric.forwards import Join, VAEForward
+    from autograder.student import Model
+
+    Function = Callable[[Tensor], Tensor]
+
+__all__ = ["Case"]
+
+# The same operations on the same numbers: only the batching of a matrix product may differ.
+SAME = 1e-4
+
+# What forward might do to the decoder's image.
+IMAGE_SLIPS: dict[str, Function] = {
+    "x_hat went through a sigmoid again": torch.sigmoid,
+    "x_hat were inverted: 1 - x_hat": lambda x: 1 - x,
+    "x_hat were rounded": torch.round,
+    "x_hat were scaled to -1 ... 1": lambda x: 2 * x - 1,
+    "x_hat were scaled to 0 ... 255": lambda x: 255 * x,
+    "the images of the batch were in another order": lambda x: x.roll(1, 0),
+    "the images of the batch were in another order (shifted back)": lambda x: x.roll(-1, 0),
+    "the images of the batch were in reverse order": lambda x: x.flip(0),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Composed:
+    """What the parts give, called one by one. z and x_hat are None where reparametrize fails."""
+
+    join: Join
+    mu: Tensor
+    logvar: Tensor
+    z: Tensor | None = None
+    x_hat: Tensor | None = None
+    broken: UnjudgedError | None = None  # how reparametrize failed
+
+
+class Case:
+    """One call of forward and the composition that it is compared with."""
+
+    def __init__(
+        self, forward: VAEForward, model: Model, x: Tensor, c: Tensor, *, training: bool, learning: bool
+    ) -> None:
+        self.learning = learning  # whether gradients are looked at
+        self.forward, self.model, self.x, self.c, self.training = forward, model, x, c, training
+        self.when = f" for a batch of {len(x)} in {'training' if training else 'evaluation'} mode"
+        self.student = forward.student
+        self.slipped: Composed | None = None  # what forward composes, by a known slip
+        self.seed = int(torch.randint(1, 2**31, ()))
+
+    def check(self, *, forward_first: bool) -> None:
+        """Compare. Raises Mistake, or UnjudgedError where a part gives nothing to compare with."""
+        held = [
+            self.student.put(t) if t.is_floating_point() else t
+            for t in self.forward.arguments(self.x, self.c)
+        ]
+        if forward_first:
+            answer, failure = self.ask(held)
+            if isinstance(failure, Ended):  # the next worker does not have this model
+                raise failure
+            composed = self.compose_all()
+        else:
+            composed = self.compose_all()
+            answer, failure = self.ask(held)
+        if failure:
+            if composed[0].broken:
+                raise composed[0].broken
+            self.try_otherwise(held)
+            raise failure
+        x_hat, mu, logvar = as_three(answer, f"{self.forward.name}.forward")
+        self.expect_shapes(x_hat, mu, logvar, composed[0])
+        mistakes: list[Mistake] = []
+        try:
+            right = self.expect_posterior(mu, logvar, composed)
+        except Mistake as mistake:
+            if self.slipped is None:
+                raise
+            mistakes, right = [mistake], self.slipped
+        with noting(mistakes):
+            self.expect_images(x_hat, mu, logvar, right)
+        raise_all(mistakes)
+        expect_untouched(self.student, f"{self.forward.name}.forward", {"x": held[0]})
+        if self.model.is_training() != self.training:
+            raise self.fail("it changes the model's mode: do not call train() or eval() in forward.")
+        if len(held) > 1 and held[1].is_floating_point():
+            expect_untouched(self.student, f"{self.forward.name}.forward", {"c": held[1]})
+
+    def ask(self, held: list[Tensor]) -> tuple[Any, Raised | WrongKind | Ended | None]:
+        """Call forward; returns its answer, and how it failed."""
+        try:
+            return self.model.ask(*held, seed=self.seed), None
+        except UNANSWERED as error:
+            return None, error
+
+    def try_otherwise(self, held: list[Tensor]) -> None:
+        """Where forward raised, see whether it takes its arguments in another way. Raises Mistake, then."""
+        if len(held) == 1:
+            return
+        x, c = held
+        for text, arguments in (
+            ("It works with c first: the order is forward(x, c).", [c, x]),
+            ("It works with c as float32: c may also be of another type, such as int64.", [x, c.float()]),
+        ):
+            with contextlib.suppress(*UNANSWERED):
+                self.model.ask(*arguments)
+                raise self.fail(
+                    f"it fails for x of shape {show(x.shape)} and c of shape {show(c.shape)}, {c.dtype}.",
+                    text,
+                )
+
+    def compose_all(self) -> list[Composed]:
+        """Compose in each way that the encoder can take. Raises UnjudgedError when it can take none."""
+        composed: list[Composed] = []
+        first: UnjudgedError | None = None
+        for name, join in self.forward.joins.items():
+            if name == "flat" and composed:
+                continue
+            try:
+                composed.append(self.compose(join))
+            except UnjudgedError as error:
+                first = first or error
+        if first and not composed:
+            raise first
+        return composed
+
+    def compose(self, join: Join) -> Composed:
+        """Call the parts one by one, under the seed that forward gets. Raises UnjudgedError."""
+        part = "encoder"
+        try:
+            features = finite(self.model.encoder(join(self.x, self.c), seed=self.seed))
+            part = "mu_layer"
+            mu = finite(self.model.mu_layer(features))
+            part = "logvar_layer"
+            logvar = finite(self.model.logvar_layer(features))
+        except UNANSWERED as error:
+            raise UnjudgedError(part, error) from None
+        if len(self.x) > 1 and all(t.dim() and bool((t == t[:1]).all()) for t in (mu, logvar)):
+            # Whatever forward hands to such parts, it could not be told: weights that cannot be set, for one.
+            why = "All images of a batch give the same mu and logvar, whatever weights are set."
+            raise self.forward.blame(UnjudgedError("encoder", why))
+        try:
+            z = finite(self.student.reparametrize(mu, logvar))
+        except UNANSWERED as error:
+            return Composed(join, mu, logvar, broken=UnjudgedError("reparametrize", error))
+        try:
+            return Composed(join, mu, logvar, z, self.decode(z))
+        except UnjudgedError:
+            if z.shape == mu.shape:
+                raise
+        why = f"z has shape {show(z.shape)} for mu and logvar of shape {show(mu.shape)}."
+        return Composed(join, mu, logvar, broken=UnjudgedError("reparametrize", why))
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Call the decoder. Raises UnjudgedError."""
+        try:
+            return finite(self.model.decoder(self.forward.to_decoder(z, self.c)))
+        except UNANSWERED as error:
+            raise UnjudgedError("decoder", error) from None
+
+    def fail(self, text: str, *lines: str) -> Mistake:
+        """Word a mistake of forward's own."""
+        return fail(f"{self.forward.name}.forward{self.when}: {text}", *lines)
+
+    # -- mu and logvar ---------------------------------------------------------------------------------------------
+
+    def expect_shapes(self, x_hat: Tensor, mu: Tensor, logvar: Tensor, composed: Composed) -> None:
+        """Expect (N, 1, 28, 28), (N, Z), (N, Z), and say so where they came in another order."""
+        pixels: tuple[int, ...] = (len(self.x), 1, 28, 28)
+        if (
+            composed.x_hat is not None
+            and composed.x_hat.shape == x_hat.shape
+            and composed.x_hat.numel() == self.x.numel()
+        ):
+            pixels = tuple(
+                x_hat.shape
+            )  # forward hands on what the decoder gives; that it is no image is the decoder's
+        due = (pixels, tuple(composed.mu.shape), tuple(composed.logvar.shape))
+        found = tuple(tuple(t.shape) for t in (x_hat, mu, logvar))
+        if found != due:
+            order = (
+                "They seem to be in another order: x_hat comes first." if sorted(found) == sorted(due) else ""
+            )
+            raise self.fail(
+                f"x_hat, mu and logvar have the shapes {', '.join(map(show, found))};"
+                f" expected {', '.join(map(show, due))}.",
+                order,
+            )
+
+        for name, tensor in (("x_hat", x_hat), ("mu", mu), ("logvar", logvar)):
+            if tensor.dtype != torch.float32:
+                raise self.fail(f"{name} is of type {tensor.dtype}; expected torch.float32.")
+
+    def expect_posterior(self, mu: Tensor, logvar: Tensor, composed: list[Composed]) -> Composed:
+        """Expect mu and logvar to be what the encoder and its layers give; returns the composition that they are."""
+        for candidate in composed:
+            if self.same(mu, candidate.mu) and self.same(logvar, candidate.logvar):
+                self.forward.joins = {"own": candidate.join}
+                return candidate
+        right = composed[0]
+        named = []
+        for text, slip in self.forward.slips.items():
+            if close(mu, (wrong := self.compose(slip)).mu, SAME):
+                self.slipped = wrong  # the rest of forward may be judged all the same
+                named.append(f"It looks as if {text}.")
+        if close(mu, right.logvar, SAME) and close(logvar, right.mu, SAME):
+            named.append(
+                "mu and logvar are returned in the wrong order, or mu_layer and logvar_layer are swapped."
+            )
+        elif close(mu, right.logvar, SAME):
+            named.append("Your mu comes from logvar_layer.")
+        elif close(mu, right.mu, SAME):
+            slips = {
+                "it comes from mu_layer, not from logvar_layer": right.mu,
+                "it is the variance: exp(logvar)": right.logvar.exp(),
+                "it is the standard deviation: exp(logvar / 2)": (right.logvar / 2).exp(),
+                "it is halved": right.logvar / 2,
+            }
+            named += [
+                f"Your logvar looks wrong in this way: {t}."
+                for t, v in slips.items()
+                if close(logvar, v, SAME)
+            ]
+        which, found, expected = (
+            ("logvar", logvar, right.logvar) if close(mu, right.mu, SAME) else ("mu", mu, right.mu)
+        )
+        raise self.fail(
+            f"the {which} that it returns is not what your own {which}_layer gives for your own encoder's features.",
+            *named,
+            self.kept(mu) if not named else "",
+            self.forward.hint if which == "mu" and not named else "",
+            difference(found, expected),
+        )
+
+    def kept(self, mu: Tensor) -> str:
+        """Tell where another image changes nothing."""
+        with contextlib.suppress(Mistake, *UNANSWERED):
+            others = self.forward.arguments(oracle.images(len(self.x)), self.c)
+            if close(as_three(self.model.ask(*others), "")[1], mu, SAME):
+                return "Another call, with other images, gives the same mu: is it kept from an earlier call?"
+        return ""
+
+    def frozen(self) -> str:
+        """Tell where another seed changes nothing."""
+        with contextlib.suppress(Mistake, *UNANSWERED):
+            arguments = self.forward.arguments(self.x, self.c)
+            first, second = (
+                as_three(self.model.ask(*arguments, seed=seed), "")[0] for seed in (self.seed, self.seed + 1)
+            )
+            if close(first, second):
+                return (
+                    "Another call, with another seed, gives the same x_hat: is z kept from an earlier call?"
+                )
+        return ""
+
+    def same(self, found: Tensor, composed: Tensor) -> bool:
+        """Compare with a tensor that the parts gave; reparametrize may have changed it since (that is row 3.2's)."""
+        return close(found, composed, SAME) or close(found, self.student.look(composed), SAME)
+
+    # -- x_hat -----------------------------------------------------------------------------------------------------
+
+    def expect_images(self, x_hat: Tensor, mu: Tensor, logvar: Tensor, right: Composed) -> None:
+        """Expect x_hat to be the decoder's image of a z that was drawn for this call."""
+        if right.x_hat is not None and close(x_hat, fitted(right.x_hat, x_hat), SAME):
+            if self.learning:
+                self.gradients().expect((x_hat, mu, logvar), (right.x_hat, right.mu, right.logvar))
+            return
+        # Forward may compute z by itself: right where it follows the formula, whatever reparametrize does.
+        eps = torch.randn(right.mu.shape, generator=torch.Generator().manual_seed(self.seed))
+        formula = right.mu + torch.exp(right.logvar / 2) * eps
+        if close(x_hat, fitted(self.decode(formula), x_hat), SAME):
+            if self.learning:
+                self.gradients().expect_reach(x_hat)
+            return
+        self.expect_slips_absent(x_hat, right, formula)
+        try:
+            FreeNoise(self.forward, self.when, len(self.x), training=self.training).check()
+        except Mistake as mistake:
+            raise self.fail(
+                "x_hat is not decoder(reparametrize(mu, logvar)), with your own decoder and reparametrize.",
+                str(mistake),
+            ) from None
+
+    def expect_slips_absent(self, x_hat: Tensor, right: Composed, formula: Tensor) -> None:
+        """Name the slip that would give just this x_hat, where there is one."""
+        z = right.z if right.z is not None else formula
+        eps = (formula - right.mu) / torch.exp(right.logvar / 2)
+        latents = {
+            "the decoder gets mu: z is not random": right.mu,
+            "sigma is exp(logvar), the variance": right.mu + torch.exp(right.logvar) * eps,
+            "reparametrize gets the variance, not logvar": right.mu + torch.exp(right.logvar.exp() / 2) * eps,
+            "reparametrize gets the standard deviation, not logvar": right.mu
+            + torch.exp((right.logvar / 2).exp() / 2) * eps,
+            "reparametrize gets half of logvar": right.mu + torch.exp(right.logvar / 4) * eps,
+            "reparametrize gets mu in place of logvar": right.mu + torch.exp(right.mu / 2) * eps,
+            "mu and logvar are swapped in the call of reparametrize": right.logvar
+            + torch.exp(right.mu / 2) * eps,
+            "the decoder gets the noise alone": eps,
+            "sigma is 1: logvar is not used": right.mu + eps,
+        }
+        for text, latent in {"": z, **latents}.items():
+            joined = {
+                "": self.forward.to_decoder(latent, self.c),
+                **self.forward.latent_slips(latent, self.c),
+            }
+            for how, given in joined.items():
+                named = " and ".join(filter(None, (text, how)))
+                try:
+                    image = self.model.decoder(given)
+                except UNANSWERED:
+                    continue
+                if named and close(x_hat, fitted(image, x_hat), SAME):
+                    raise self.fail(
+                        "x_hat is not what your own reparametrize and decoder give.",
+                        f"It looks as if {named}.",
+                    )
+        image = fitted(self.decode(z), x_hat)
+        for text, change in IMAGE_SLIPS.items():
+            if close(x_hat, change(image), SAME):
+                raise self.fail("x_hat is not what your own decoder gives.", f"It looks as if {text}.")
+
+    def gradients(self) -> Gradients:
+        """Return what judges the gradients of this call."""
+        return Gradients(self.forward, self.model, self.fail, self.frozen)
+
+
+def fitted(image: Tensor, like: Tensor) -> Tensor:
+    """Give an image the shape of another where it has as many pixels: forward may shape what the decoder gives.
+
+    That the decoder itself gives images is row 2.1's, or 6.2's.
+    """
+    return image.view(like.shape) if image.numel() == like.numel() else image
+
+
+def finite(tensor: Tensor) -> Tensor:
+    """Check that a part gives something that forward can be compared with."""
+    if not torch.isfinite(tensor).all():
+        raise WrongKind("It returns NaN or infinite values.")
+    if tensor.dtype != torch.float32:
+        raise WrongKind(f"It returns numbers of type {tensor.dtype}, which the next part cannot take.")
+    return tensor

@@ -1,0 +1,126 @@
+"""The two forwards, VAE's and CVAE's: what differs between them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from autograder.dialogue import Raised, WrongKind
+from autograder.rubric import oracle
+from autograder.rubric.expect import Mistake, fail
+from autograder.sandbox import Ended
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from autograder.rubric.oracle import Sizes
+    from autograder.student import Model, Student
+
+    Join = Callable[[Tensor, Tensor], Tensor]
+
+__all__ = ["PARTS", "UNANSWERED", "CVAEForward", "UnjudgedError", "VAEForward"]
+
+PARTS = ("encoder", "mu_layer", "logvar_layer", "decoder")
+UNANSWERED = (Raised, WrongKind, Ended)
+
+
+class UnjudgedError(Exception):
+    """A part of the student's gives nothing to compare with."""
+
+    def __init__(self, part: str, why: Exception | str) -> None:
+        super().__init__(str(why))
+        self.part = part
+
+
+class VAEForward:
+    """VAE.forward(x)."""
+
+    name = "VAE"
+    rows = {"encoder": "1.1, 1.2", "mu_layer": "1.3", "logvar_layer": "1.4", "decoder": "2.1"}  # noqa: RUF012
+    # Ways to make the encoder's input, narrowed to forward's own. That an encoder does not flatten is 1.2's.
+    joins: dict[str, Join] = {"x": lambda x, _: x, "flat": lambda x, _: x.flatten(1)}  # noqa: RUF012
+    slips: dict[str, Join] = {}  # noqa: RUF012 - wrong ways
+    hint = ""  # where to look when no slip explains the encoder's input
+
+    def __init__(self, student: Student, sizes: Sizes) -> None:
+        self.student = student
+        self.sizes = sizes
+
+    def make(self, latents: int, classes: int) -> Model:  # noqa: ARG002 - the CVAE needs it
+        """Make a model."""
+        return self.student.VAE(784, latents)
+
+    def arguments(self, x: Tensor, c: Tensor) -> list[Tensor]:  # noqa: ARG002
+        """List forward's arguments."""
+        return [x]
+
+    def to_decoder(self, z: Tensor, c: Tensor) -> Tensor:  # noqa: ARG002
+        """Make the decoder's input from z."""
+        return z
+
+    def latent_slips(self, z: Tensor, c: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
+        """Make the decoder's input as known slips would."""
+        return {}
+
+    def furnish(self, model: Model) -> Model:
+        """Draw new weights, such that means, variances and pixels are neither all alike nor extreme."""
+        for name in PARTS:
+            part = getattr(model, name)
+            try:
+                parameters = part.parameters()
+                if all(p.shape is not None for p in parameters):
+                    scale = 0.15 if name == "logvar_layer" else 0.4
+                    part.draw([deviation * scale for deviation in oracle.scales(parameters)])
+            except UNANSWERED as error:
+                raise UnjudgedError(name, error) from None
+        return model
+
+    def blame(self, error: UnjudgedError) -> Mistake:
+        """Word that a part makes forward impossible to judge."""
+        what = error.part if error.part == "reparametrize" else f"{self.name}.{error.part}"
+        row = self.rows.get(error.part, "3.1, 3.2")
+        return fail(f"{self.name}.forward cannot be judged, because of {what} (row {row}):", str(error))
+
+
+class CVAEForward(VAEForward):
+    """CVAE.forward(x, c)."""
+
+    name = "CVAE"
+    hint = "The encoder's input is the flattened image and the class c side by side, in either order."
+    rows = dict.fromkeys(("encoder", "mu_layer", "logvar_layer"), "6.1") | {"decoder": "6.2"}
+    joins = {  # noqa: RUF012
+        "x, c": lambda x, c: torch.cat([x.flatten(1), c.float()], 1),
+        "c, x": lambda x, c: torch.cat([c.float(), x.flatten(1)], 1),
+    }
+    slips = {  # noqa: RUF012
+        "the encoder does not get the class c (zeros in its place)": lambda x, c: torch.cat(
+            [x.flatten(1), 0 * c.float()], 1
+        ),
+        "the encoder gets the class's number, not its one-hot vector": lambda x, c: torch.cat(
+            [x.flatten(1), c.float().argmax(1, keepdim=True).expand(-1, c.shape[1])], 1
+        ),
+    }
+
+    def make(self, latents: int, classes: int) -> Model:
+        """Make a model."""
+        return self.student.CVAE(784, classes, latents)
+
+    def arguments(self, x: Tensor, c: Tensor) -> list[Tensor]:
+        """List forward's arguments."""
+        return [x, c]
+
+    def to_decoder(self, z: Tensor, c: Tensor) -> Tensor:
+        """Join z and c: z first, as the notebook does when it generates."""
+        return self.student.join(z, c)
+
+    def latent_slips(self, z: Tensor, c: Tensor) -> dict[str, Tensor]:
+        """Make the decoder's input as known slips would."""
+        c = c.float()
+        number = c.argmax(1, keepdim=True).float().expand(-1, c.shape[1])
+        return {
+            "z and c are in the wrong order in the decoder's input; z comes first": torch.cat([c, z], 1),
+            "the decoder does not get the class c (zeros in its place)": torch.cat([z, 0 * c], 1),
+            "the decoder gets the class's number, not its one-hot vector": torch.cat([z, number], 1),
+        }
