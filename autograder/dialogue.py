@@ -77,6 +77,11 @@ class Raised(Exception):  # noqa: N818 - it is the student's error, named as an 
         for line in failure.lines:
             where = f" in {line.function}" if line.function not in ("", "<module>") else ""
             message += f"\n  vae.py, line {line.number}{where}:  {line.text}"
+        if failure.type == "PermissionError":
+            message += (
+                "\nThe autograder lets your code start no other program, open no connection and write only into its "
+                "own folder."
+            )
         return message
 
 

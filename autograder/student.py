@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from autograder.dialogue import Dialogue, WrongKind
+from autograder.weights import is_vector
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,7 +137,7 @@ class Student:
     ) -> list[list[Tensor | None]]:
         """Compute the gradients of the sum of <output, direction> over the pairs given.
 
-        wrt: tensors that were put or returned, and parts, which stand for their biases (parameters of one dimension)
+        wrt: tensors that were put or returned, and parts, which stand for their biases (vectors)
         Returns a list for each: one gradient for a tensor, one per bias for a part; None where there is no dependence.
         """
         slots = [self.dialogue.slot(item) for item in wrt if isinstance(item, Tensor)]
@@ -211,7 +212,7 @@ class Part:
         return self.known
 
     def has_biases(self, number: int) -> bool:
-        """Tell whether the part has so many parameters of one dimension, by the last list of them or by a new one."""
+        """Tell whether the part has so many vectors, by the last list of them or by a new one."""
         return count_biases(self.known) == number or count_biases(self.parameters()) == number
 
     def values(self) -> list[tuple[Parameter, Tensor]]:
@@ -262,8 +263,8 @@ class Model(Part):
 
 
 def count_biases(parameters: Sequence[Parameter]) -> int:
-    """Count the parameters of one dimension."""
-    return len([p for p in parameters if p.shape is not None and len(p.shape) == 1])
+    """Count the parameters that are vectors."""
+    return len([p for p in parameters if p.shape is not None and is_vector(p.shape)])
 
 
 def as_shape(value: object) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ student's code sees the weights of its models anyway.
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,7 +17,7 @@ from torch import Generator, Tensor, nn, randint, randn  # as they are before th
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["draw", "fill", "is_lazy", "listed", "quick_start", "registered"]
+__all__ = ["draw", "fill", "is_lazy", "is_vector", "listed", "quick_start", "registered"]
 
 NUMBERS = randn(1 << 20, generator=Generator().manual_seed(0))
 RESET = nn.Linear.reset_parameters
@@ -98,6 +99,11 @@ def registered(part: nn.Module, prefix: str = "", seen: set[int] | None = None) 
             seen.add(id(module))
             found += registered(module, f"{prefix}{name}.", seen)
     return found
+
+
+def is_vector(shape: Sequence[int]) -> bool:
+    """Tell whether a parameter is a vector: (n,), or written as a row or a column, (1, n) or (n, 1)."""
+    return len(shape) > 0 and max(shape) == math.prod(shape)
 
 
 def is_lazy(parameter: Tensor) -> bool:

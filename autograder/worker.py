@@ -171,6 +171,7 @@ class Desk:
         values = [self.decode(arg) for arg in args]
         if seed is not None:
             reseed(seed)
+        torch.set_float32_matmul_precision("highest")  # less is another result on some processors only
         return function(*values)
 
     def on_mode(self, model: int, train: bool) -> None:  # noqa: FBT001
@@ -188,7 +189,7 @@ class Desk:
         if not isinstance(part, nn.Module):
             return [type(part).__name__]
         rows: list[list[Any]] = []
-        for name, parameter in self.trained_parameters(model, path):
+        for name, parameter in self.trained_parameters(model, path)[:MAX_ITEMS]:
             lazy = weights.is_lazy(parameter)
             rows.append(
                 [name, None if lazy else list(parameter.shape), parameter if values and not lazy else None]
@@ -231,7 +232,7 @@ class Desk:
     def on_gradients(
         self, of: list[int], along: list[Any], slots: list[int], parts: list[list[Any]]
     ) -> list[list[Tensor | None]]:
-        """Show the gradients of <of, along> with respect to held tensors and parts' parameters of one dimension.
+        """Show the gradients of <of, along> with respect to held tensors and parts' vectors.
 
         A list for each tensor, then for each part. None stands for no dependence. Biases stand for their layers: each
         layer has one, and they are small.
@@ -240,14 +241,15 @@ class Desk:
         outputs = [(o, v.to(o.dtype)) for o, v in outputs if o.requires_grad]
         wanted = [[self.leaves[i]] for i in slots]
         for model, path in parts:
-            wanted.append([p for _, p in weights.listed(self.find(model, path)) if p.dim() == 1])
+            wanted.append(
+                [p for _, p in weights.listed(self.find(model, path)) if weights.is_vector(p.shape)]
+            )
         able = [t for tensors in wanted for t in tensors if t.requires_grad]
         if not outputs or not able:
             return [[None] * len(tensors) for tensors in wanted]
         # Given directions of its own, autograd.grad imports sympy, for a second; a sum needs none.
         total = torch.stack([(o * v).sum() for o, v in outputs]).sum()
-        found = torch.autograd.grad(total, able, retain_graph=True, allow_unused=True)
-        gradients = {id(t): g for t, g in zip(able, found, strict=True)}
+        gradients = {id(t): g for t, g in zip(able, derive(total, able), strict=True)}
         return [[gradients.get(id(t)) for t in tensors] for tensors in wanted]
 
     def on_forget(self) -> None:
@@ -349,6 +351,23 @@ class Desk:
         except BaseException:  # noqa: BLE001
             lines = []
         return {"kind": kind, "type": type(error).__name__[:100], "message": message, "lines": lines}
+
+
+def derive(total: Tensor, wanted: Sequence[Tensor]) -> Sequence[Tensor | None]:
+    """Compute the gradients of a number; None stands for no dependence."""
+    try:
+        return torch.autograd.grad(total, wanted, retain_graph=True, allow_unused=True)
+    except RuntimeError:  # a checkpoint with use_reentrant=True allows backward() alone
+        kept = [tensor.grad for tensor in wanted]
+        for tensor in wanted:
+            tensor.retain_grad()
+            tensor.grad = None
+        try:
+            total.backward(retain_graph=True)
+            return [tensor.grad for tensor in wanted]
+        finally:
+            for tensor, gradient in zip(wanted, kept, strict=True):
+                tensor.grad = gradient
 
 
 def reseed(seed: int) -> None:

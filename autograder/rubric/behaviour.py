@@ -78,7 +78,7 @@ def biases_in_use(student: Student, model: Model, name: str, x: Tensor) -> list[
             return []
     except (Mistake, Raised, WrongKind, Ended):
         return []
-    vectors = [i for i, p in enumerate(behaviour.parameters) if p.shape and len(p.shape) == 1]
+    vectors = [i for i, p in enumerate(behaviour.parameters) if p.shape and weights.is_vector(p.shape)]
     return [vectors.index(layer.bias) for layer in behaviour.chains[0] if layer.bias is not None]
 
 
@@ -308,7 +308,7 @@ class Behaviour:
         for where in (*((i,) for i in everything), tuple(everything)):
             z = x.double()
             for i, layer in enumerate(chain):
-                bias = torch.zeros(1) if layer.bias is None else self.values[layer.bias].double()
+                bias = torch.zeros(1) if layer.bias is None else self.values[layer.bias].flatten()
                 product = oracle.network(z, [layer], self.values) - bias
                 behind = i in where and (self.last or i < len(chain) - 1)
                 act = F.relu if self.last or i < len(chain) - 1 else (lambda v: v)

@@ -42,7 +42,7 @@ def expect_composition(forward: VAEForward) -> None:
         try:
             model = forward.make(sizes.latents, sizes.classes)
             if models.get(sizes) is not model:  # the first time, or again behind a worker that ended
-                models[sizes] = forward.furnish(model)
+                models[sizes] = forward.furnish(model, sizes.classes)
             model.train(training)
             x, c = oracle.images(number), oracle.one_hot(number, sizes.classes).to(dtype)
             # By turns its parts are asked first, and forward: neither may give back what the other was asked.

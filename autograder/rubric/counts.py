@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from typing import TYPE_CHECKING
 
 import torch
 
+from autograder.dialogue import Raised, WrongKind
 from autograder.rubric import oracle
 from autograder.rubric.expect import fail, show
 
@@ -27,9 +30,8 @@ def expect_count(part: Part, expected: Sequence[tuple[int, int]], hint: str = ""
     hint: a last line, where the student should look when the count is wrong
     """
     parameters = part.parameters()
-    if any(p.shape is None for p in parameters):  # lazy layers get their shapes from a first call
-        part(torch.rand(1, expected[0][0]))
-        parameters = part.parameters()
+    if any(p.shape is None for p in parameters):
+        parameters = awaken(part, expected[0][0])
     if any(p.shape is None for p in parameters):
         raise fail(f"{part.name} has lazy layers, whose sizes are not known before they are used once.")
     found = sum(torch.Size(p.shape or ()).numel() for p in parameters)
@@ -49,6 +51,16 @@ def expect_count(part: Part, expected: Sequence[tuple[int, int]], hint: str = ""
         else f"Your parameters: {', '.join(f'{p.name} {show(p.shape or ())}' for p in parameters[:12])}.",
         hint,
     )
+
+
+def awaken(part: Part, size_in: int) -> list[Parameter]:
+    """Have lazy layers get their shapes, from a first call; returns the parameters."""
+    side = math.isqrt(size_in)
+    for shape in ((1, size_in), (1, 1, side, side)):
+        if math.prod(shape) == size_in and any(p.shape is None for p in part.parameters()):
+            with contextlib.suppress(Raised, WrongKind):  # what follows the layers may not suit these sizes
+                part(torch.rand(shape))
+    return part.parameters()
 
 
 def explain_layers(layers: Sequence[Layer], expected: Sequence[tuple[int, int]], part: Part) -> str:

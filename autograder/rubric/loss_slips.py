@@ -194,6 +194,8 @@ def dissect(student: Student, inputs: Inputs) -> Iterator[str]:
         divisor = total / bce if bce else 0.0
         if divisor > 1 and alike(divisor, round(divisor)):
             yield f"It is the sum divided by {round(divisor)}; the batch has {n} images."
+        elif math.isfinite(bce) and abs(bce * n / total - 1) < 1e-3:
+            yield "It is nearly right: is there an eps in the logarithm, or a clamp of x_hat?"
         elif math.isfinite(bce) and bce:
             yield f"That is {bce * n / total:.4g} times the right one."
         return

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from autograder.weights import is_vector
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -51,8 +53,10 @@ def layers_of(parameters: Sequence[Parameter]) -> list[Layer]:
 
     A weight and its bias share their names up to the last dot, as nn.Linear's do, or follow each other.
     """
-    vectors = [i for i, p in enumerate(parameters) if p.shape is not None and len(p.shape) == 1]
-    matrices = [i for i, p in enumerate(parameters) if p.shape is not None and len(p.shape) == 2]
+    vectors = vectors_of(parameters)
+    matrices = [
+        i for i, p in enumerate(parameters) if p.shape is not None and len(p.shape) == 2 and i not in vectors
+    ]
     owner = [p.name.rpartition(".")[0] for p in parameters]
     layers = []
     for number, i in enumerate(matrices):
@@ -62,11 +66,21 @@ def layers_of(parameters: Sequence[Parameter]) -> list[Layer]:
             own = [v for v in vectors[number : number + 1] if len(vectors) == len(matrices)]
         if not vectors or (not own and owner[i]):
             layers.append(Layer(i, None, columns, rows))
-        elif own and parameters[own[0]].shape == (rows,):
+        elif own and math.prod(parameters[own[0]].shape or ()) == rows:
             layers.append(Layer(i, own[0], columns, rows))
-        elif own and parameters[own[0]].shape == (columns,):
+        elif own and math.prod(parameters[own[0]].shape or ()) == columns:
             layers.append(Layer(i, own[0], rows, columns, transposed=True))
     return layers
+
+
+def vectors_of(parameters: Sequence[Parameter]) -> list[int]:
+    """Find the biases among a part's parameters: of one dimension, or else rows and columns of a matrix's shape."""
+    shapes = [p.shape or () for p in parameters]
+    plain = [i for i, shape in enumerate(shapes) if len(shape) == 1]
+    # nn.Linear(400, 1) has a weight of shape (1, 400), and a bias of one dimension.
+    if 2 * len(plain) >= len(parameters):
+        return plain
+    return [i for i, shape in enumerate(shapes) if is_vector(shape)]
 
 
 def chains(layers: Sequence[Layer], size_in: int, length: int) -> Iterator[list[Layer]]:
@@ -109,7 +123,9 @@ def scales(parameters: Sequence[Parameter], size_out: int | None = None) -> list
     chosen = []
     for parameter in parameters:
         shape, scale = parameter.shape or (), 1.0
-        if len(shape) == 2:
+        if len(shape) > 2:
+            scale = 2 * math.sqrt(2 / max(1, math.prod(shape[1:])))
+        elif len(shape) == 2 and not is_vector(shape):
             fan_in = shape[0] if size_out == shape[1] != shape[0] else shape[1]
             scale = 2 * math.sqrt(2 / max(1, fan_in)) * (0.1 if size_out in shape else 1)
         elif size_out in shape:
@@ -134,7 +150,7 @@ def network(
     x = x.to(dtype)
     for i, layer in enumerate(chain):
         weight = values[layer.weight].to(dtype)
-        bias = None if layer.bias is None else values[layer.bias].to(dtype)
+        bias = None if layer.bias is None else values[layer.bias].to(dtype).flatten()
         x = F.linear(x, weight.T if layer.transposed else weight, bias)
         if last or i < len(chain) - 1:
             x = activation(x)
