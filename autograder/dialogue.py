@@ -23,7 +23,7 @@ import torch
 from safetensors.torch import load as load_tensors
 from torch import Tensor
 
-from autograder.sandbox import HEADER, Ended, Malformed, Sandbox, TooSlow, Worker
+from autograder.sandbox import HEADER, Ended, Malformed, Sandbox, TooBig, TooSlow, Worker
 from autograder.worker import pack
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ class Dialogue:
         self.asked = 0
         self.unheard: list[tuple[int, str, float]] = []  # questions without an answer yet, and their seconds
         self.held: dict[int, tuple[Tensor, int]] = {}  # tensors that the worker holds too, and in which slots
+        self.held_bytes = 0
         self.spent = 0.0  # seconds of all questions
         self.spent_on_row = 0.0  # seconds of this row's questions
 
@@ -222,6 +223,9 @@ class Dialogue:
         packed = worker.hear(self.sandbox.limits.answer, seconds) if answer.tensors else b""
         try:
             value = self.decode(answer.value, unpack(packed, answer.tensors))
+        except TooBig:
+            self.close()
+            raise
         except Exception:  # noqa: BLE001 - whatever a liar's bytes make the decoders raise, it is no answer
             raise self.malformed() from None
         if answer.error:
@@ -259,7 +263,7 @@ class Dialogue:
         """Let go of everything that was made for the row before."""
         self.spent_on_row = 0.0
         self.ended = None
-        self.held.clear()
+        self.let_go()
         if self.worker:
             try:
                 self.ask("forget", "forget")
@@ -270,9 +274,14 @@ class Dialogue:
         """End the worker; the next question starts another."""
         worker, self.worker = self.worker, None
         self.unheard = []
-        self.held.clear()
+        self.let_go()
         if worker:
             worker.stop()
+
+    def let_go(self) -> None:
+        """Forget the tensors that the worker holds."""
+        self.held.clear()
+        self.held_bytes = 0
 
     def encode(self, value: Any, tensors: list[Tensor]) -> Any:
         """Turn arguments into JSON; tensors that the worker holds go as their slots, others are added to the list."""
@@ -305,8 +314,11 @@ class Dialogue:
         return value
 
     def hold(self, tensor: Tensor, slot: int) -> Tensor:
-        """Remember that the worker holds a tensor too."""
+        """Remember that the worker holds a tensor too. Raises TooBig."""
         self.held[id(tensor)] = (tensor, slot)
+        self.held_bytes += tensor.nbytes
+        if self.held_bytes > self.sandbox.limits.held:
+            raise TooBig("Your code's answers are larger than any right ones.")
         return tensor
 
 

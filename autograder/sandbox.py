@@ -116,6 +116,7 @@ class Limits:
     disk: int = 256 << 20  # of a worker's folders
     files: int = 5000  # in a worker's folders
     answer: int = 64 << 20  # one answer's tensors
+    held: int = 512 << 20  # all answers' of a row
 
 
 class Alive(msgspec.Struct):

@@ -42,6 +42,7 @@ _REFUSED = (
     "memfd_create:319/279 memfd_secret:447 "
     # The machine.
     "swapon:167/224 swapoff:168/225 reboot:169/142 kexec_load:246/104 kexec_file_load:320/294 "
+    "io_setup:206/0 sync:162/81 syncfs:306/267 "
     "init_module:175/105 finit_module:313/273 delete_module:176/106 personality:135/92 quotactl:179/60 "
     "quotactl_fd:443 acct:163/89 settimeofday:164/170 clock_settime:227/112 adjtimex:159/171 "
     "clock_adjtime:305/266 sethostname:170/161 setdomainname:171/162 syslog:103/116 iopl:172/- ioperm:173/- "
@@ -50,9 +51,12 @@ _REFUSED = (
     "chmod:90/- fchmod:91/52 fchmodat:268/53 fchmodat2:452 chown:92/- fchown:93/55 lchown:94/- "
     "fchownat:260/54 setxattr:188/5 lsetxattr:189/6 fsetxattr:190/7 removexattr:197/14 lremovexattr:198/15 "
     "fremovexattr:199/16 utime:132/- utimes:235/- futimesat:261/- utimensat:280/88 truncate:76/45 "
+    # Descriptors in flight to nowhere, whose removed files no limit counts.
+    "sendmsg:46/211 sendmmsg:307/269 "
     "mknod:133/- mknodat:259/33 inotify_add_watch:254/27 fanotify_init:300/262 fanotify_mark:301/263"
 )
 _NO_SOCKETS = "socket:41/198 bind:49/200 connect:42/203 listen:50/201"
+_NO_RESERVING = "fallocate:285/47"  # gigabytes at a stroke, between two looks; libc writes zeros instead
 _ABSENT = "clone3:435 openat2:437"  # their arguments lie in memory; libc falls back to clone and openat
 _FIRST_UNKNOWN = 453
 
@@ -135,7 +139,12 @@ def program(pid: int, machine: str) -> bytes:
         _instruction(_JUMP_IF_AT_LEAST, _FIRST_UNKNOWN, if_false=1),  # x32 calls too: they have bit 30 set
         _instruction(_RETURN, _ERRNO | errno.ENOSYS),
     ]
-    for calls, error in ((_REFUSED, errno.EPERM), (_NO_SOCKETS, errno.EACCES), (_ABSENT, errno.ENOSYS)):
+    for calls, error in (
+        (_REFUSED, errno.EPERM),
+        (_NO_SOCKETS, errno.EACCES),
+        (_NO_RESERVING, errno.EOPNOTSUPP),
+        (_ABSENT, errno.ENOSYS),
+    ):
         for number in _numbers(calls, column):
             code += [_instruction(_JUMP_IF_EQUAL, number, if_false=1), _instruction(_RETURN, _ERRNO | error)]
     for check in _checks(pid):

@@ -98,7 +98,7 @@ class Student:
             values = losses.double().tolist()
             if losses.dim() == 1 and 0 < len(values) <= steps and len(breakdown) in (0, 6):
                 return values, [str(name) for name in idle], [float(value) for value in breakdown]
-        except (AttributeError, TypeError, ValueError):
+        except (AttributeError, OverflowError, TypeError, ValueError):
             pass
         raise WrongKind("What came back is no account of a training.")
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import sys
 from pathlib import Path
 
 __all__ = ["fits", "memory_of", "removed_files"]
 
+NOT_ITS_OWN = ("/dev/zero", "/lib", "/usr", sys.prefix, sys.base_prefix)
 LONGEST = 2000  # characters of a folder's path
 
 
@@ -26,14 +28,29 @@ def memory_of(pid: int) -> int:
 
 
 def removed_files(pid: int) -> int:
-    """Measure the files that a process has removed and holds open, in bytes on disk (Linux, where we may look)."""
-    total = 0
+    """Measure the files that a process has removed and holds open or mapped, in bytes (Linux, where we may look)."""
+    total = mapped_files(pid)
     with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as entries:
         for entry in entries:
             with contextlib.suppress(OSError):
                 found = entry.stat()
                 if stat.S_ISREG(found.st_mode) and not found.st_nlink:
                     total += found.st_blocks * 512
+    return total
+
+
+def mapped_files(pid: int) -> int:
+    """Measure the removed files that a process has mapped, in bytes of address space."""
+    total = 0
+    with (
+        contextlib.suppress(OSError),
+        Path(f"/proc/{pid}/maps").open(encoding="utf-8", errors="replace") as maps,
+    ):
+        for line in maps:
+            # Shared memory without a file looks the same; it is counted as memory. And a library may have been updated.
+            if line.endswith(" (deleted)\n") and not any(f" {place}" in line for place in NOT_ITS_OWN):
+                begin, _, end = line.partition(" ")[0].partition("-")
+                total += int(end, 16) - int(begin, 16)
     return total
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import time
 from typing import TYPE_CHECKING
 
 import torch
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["biases_in_use", "expect_linear", "expect_network", "expect_two_layers"]
 
+LARGEST = 20_000_000  # numbers in a part's parameters; right ones have 800,000
+CHAINS = 100  # ways to choose and order its layers; right ones have 8, if sizes are all that tells them apart
+SECONDS = 10  # to look for the slip; most take less than one
 COARSE = (
     0.01  # half precision rounds a batch's sums otherwise than one image's: that is no batch normalisation
 )
@@ -102,6 +107,8 @@ class Behaviour:
         if any(p.shape is None for p in parameters):  # lazy layers get their shapes from a first call
             part(x)
             parameters = part.parameters()
+        if (amount := sum(math.prod(p.shape or ()) for p in parameters)) > LARGEST:
+            raise fail(f"{part.name} has {amount} parameters, far more than a right one.")
         self.layers = oracle.layers_of(parameters)
         scales = oracle.scales(parameters, 784 if image else None)
         seed = part.draw(scales)
@@ -110,9 +117,9 @@ class Behaviour:
         self.values = [value.double() for value in weights.draw(shapes, scales, seed)]
         size_in = x.flatten(1).shape[1]
         self.parameters = parameters
-        self.chains = list(oracle.chains(self.layers, size_in, length)) if self.layers else []
-        if image:
-            self.chains = [chain for chain in self.chains if chain[-1].size_out == 784]
+        ways = oracle.chains(self.layers, size_in, length) if self.layers else iter(())
+        fitting = (chain for chain in ways if not image or chain[-1].size_out == 784)
+        self.chains = list(itertools.islice(fitting, CHAINS))
         if not self.chains and len(self.layers) < length:
             raise self.too_few()
         if not self.chains:
@@ -212,8 +219,10 @@ class Behaviour:
             return found
         chain, flat = self.chains[0], x.flatten(1)
         y = y.flatten(1)
+        end = time.monotonic() + SECONDS
         for slips in (self.slips, self.pairs):
-            named = [f"It looks as if {text}." for text, slip in slips(flat, chain) if close(y, slip)]
+            known = itertools.takewhile(lambda _: time.monotonic() < end, slips(flat, chain))
+            named = [f"It looks as if {text}." for text, slip in known if close(y, slip)]
             if named:
                 return list(dict.fromkeys(named))[:3]
         return self.measure(y, self.right(x, chain).flatten(1))

@@ -294,6 +294,9 @@ class Case:
             if self.learning:
                 self.gradients().expect((x_hat, mu, logvar), (right.x_hat, right.mu, right.logvar))
             return
+        if right.mu.shape != right.logvar.shape:
+            why = f"mu has shape {show(right.mu.shape)}, and logvar {show(right.logvar.shape)}."
+            raise UnjudgedError("logvar_layer", why)
         # Forward may compute z by itself: right where it follows the formula, whatever reparametrize does.
         eps = torch.randn(right.mu.shape, generator=torch.Generator().manual_seed(self.seed))
         formula = right.mu + torch.exp(right.logvar / 2) * eps
@@ -344,7 +347,7 @@ class Case:
                         f"It looks as if {named}.",
                     )
         image = fitted(self.decode(z), x_hat)
-        for text, change in IMAGE_SLIPS.items():
+        for text, change in IMAGE_SLIPS.items() if image.dim() else ():
             if close(x_hat, change(image), SAME):
                 raise self.fail("x_hat is not what your own decoder gives.", f"It looks as if {text}.")
 

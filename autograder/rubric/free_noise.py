@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from autograder.rubric import oracle
-from autograder.rubric.expect import as_three, close, fail
+from autograder.rubric.expect import as_three, close, fail, show
 from autograder.rubric.noise import expect_everywhere, expect_fresh, expect_moments, expect_no_trace
 
 if TYPE_CHECKING:
@@ -56,8 +57,19 @@ class FreeNoise:
         """Recover the noise for so many images; returns it and their mu, both (N, Z), in float64."""
         x, c = oracle.images(number), oracle.one_hot(number, self.classes)
         arguments = self.forward.arguments(x, c)
-        x_hat, mu, logvar = as_three(model.ask(*arguments), f"{self.forward.name}.forward")
-        again = as_three(model.ask(*arguments), f"{self.forward.name}.forward")[0]
+        answers = [as_three(model.ask(*arguments), f"{self.forward.name}.forward") for _ in range(2)]
+        due = ((number, 1, 28, 28), (number, self.latents), (number, self.latents))
+        for (
+            answer
+        ) in answers:  # before anything is computed from them: shapes that do not fit can fill the memory
+            if [t.numel() for t in answer] != [math.prod(shape) for shape in due]:
+                shapes = ", ".join(show(t.shape) for t in answer)
+                raise self.unlike(
+                    f"for {self.latents} latents it returns tensors of the shapes {shapes};"
+                    f" expected {', '.join(map(show, due))}."
+                )
+        (x_hat, mu, logvar), (again, _, _) = answers
+        mu, logvar = mu.view(due[1]), logvar.view(due[2])
         if close(x_hat, again):
             raise self.unlike("two calls give the same x_hat. Is a seed set, or z kept from an earlier call?")
         given = torch.logit(x_hat.double().flatten(1))

@@ -85,11 +85,11 @@ class Gradients:
         ]
         for i, name in enumerate(due):
             found = gradients[PARTS.index(name)]
-            if all(gradient is not None and gradient.any() for gradient in found):
+            if all(map(nonzero, found)):
                 continue
             # A part that computes something else may well keep gradients from those before it.
             used = [self.biases_in_use(part) for part in due[: i + 1]]
-            if all(used) and any(found[k] is None or not found[k].any() for k in used[-1]):  # type: ignore[union-attr]
+            if all(used) and not all(k < len(found) and nonzero(found[k]) for k in used[-1]):
                 raise self.mistake(
                     f"no gradient of {output} reaches all layers of {name}, so it would not learn.",
                     f"Look for detach(), .data, torch.no_grad() and requires_grad in {name}.",
@@ -116,11 +116,16 @@ class Gradients:
         parts = [getattr(self.model, name) for name in PARTS]
         gradients = self.student.gradients([(x_hat, torch.randn(x_hat.shape))], parts)
         for part, found in zip(PARTS, gradients, strict=True):
-            if not all(gradient is not None and gradient.any() for gradient in found):
+            if not all(map(nonzero, found)):
                 raise self.mistake(
                     f"no gradient of x_hat reaches {part}, so it would not learn.",
                     "Look for detach(), .data and torch.no_grad().",
                 )
+
+
+def nonzero(gradient: Tensor | None) -> bool:
+    """Tell whether there is a gradient."""
+    return gradient is not None and bool(gradient.any())
 
 
 def total(gradients: Sequence[Tensor | None]) -> Tensor | None:

@@ -107,7 +107,7 @@ def chains(layers: Sequence[Layer], size_in: int, length: int) -> Iterator[list[
 def fits(layers: Sequence[Layer], size_in: int) -> bool:
     """Tell whether each layer takes what the one before it gives."""
     sizes = [size_in, *(layer.size_out for layer in layers)]
-    return all(layer.size_in == size for layer, size in zip(layers, sizes, strict=False))
+    return all(sizes) and all(layer.size_in == size for layer, size in zip(layers, sizes, strict=False))
 
 
 def sizes_of(layers: Sequence[Layer]) -> str:

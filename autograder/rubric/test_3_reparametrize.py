@@ -89,6 +89,7 @@ def test_formula_and_noise(student):
                 expect_noise(student.reparametrize(zeros, zeros))
             raise_all(mistakes)
     else:  # noise that torch's seed does not reach is charged in 3.1; here its distribution counts
+        expect_shape(f"z for mu and logvar of shape {show(shape)}", z, shape)
         eps = (z - mu) * torch.exp(-logvar / 2)
     with noting(mistakes):
         expect_gradients(student, z, held, logvar, eps)
