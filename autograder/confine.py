@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import faulthandler
+import multiprocessing
 import os
 import random
 import signal
@@ -137,6 +138,7 @@ def shut_process(plan: Plan, socket: int, output: int) -> None:
     sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
     # A wrapper that nothing refers to any more would close its descriptor.
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc]
+    multiprocessing.set_start_method(None, force=True)  # it is the student's to set
     sys.argv[:] = ["vae.py"]  # not the grader's: what parses its arguments at import finds none
     faulthandler.enable(sys.stderr)  # a crash names the student's line
     clean_environment(plan)

@@ -29,7 +29,7 @@ from autograder.worker import pack
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Dialogue", "Missing", "Raised", "Unfinished", "WrongKind"]
+__all__ = ["UNANSWERED", "Dialogue", "Missing", "Raised", "Unfinished", "WrongKind"]
 
 DTYPES = (torch.float32, torch.float64, torch.int64)
 MAX_ITEMS = 1000  # of a list in an answer
@@ -105,6 +105,9 @@ class Missing(Raised):
 
 class WrongKind(Exception):  # noqa: N818 - as above
     """An answer, but not of the kind asked for."""
+
+
+UNANSWERED = (Raised, WrongKind, Ended)
 
 
 class Dialogue:

@@ -115,10 +115,14 @@ class Student:
         answer = self.dialogue.ask(f"{name}(...)", "call", model=None, path=[name], args=args, seed=seed)
         return as_tensor(answer, f"{name}(...)")
 
-    def put(self, tensor: Tensor) -> Tensor:
-        """Hand a tensor over to stay: each call that gets it gets the same one, and gradients reach it."""
+    def put(self, tensor: Tensor, like: str = "linear") -> Tensor:
+        """Hand a tensor over to stay: each call that gets it gets the same one.
+
+        like: what it could have come from: a "linear" layer, or a "sigmoid", which needs it (numbers above 0) unchanged
+            for its gradient; or "data", that gradients do not reach
+        """
         mine = tensor.clone()
-        answer = self.dialogue.ask("put", "put", value=mine)
+        answer = self.dialogue.ask("put", "put", value=mine, like=like)
         if not isinstance(answer, dict) or "slot" not in answer:
             raise WrongKind("A tensor that was handed over did not arrive.")
         return self.dialogue.hold(mine, answer["slot"])
@@ -166,6 +170,23 @@ class Student:
         return [
             [None if g is None else as_tensor(g, "a gradient") for g in gradients] for gradients in ordered
         ]
+
+    def reach(self, outputs: Sequence[tuple[Tensor, Tensor]], parts: Sequence[Part]) -> list[list[float]]:
+        """Compute the lengths of the gradients of the sum of <output, direction>, for each parameter of each part."""
+        lengths = self.dialogue.ask(
+            "backward()",
+            "reach",
+            of=[self.dialogue.slot(output) for output, _ in outputs],
+            along=[direction for _, direction in outputs],
+            parts=[[part.model, part.path] for part in parts],
+        )
+        try:
+            found = [[float(length) for length in each] for each in lengths]
+        except (OverflowError, TypeError, ValueError):
+            found = []
+        if len(found) != len(parts):
+            raise WrongKind("The gradients that came back are not those asked for.")
+        return found
 
 
 class Part:

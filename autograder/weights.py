@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import math
+import random
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Generator, Tensor, nn, randint, randn  # as they are before the student has any say
+from torch import Generator, Tensor, nn, randn  # as they are before the student has any say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["draw", "fill", "is_lazy", "is_vector", "listed", "quick_start", "registered"]
 
 NUMBERS = randn(1 << 20, generator=Generator().manual_seed(0))
+STARTS = random.Random(0)  # noqa: S311 - for where first weights begin
 RESET = nn.Linear.reset_parameters
 
 
@@ -32,22 +34,23 @@ def draw(shapes: Sequence[Sequence[int]], scales: Sequence[float], seed: int) ->
 
 def fill(tensors: Sequence[Tensor], scales: Sequence[float], seed: int) -> None:
     """Draw new values for tensors, normal with these standard deviations."""
-    generator = Generator().manual_seed(seed)
+    places = random.Random(seed)  # noqa: S311 - torch's would draw where a student's default device is
     with torch.no_grad():
         for tensor, scale in zip(tensors, scales, strict=True):
-            numbers = piece(tensor.numel(), generator).view(tensor.shape)
+            numbers = piece(tensor.numel(), places).view(tensor.shape)
             if tensor.dtype == torch.float32:
                 torch.mul(numbers, scale, out=tensor)
             else:
                 tensor.copy_(numbers * scale)
 
 
-def piece(number: int, generator: Generator) -> Tensor:
+def piece(number: int, places: random.Random) -> Tensor:
     """Return so many consecutive normal numbers, from anywhere in the list, or new ones where it is too short."""
-    places = len(NUMBERS) - number
-    if places < len(NUMBERS) // 4:
-        return randn(number, generator=generator)
-    start = int(randint(places, (), generator=generator))
+    spare = len(NUMBERS) - number
+    if spare < len(NUMBERS) // 4:
+        generator = Generator().manual_seed(places.getrandbits(32))
+        return randn(number, generator=generator, device="cpu")
+    start = places.randrange(spare)
     return NUMBERS[start : start + number]
 
 
@@ -72,8 +75,11 @@ def start_linear(layer: nn.Linear) -> None:
     """Give a layer its first weights: variance 1 / (3 * fan_in), as U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)) has."""
     bias: Tensor | None = layer.bias  # typed as if there always were one
     parameters = [layer.weight] if bias is None else [layer.weight, bias]
+    if any(p.device.type != "cpu" for p in parameters):
+        RESET(layer)
+        return
     scale = (3 * max(1, layer.in_features)) ** -0.5
-    fill(parameters, [scale] * len(parameters), int(randint(1 << 31, ())))
+    fill(parameters, [scale] * len(parameters), STARTS.getrandbits(32))
 
 
 def listed(part: nn.Module) -> list[tuple[str, Tensor]]:

@@ -10,6 +10,7 @@ that the worker still holds is {"slot": its number}, so that gradients can be as
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import gc
 import importlib.util
@@ -101,6 +102,14 @@ def receive(connection: Connection) -> tuple[dict[str, Any], list[Tensor]]:
     return header, [named[name] for name in sorted(named)]
 
 
+class Shell:
+    """Stands for the notebook's IPython shell, whose magics change nothing here."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a method that does nothing."""
+        return lambda *_, **__: None
+
+
 class Desk:
     """What the worker holds between questions: the student's module, models, and tensors in slots."""
 
@@ -109,6 +118,7 @@ class Desk:
         self.connection = connection
         self.path = path
         self.module: ModuleType | None = None
+        self.switches = torch.is_grad_enabled(), torch.get_default_dtype()  # as the module has set them
         self.models: list[Any] = []
         self.training: trainer.Training | None = None
         self.device = "cpu"  # where the models and what they are given lie
@@ -120,6 +130,9 @@ class Desk:
     def answer(self, question: dict[str, Any], work: Any) -> None:
         """Do the work and send its outcome: a value or what the student's code raised."""
         self.replies = []
+        if self.module:  # what one call has switched must not last until the next
+            torch.set_grad_enabled(self.switches[0])
+            torch.set_default_dtype(self.switches[1])
         try:
             reply = {"value": self.encode(work())}
         except BaseException as error:  # noqa: BLE001 - sys.exit() in the student's code is an error like others
@@ -141,9 +154,12 @@ class Desk:
         spec = importlib.util.spec_from_file_location("vae", self.path)
         module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
         sys.modules["vae"] = module
+        if not hasattr(builtins, "get_ipython"):  # as in a notebook, which such files were exported from
+            builtins.get_ipython = Shell  # type: ignore[attr-defined]
         code = compile(self.path.read_bytes(), str(self.path), "exec", dont_inherit=True)
         exec(code, module.__dict__)  # noqa: S102 - what this process is for
         self.module = module
+        self.switches = torch.is_grad_enabled(), torch.get_default_dtype()
 
     # -- questions ---------------------------------------------------------------------------------------------
 
@@ -214,10 +230,16 @@ class Desk:
         known = {id(parameter) for _, parameter in weights.registered(whole)}
         return [(name, parameter) for name, parameter in listed if id(parameter) in known]
 
-    def on_put(self, value: Any) -> dict[str, int]:
-        """Hold a tensor that gradients will be asked for: calls get a copy of it, as a layer's output would be."""
-        leaf = self.decode(value).requires_grad_()
-        return {"slot": self.hold(leaf.clone(), leaf)}
+    def on_put(self, value: Any, like: str) -> dict[str, int]:
+        """Hold a tensor. Where gradients will be asked for, calls get a copy of it, as a layer's output would be.
+
+        like: "data", without gradients; "linear"; or "sigmoid", whose gradient needs it unchanged
+        """
+        leaf = self.decode(value)
+        if like == "data":
+            return {"slot": self.hold(leaf)}
+        leaf.requires_grad_()
+        return {"slot": self.hold(torch.relu(leaf) if like == "sigmoid" else leaf.clone(), leaf)}
 
     def on_join(self, values: list[Any]) -> Tensor:
         """Join tensors of two dimensions side by side, as floating-point numbers."""
@@ -237,20 +259,33 @@ class Desk:
         A list for each tensor, then for each part. None stands for no dependence. Biases stand for their layers: each
         layer has one, and they are small.
         """
-        outputs = [(self.slots[i], self.decode(v)) for i, v in zip(of, along, strict=True)]
-        outputs = [(o, v.to(o.dtype)) for o, v in outputs if o.requires_grad]
+        total = self.product(of, along)
         wanted = [[self.leaves[i]] for i in slots]
         for model, path in parts:
             wanted.append(
                 [p for _, p in weights.listed(self.find(model, path)) if weights.is_vector(p.shape)]
             )
         able = [t for tensors in wanted for t in tensors if t.requires_grad]
-        if not outputs or not able:
+        if total is None or not able:
             return [[None] * len(tensors) for tensors in wanted]
-        # Given directions of its own, autograd.grad imports sympy, for a second; a sum needs none.
-        total = torch.stack([(o * v).sum() for o, v in outputs]).sum()
         gradients = {id(t): g for t, g in zip(able, derive(total, able), strict=True)}
         return [[gradients.get(id(t)) for t in tensors] for tensors in wanted]
+
+    def on_reach(self, of: list[int], along: list[Any], parts: list[list[Any]]) -> list[list[float]]:
+        """Show the lengths of the gradients of <of, along> for each parameter of each part; 0 for no dependence."""
+        total = self.product(of, along)
+        wanted = [[p for _, p in weights.listed(self.find(model, path))] for model, path in parts]
+        able = [p for parameters in wanted for p in parameters if p.requires_grad and total is not None]
+        found = derive(total, able) if total is not None and able else []
+        lengths = {id(p): float(g.norm()) for p, g in zip(able, found, strict=True) if g is not None}
+        return [[lengths.get(id(p), 0.0) for p in parameters] for parameters in wanted]
+
+    def product(self, of: list[int], along: list[Any]) -> Tensor | None:
+        """Compute the sum of <of, along>, None where nothing depends on anything."""
+        outputs = [(self.slots[i], self.decode(v)) for i, v in zip(of, along, strict=True)]
+        outputs = [(o, v.to(o.dtype)) for o, v in outputs if o.requires_grad]
+        # Given directions of its own, autograd.grad imports sympy, for a second; a sum needs none.
+        return torch.stack([(o * v).sum() for o, v in outputs]).sum() if outputs else None
 
     def on_forget(self) -> None:
         """Let go of all tensors; models stay."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,12 +14,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from autograder import weights
-from autograder.dialogue import Raised, WrongKind
+from autograder.dialogue import UNANSWERED, Raised
 from autograder.rubric import oracle
 from autograder.rubric.counts import ORDINALS, expect_count, explain_odd
 from autograder.rubric.expect import Mistake, close, difference, expect_shape, fail, show
 from autograder.rubric.slips import ACTIVATIONS, AFTER, ENDS, INPUTS, activation_text
-from autograder.sandbox import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +28,14 @@ if TYPE_CHECKING:
 
     Function = Callable[[Tensor], Tensor]
 
-__all__ = ["biases_in_use", "expect_linear", "expect_network", "expect_two_layers"]
+__all__ = [
+    "Used",
+    "expect_apart",
+    "expect_linear",
+    "expect_network",
+    "expect_two_layers",
+    "parameters_in_use",
+]
 
 LARGEST = 20_000_000  # numbers in a part's parameters; right ones have 800,000
 CHAINS = 100  # ways to choose and order its layers; right ones have 8, if sizes are all that tells them apart
@@ -45,16 +53,32 @@ def expect_linear(student: Student, model: Model, part: Part, size_in: int, size
 
 def expect_two_layers(model: Model) -> None:
     """Expect that new weights for mu_layer leave logvar_layer as it is."""
-    x = torch.randn(2, oracle.H)
-    before = model.logvar_layer(x)
+    words = (
+        f"{model.name}.mu_layer and logvar_layer are one and the same layer; each needs weights of its own."
+    )
+    expect_apart(model.mu_layer, [model.logvar_layer], (oracle.H,), words)
+
+
+def expect_apart(part: Part, others: Sequence[Part], shape: Sequence[int], words: str) -> None:
+    """Expect that new weights for a part leave others as they are.
+
+    shape: of what these others take, but for the number of images
+    words: what is a mistake where it does not
+    """
+    x = torch.rand(2, *shape)
+    before = []
+    for other in others:
+        with contextlib.suppress(*UNANSWERED):  # what another part fails at is its own row's
+            y = other(x)
+            if close(other(x), y):  # so is noise
+                before.append((other, y))
     try:
-        model.mu_layer.draw(oracle.scales(model.mu_layer.parameters()))
-    except (Raised, WrongKind):  # without a mu_layer there is nothing to share; that is another row's
+        part.draw(oracle.scales(part.parameters()))
+    except UNANSWERED:
         return
-    if not close(model.logvar_layer(x), before):
-        raise fail(
-            f"{model.name}.mu_layer and logvar_layer are one and the same layer; each needs weights of its own."
-        )
+    for other, y in before:
+        if not close(other(x), y):
+            raise fail(words)
 
 
 def expect_network(
@@ -68,8 +92,16 @@ def expect_network(
     Behaviour(student, model, part, x, layers, last=not image, image=image).check()
 
 
-def biases_in_use(student: Student, model: Model, name: str, x: Tensor) -> list[int]:
-    """Return which of a part's biases, counted among its parameters of one dimension, take part in what it computes.
+@dataclass(frozen=True)
+class Used:
+    """Which of a part's parameters take part in what it computes; its biases also by their place among its vectors."""
+
+    parameters: list[int]
+    biases: list[int]
+
+
+def parameters_in_use(student: Student, model: Model, name: str, x: Tensor) -> Used:
+    """Find out which of a part's parameters take part in what it computes.
 
     None do where it computes something else for x than it should. It has new weights afterwards.
     """
@@ -80,11 +112,13 @@ def biases_in_use(student: Student, model: Model, name: str, x: Tensor) -> list[
             student, model, part, x, length, last=name == "encoder", image=name == "decoder"
         )
         if not behaviour.matches(x, behaviour.ask(x)):
-            return []
-    except (Mistake, Raised, WrongKind, Ended):
-        return []
+            return Used([], [])
+    except (Mistake, *UNANSWERED):
+        return Used([], [])
+    chain = behaviour.chains[0]
+    biases = [layer.bias for layer in chain if layer.bias is not None]
     vectors = [i for i, p in enumerate(behaviour.parameters) if p.shape and weights.is_vector(p.shape)]
-    return [vectors.index(layer.bias) for layer in behaviour.chains[0] if layer.bias is not None]
+    return Used([layer.weight for layer in chain] + biases, [vectors.index(i) for i in biases])
 
 
 class Behaviour:
@@ -132,8 +166,8 @@ class Behaviour:
         self.model.train()
         self.compare(self.x, "")
         self.compare(self.x[:1], " for a batch of one")
-        if self.length == 1:
-            self.compare(50 * self.x, " for large inputs: is something clamped?")
+        if self.length == 1 or self.image:
+            self.compare((3 if self.image else 50) * self.x, " for large inputs: is something clamped?")
         self.model.eval()
         self.compare(self.x, " in evaluation mode (model.eval())")
 
@@ -249,7 +283,7 @@ class Behaviour:
         for name, change in INPUTS.items():
             yield name, end(oracle.network(change(x.double()), chain, self.values, last=self.last))
         if self.part.name.startswith("CVAE.") and self.length > 1:
-            for classes in range(3, 13):
+            for classes in range(10, 17):
                 kept = x.double().clone()
                 kept[:, -classes:] = 0
                 yield (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from autograder.dialogue import Raised, WrongKind
+from autograder.dialogue import UNANSWERED, Raised, WrongKind
 from autograder.rubric import oracle
 from autograder.rubric.expect import (
     Mistake,
@@ -22,7 +22,7 @@ from autograder.rubric.expect import (
     raise_all,
     show,
 )
-from autograder.rubric.forwards import UNANSWERED, UnjudgedError
+from autograder.rubric.forwards import UnjudgedError
 from autograder.rubric.free_noise import FreeNoise
 from autograder.rubric.gradients import Gradients
 from autograder.sandbox import Ended
@@ -63,15 +63,25 @@ class Composed:
     z: Tensor | None = None
     x_hat: Tensor | None = None
     broken: UnjudgedError | None = None  # how reparametrize failed
+    negative: bool = False  # whether some of the encoder's features are
 
 
 class Case:
     """One call of forward and the composition that it is compared with."""
 
     def __init__(
-        self, forward: VAEForward, model: Model, x: Tensor, c: Tensor, *, training: bool, learning: bool
+        self,
+        forward: VAEForward,
+        model: Model,
+        x: Tensor,
+        c: Tensor,
+        *,
+        training: bool,
+        learning: bool,
+        again: bool,
     ) -> None:
         self.learning = learning  # whether gradients are looked at
+        self.again = again  # whether forward is called under another seed, too
         self.forward, self.model, self.x, self.c, self.training = forward, model, x, c, training
         self.when = f" for a batch of {len(x)} in {'training' if training else 'evaluation'} mode"
         self.student = forward.student
@@ -93,10 +103,7 @@ class Case:
             composed = self.compose_all()
             answer, failure = self.ask(held)
         if failure:
-            if composed[0].broken:
-                raise composed[0].broken
-            self.try_otherwise(held)
-            raise failure
+            raise composed[0].broken or self.reason(failure, held)
         x_hat, mu, logvar = as_three(answer, f"{self.forward.name}.forward")
         self.expect_shapes(x_hat, mu, logvar, composed[0])
         mistakes: list[Mistake] = []
@@ -110,10 +117,26 @@ class Case:
             self.expect_images(x_hat, mu, logvar, right)
         raise_all(mistakes)
         expect_untouched(self.student, f"{self.forward.name}.forward", {"x": held[0]})
+        if self.again:
+            self.expect_fresh_noise(held, x_hat, right)
         if self.model.is_training() != self.training:
             raise self.fail("it changes the model's mode: do not call train() or eval() in forward.")
         if len(held) > 1 and held[1].is_floating_point():
             expect_untouched(self.student, f"{self.forward.name}.forward", {"c": held[1]})
+
+    def expect_fresh_noise(self, held: list[Tensor], x_hat: Tensor, right: Composed) -> None:
+        """Expect another seed to give another x_hat, where it gives reparametrize another z."""
+        seed = self.seed + 1
+        other = as_three(self.model.ask(*held, seed=seed), f"{self.forward.name}.forward")[0]
+        if close(other, x_hat) and right.z is not None:
+            one, two = (
+                self.decode(self.student.reparametrize(right.mu, right.logvar, seed=s))
+                for s in (seed, seed + 1)
+            )
+            if not close(one, two):
+                raise self.fail(
+                    "another seed gives the same x_hat: is a seed set on the way, or z kept from an earlier call?"
+                )
 
     def ask(self, held: list[Tensor]) -> tuple[Any, Raised | WrongKind | Ended | None]:
         """Call forward; returns its answer, and how it failed."""
@@ -122,21 +145,21 @@ class Case:
         except UNANSWERED as error:
             return None, error
 
-    def try_otherwise(self, held: list[Tensor]) -> None:
-        """Where forward raised, see whether it takes its arguments in another way. Raises Mistake, then."""
-        if len(held) == 1:
-            return
-        x, c = held
-        for text, arguments in (
-            ("It works with c first: the order is forward(x, c).", [c, x]),
-            ("It works with c as float32: c may also be of another type, such as int64.", [x, c.float()]),
-        ):
-            with contextlib.suppress(*UNANSWERED):
-                self.model.ask(*arguments)
-                raise self.fail(
-                    f"it fails for x of shape {show(x.shape)} and c of shape {show(c.shape)}, {c.dtype}.",
-                    text,
-                )
+    def reason(self, failure: Exception, held: list[Tensor]) -> Exception:
+        """Word that forward failed, and see whether it takes its arguments in another way."""
+        x, *labels = held
+        for c in labels:
+            for text, arguments in (
+                ("It works with c first: the order is forward(x, c).", [c, x]),
+                ("It works with c as float32: c may also be of another type, such as int64.", [x, c.float()]),
+            ):
+                with contextlib.suppress(*UNANSWERED):
+                    self.model.ask(*arguments)
+                    return self.fail(
+                        f"it fails for x of shape {show(x.shape)} and c of shape {show(c.shape)}, {c.dtype}.",
+                        text,
+                    )
+        return fail(str(failure), f"That was{self.when}.") if type(failure) is Raised else failure
 
     def compose_all(self) -> list[Composed]:
         """Compose in each way that the encoder can take. Raises UnjudgedError when it can take none."""
@@ -153,11 +176,17 @@ class Case:
             raise first
         return composed
 
-    def compose(self, join: Join) -> Composed:
-        """Call the parts one by one, under the seed that forward gets. Raises UnjudgedError."""
+    def compose(self, join: Join, *, rectify: bool = False) -> Composed:
+        """Call the parts one by one, under the seed that forward gets. Raises UnjudgedError.
+
+        rectify: put a ReLU behind the encoder
+        """
         part = "encoder"
         try:
             features = finite(self.model.encoder(join(self.x, self.c), seed=self.seed))
+            negative = bool((features < 0).any())
+            if rectify:
+                features = torch.relu(features)
             part = "mu_layer"
             mu = finite(self.model.mu_layer(features))
             part = "logvar_layer"
@@ -173,7 +202,7 @@ class Case:
         except UNANSWERED as error:
             return Composed(join, mu, logvar, broken=UnjudgedError("reparametrize", error))
         try:
-            return Composed(join, mu, logvar, z, self.decode(z))
+            return Composed(join, mu, logvar, z, self.decode(z), negative=negative)
         except UnjudgedError:
             if z.shape == mu.shape:
                 raise
@@ -227,6 +256,10 @@ class Case:
                 self.forward.joins = {"own": candidate.join}
                 return candidate
         right = composed[0]
+        if right.negative:  # a last ReLU in forward, not in the encoder, is charged by the encoder's row
+            rectified = self.compose(right.join, rectify=True)
+            if close(mu, rectified.mu, SAME) and close(logvar, rectified.logvar, SAME):
+                return rectified
         named = []
         for text, slip in self.forward.slips.items():
             if close(mu, (wrong := self.compose(slip)).mu, SAME):
@@ -290,28 +323,40 @@ class Case:
 
     def expect_images(self, x_hat: Tensor, mu: Tensor, logvar: Tensor, right: Composed) -> None:
         """Expect x_hat to be the decoder's image of a z that was drawn for this call."""
-        if right.x_hat is not None and close(x_hat, fitted(right.x_hat, x_hat), SAME):
-            if self.learning:
-                self.gradients().expect((x_hat, mu, logvar), (right.x_hat, right.mu, right.logvar))
-            return
+        found, due = (x_hat, mu, logvar), (right.x_hat, right.mu, right.logvar)
+        if right.x_hat is not None:
+            image = fitted(right.x_hat, x_hat)
+            # A decoder that gives logits is charged by its own row; forward may make an image of them.
+            logits = float(image.min()) < 0 or float(image.max()) > 1
+            if close(x_hat, image, SAME):
+                if self.learning:
+                    self.gradients().expect(found, due, right.z)
+                return
+            if logits and close(x_hat, torch.sigmoid(image), SAME):
+                return
         if right.mu.shape != right.logvar.shape:
             why = f"mu has shape {show(right.mu.shape)}, and logvar {show(right.logvar.shape)}."
             raise UnjudgedError("logvar_layer", why)
         # Forward may compute z by itself: right where it follows the formula, whatever reparametrize does.
         eps = torch.randn(right.mu.shape, generator=torch.Generator().manual_seed(self.seed))
         formula = right.mu + torch.exp(right.logvar / 2) * eps
+        mistakes: list[Mistake] = []
+        if self.learning:  # before the noise is judged, which takes new weights
+            with noting(mistakes):
+                self.gradients().expect_alike(found, due)
         if close(x_hat, fitted(self.decode(formula), x_hat), SAME):
-            if self.learning:
-                self.gradients().expect_reach(x_hat)
+            raise_all(mistakes)
             return
         self.expect_slips_absent(x_hat, right, formula)
         try:
-            FreeNoise(self.forward, self.when, len(self.x), training=self.training).check()
+            noise = FreeNoise(self.forward, self.when, self.c, self.model)
+            noise.check(right.mu.shape[-1], training=self.training)
         except Mistake as mistake:
             raise self.fail(
                 "x_hat is not decoder(reparametrize(mu, logvar)), with your own decoder and reparametrize.",
                 str(mistake),
             ) from None
+        raise_all(mistakes)
 
     def expect_slips_absent(self, x_hat: Tensor, right: Composed, formula: Tensor) -> None:
         """Name the slip that would give just this x_hat, where there is one."""

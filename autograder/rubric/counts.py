@@ -110,9 +110,17 @@ def explain_odd(parameters: Sequence[Parameter]) -> str:
     paired: set[int | None] = {
         i for layer in oracle.layers_of(parameters) for i in (layer.weight, layer.bias)
     }
+    bare = [i for i, layer in enumerate(oracle.layers_of(parameters)) if layer.bias is None]
     extra = [p for i, p in enumerate(parameters) if i not in paired]
     if max(dimensions, default=0) > 2:
         return "There is a convolution among your layers; the assignment asks for fully connected ones."
+    if bare:
+        which = (
+            f"Your {ORDINALS[bare[0]]} Linear has"
+            if len(bare) == 1
+            else "Some of your fully connected layers have"
+        )
+        return f"{which} no bias."
     if any(p.shape and len(p.shape) == 2 for p in extra):
         return "Some of your fully connected layers have no bias."
     if extra and all(torch.Size(p.shape or ()).numel() == 1 for p in extra):

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from autograder.dialogue import Raised, WrongKind
+from autograder.dialogue import UNANSWERED
 from autograder.rubric import oracle
 from autograder.rubric.expect import Mistake, fail
-from autograder.sandbox import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,10 +20,9 @@ if TYPE_CHECKING:
 
     Join = Callable[[Tensor, Tensor], Tensor]
 
-__all__ = ["PARTS", "UNANSWERED", "CVAEForward", "UnjudgedError", "VAEForward"]
+__all__ = ["PARTS", "CVAEForward", "UnjudgedError", "VAEForward"]
 
 PARTS = ("encoder", "mu_layer", "logvar_layer", "decoder")
-UNANSWERED = (Raised, WrongKind, Ended)
 
 
 class UnjudgedError(Exception):
@@ -43,7 +41,8 @@ class VAEForward:
     # Ways to make the encoder's input, narrowed to forward's own. That an encoder does not flatten is 1.2's.
     joins: dict[str, Join] = {"x": lambda x, _: x, "flat": lambda x, _: x.flatten(1)}  # noqa: RUF012
     slips: dict[str, Join] = {}  # noqa: RUF012 - wrong ways
-    hint = ""  # where to look when no slip explains the encoder's input
+    # Where to look when no slip explains the encoder's input.
+    hint = "The encoder gets the images as they are, and forward returns what mu_layer and logvar_layer give."
 
     def __init__(self, student: Student, sizes: Sizes) -> None:
         self.student = student
@@ -66,8 +65,11 @@ class VAEForward:
         """Make the decoder's input as known slips would."""
         return {}
 
-    def furnish(self, model: Model, classes: int) -> Model:
-        """Draw new weights, such that means, variances and pixels are neither all alike nor extreme."""
+    def furnish(self, model: Model, classes: int, spread: float = 1) -> Model:
+        """Draw new weights, such that means, variances and pixels are neither all alike nor extreme.
+
+        spread: what the spread of mu and logvar, about 1 and 0.3, is to be multiplied by, some four times over
+        """
         with contextlib.suppress(*UNANSWERED):  # what fails here fails again where it is judged
             if any(p.shape is None for p in model.parameters()):  # lazy layers get theirs from a first call
                 model.ask(*self.arguments(oracle.images(2), oracle.one_hot(2, classes)))
@@ -77,6 +79,7 @@ class VAEForward:
                 parameters = part.parameters()
                 if all(p.shape is not None for p in parameters):
                     scale = 0.15 if name == "logvar_layer" else 0.4
+                    scale *= 1 if name == "decoder" else spread
                     part.draw([deviation * scale for deviation in oracle.scales(parameters)])
             except UNANSWERED as error:
                 raise UnjudgedError(name, error) from None

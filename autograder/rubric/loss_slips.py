@@ -59,10 +59,10 @@ WEIGHTS = {
 }
 
 
-def draw_batch(number_of_images: int, latents: int) -> Inputs:
+def draw_batch(number_of_images: int, latents: int, spread: float = 1) -> Inputs:
     """Draw x_hat, x, mu and logvar; no pixel is so near to 0 or 1 that a guard against log(0) would matter."""
     x_hat = 0.02 + 0.96 * images(number_of_images)
-    mu, logvar = torch.randn(number_of_images, latents), torch.randn(number_of_images, latents)
+    mu, logvar = spread * torch.randn(2, number_of_images, latents)
     return x_hat, images(number_of_images), mu, logvar
 
 
@@ -186,6 +186,16 @@ def dissect(student: Student, inputs: Inputs) -> Iterator[str]:
         return value(student, x_hat, x, mu, logvar)
 
     bce, total = ask(zero, zero), float(cross_entropies(x_hat, x).sum())
+    dimmer = (x_hat + 0.1) / 1.2
+    change = bce - value(student, dimmer, x, zero, zero)
+    right_change = (total - float(cross_entropies(dimmer, x).sum())) / n
+    # A difference of numbers in the hundreds, in single precision.
+    if not alike(bce, total / n) and abs(change - right_change) < 1e-3 * max(1.0, abs(right_change)):
+        yield (
+            "The cross-entropy (BCE) is right but for a constant; so it is the KL divergence that is wrong: for mu = 0 "
+            f"and logvar = 0 it should be 0, and yours seems to be {bce - total / n:.5g}."
+        )
+        return
     if not alike(bce, total / n):
         yield (
             f"The cross-entropy (BCE) is wrong: for mu = 0 and logvar = 0, where the KL divergence is 0, your loss is "

@@ -14,7 +14,14 @@ from autograder.rubric.oracle import any_number
 if TYPE_CHECKING:
     from autograder.student import Student
 
-__all__ = ["expect_fresh", "expect_moments", "expect_no_trace", "expect_standard_normal", "unseeded_slip"]
+__all__ = [
+    "expect_fresh",
+    "expect_moments",
+    "expect_no_trace",
+    "expect_own_spread",
+    "expect_standard_normal",
+    "unseeded_slip",
+]
 
 # Each statistic below is within 7 standard errors for right noise but for one draw in 10^11.
 ERRORS = 7.0
@@ -23,8 +30,8 @@ ERRORS = 7.0
 def expect_standard_normal(student: Student) -> None:
     """Expect eps = (z - mu) / sigma to be standard normal, and independent over rows, columns and calls."""
     shape = (any_number(1050, 1100), any_number(120, 130))
-    mu, logvar = torch.randn(shape), 4 * torch.rand(shape) - 2
-    held = student.put(mu), student.put(logvar)  # they are large
+    mu, logvar = 5 * torch.randn(shape), 12 * torch.rand(shape) - 6
+    held = [student.put(tensor, like="data") for tensor in (mu, logvar)]  # they are large
     z, again = (student.reparametrize(*held) for _ in range(2))
     for found in (z, again):
         expect_shape(f"z for mu and logvar of shape {show(shape)}", found, shape)
@@ -36,6 +43,8 @@ def expect_standard_normal(student: Student) -> None:
     eps = torch.cat([(found.double() - shift) * scale for found in (z, again)])
     expect_fresh(eps)
     expect_moments(eps, "The noise, (z - mu) / sigma, should be standard normal")
+    expect_shares(eps)
+    expect_unrelated(*eps.chunk(2))
     expect_everywhere(eps)
 
 
@@ -51,11 +60,43 @@ def expect_moments(eps: Tensor, what: str) -> None:
     ):
         found = float(powers.mean())
         if not abs(found - expected) <= ERRORS * math.sqrt(variance / n):
-            uniform = bool(eps.abs().max() < 2)
+            # Fourth moment by variance squared: 3 for a normal distribution, 1.8 for a uniform one.
+            uniform = float((squares * squares).mean() / squares.mean() ** 2) < 2
             raise fail(
                 f"{what}; the {name} of {n} draws is {found:.3f}, expected {expected:.3f}.",
                 f"Their standard deviation is {float(eps.std()):.3f}, their mean {float(eps.mean()):.3f}.",
                 "The noise seems to be uniform, not normal: rand in place of randn?" if uniform else "",
+            )
+
+
+def expect_shares(eps: Tensor) -> None:
+    """Expect as many draws below each of some bounds as N(0, 1) has: moments alone can be right by design."""
+    n = eps.numel()
+    for bound in (-2.5, -1.7, -1.1, -0.6, -0.2, 0.2, 0.6, 1.1, 1.7, 2.5):
+        due = 0.5 * (1 + math.erf(bound / math.sqrt(2)))
+        found = float((eps < bound).double().mean())
+        if not abs(found - due) <= ERRORS * math.sqrt(due * (1 - due) / n):
+            raise fail(
+                f"The noise, (z - mu) / sigma, is not normal: {found:.2%} of {n} draws are below {bound}; "
+                f"expected {due:.2%}.",
+                "Draw eps with torch.randn, randn_like or normal.",
+            )
+    # Of so many draws, one in 10,000 is beyond 3.9: none at all once in 10^10.
+    if n > 250_000 and not float(eps.abs().max()) > 3.9:
+        raise fail(f"The noise, (z - mu) / sigma, is cut off: none of {n} draws is beyond 3.9.")
+
+
+def expect_unrelated(one: Tensor, other: Tensor) -> None:
+    """Expect the noise of two calls to have nothing to do with each other, its sizes included.
+
+    one, other: (N, Z)
+    """
+    n = one.numel()
+    for this, that, deviation in ((one, other, 1.0), (one.square() - 1, other.square() - 1, 2.0)):
+        # Products of independent numbers add up to 0, within 8 standard errors but for one pair in 10^11.
+        if not abs(float((this * that).mean())) <= 8 * deviation / math.sqrt(n):
+            raise fail(
+                "Two calls of reparametrize give related noise: it must be drawn afresh in every call."
             )
 
 
@@ -98,7 +139,7 @@ def expect_fresh(eps: Tensor) -> None:
 def expect_no_trace(eps: Tensor, mu: Tensor) -> None:
     """Expect noise of a usual size in which mu has left no trace, for however few images.
 
-    eps, mu: (N, Z), with Z of 120 at least
+    eps, mu: (N, Z), together of 120 numbers at least
     """
     # Right noise leaves the first bounds once in 10^14 draws of 120 numbers, the second once in 10^16 of any number.
     size = float((eps * eps).mean())
@@ -109,6 +150,18 @@ def expect_no_trace(eps: Tensor, mu: Tensor) -> None:
             f"For {len(eps)} images, (z - mu) / sigma is no standard normal noise: z does not come from mu and logvar.",
             f"Their standard deviation is {math.sqrt(size):.3f}; expected about 1.",
         )
+
+
+def expect_own_spread(eps: Tensor, logvar: Tensor) -> None:
+    """Expect the size of an image's noise to be no larger or smaller where its own logvar is.
+
+    eps, logvar: (N, Z), with N of 2,000 at least
+    """
+    apart = logvar - logvar.mean(0)
+    trace = float(((eps * eps - 1) * apart).sum() / (math.sqrt(2) * apart.norm()))
+    # Right noise leaves this bound once in 10^14 draws; the logvar of another image, or of all, gives 17.
+    if not abs(trace) <= 9:
+        raise fail("z is not drawn with the logvar of its own image: is it another's, or the batch's mean?")
 
 
 def expect_everywhere(eps: Tensor) -> None:
@@ -164,6 +217,4 @@ def unseeded_slip(z: Tensor, eps: Tensor, v: float) -> list[str]:
         named = [f"Your noise is {factor:.4g} times what it should be."]
         if factor < 0:
             named.append("Its sign is minus: add sigma * eps to mu.")
-    return named or [
-        "Draw the noise with torch (randn, randn_like, normal): other generators ignore torch's seed."
-    ]
+    return named

@@ -2,7 +2,7 @@
 
 from gradescope_utils.autograder_utils.decorators import number, weight
 
-from autograder.rubric.behaviour import expect_linear, expect_network, expect_two_layers
+from autograder.rubric.behaviour import expect_apart, expect_linear, expect_network, expect_two_layers
 from autograder.rubric.counts import expect_count
 from autograder.rubric.oracle import H, any_number, images
 
@@ -32,9 +32,11 @@ def test_encoder_behaviour(student, sizes):
         features = VAE(784, 15).encoder(torch.rand(5, 1, 28, 28))
         print(features.shape, features.min().item())  # expected: (5, 400), 0.0
     """
-    for latents in (15, sizes.latents):
-        model = student.VAE(784, latents)
+    models = [student.VAE(784, latents) for latents in (15, sizes.latents)]
+    for model in models:
         expect_network(student, model, model.encoder, images(any_number(5, 9)), layers=3)
+    words = "Two VAEs share layers: new weights for one's encoder change the other's. Make them in __init__."
+    expect_apart(models[1].encoder, [models[0].encoder], (1, 28, 28), words)
 
 
 @number("1.3")

@@ -3,7 +3,7 @@
 import torch
 from gradescope_utils.autograder_utils.decorators import number, weight
 
-from autograder.rubric.behaviour import expect_network
+from autograder.rubric.behaviour import expect_apart, expect_network
 from autograder.rubric.counts import expect_count
 from autograder.rubric.oracle import H, any_number
 
@@ -30,3 +30,5 @@ def test_decoder(student, sizes):
         expect_count(model.decoder, [(latents, H), (H, H), (H, H), (H, pixels)], hint)
     x = torch.randn(any_number(5, 9), sizes.latents)
     expect_network(student, model, model.decoder, x, layers=4, image=True)
+    words = "VAE.decoder shares layers with VAE.encoder; each needs weights of its own."
+    expect_apart(model.decoder, [model.encoder], (1, 28, 28), words)

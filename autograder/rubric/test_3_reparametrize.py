@@ -1,5 +1,7 @@
 """3. Reparametrization (2 points): z = mu + sigma * eps, with eps ~ N(0, 1) drawn afresh each time."""
 
+import math
+
 import torch
 from gradescope_utils.autograder_utils.decorators import number, weight
 
@@ -46,8 +48,11 @@ def test_seeded_statistics(student):
             if not abs(found - expected) <= 1e-4 * (abs(found) + abs(expected)) + ROUNDING:
                 raise fail(
                     f"{given} the {name} {found:.4f}; expected {expected:.4f}.",
-                    *kept_noise(student, z, mu, logvar),
-                    *unseeded_slip(z, eps, value),
+                    *(
+                        kept_noise(student, z, mu, logvar)
+                        or unseeded_slip(z, eps, value)
+                        or other_noise(student, z, seed, logvar)
+                    ),
                 )
         if not close(z.flatten().sort().values, right.flatten().sort().values, 1e-4):
             raise fail(f"{given} the right mean and deviation, but not the right numbers.")
@@ -58,6 +63,13 @@ def kept_noise(student, z, mu, logvar):
     if close(student.reparametrize(mu, logvar, seed=any_number(1, 2**31 - 1)), z):
         return ["z is the same for every seed: it is not random, or its noise is drawn once and kept."]
     return []
+
+
+def other_noise(student, z, seed, logvar):
+    """Tell whether it is the generator or the formula."""
+    if close(student.reparametrize(torch.zeros(1, 15), logvar, seed=seed), z):
+        return ["z follows torch's seed, but is not exp(logvar / 2) times the numbers of torch.randn."]
+    return ["Draw the noise with torch (randn, randn_like, normal): other generators ignore torch's seed."]
 
 
 @number("3.2")
@@ -80,9 +92,14 @@ def test_formula_and_noise(student):
     z = student.reparametrize(held["mu"], held["logvar"], seed=seed)
     expect_untouched(student, "reparametrize", held)
     mistakes: list[Mistake] = []
+    extreme = 18 * torch.rand(shape) - 9
     if close(student.reparametrize(zero, zero, seed=seed), eps):
         with noting(mistakes):
             expect_formula(z, mu, logvar, eps)
+        if not mistakes:
+            far = student.reparametrize(zero, extreme, seed=seed)
+            with noting(mistakes):
+                expect_unclamped(far, extreme, eps)
         if mistakes:  # is the noise itself right?
             zeros = torch.zeros(any_number(1000, 1200), any_number(100, 120))
             with noting(mistakes):
@@ -101,6 +118,20 @@ def test_formula_and_noise(student):
     with noting(mistakes):
         expect_standard_normal(student)
     raise_all(mistakes)
+
+
+def expect_unclamped(z, logvar, eps):
+    """Expect sigma to be exp(logvar / 2) for logvar from -9 to 9, too."""
+    expect_shape(f"z for mu and logvar of shape {show(logvar.shape)}", z, logvar.shape)
+    apart = (z * torch.exp(-logvar / 2) - eps).abs() / eps.abs().clamp(min=0.1)
+    worst = int(apart.argmax())
+    if not apart.flatten()[worst] <= 2e-3:
+        at, noise, found = (float(t.flatten()[worst]) for t in (logvar, eps, z))
+        raise fail(
+            "z is right for small logvar, and wrong for larger or smaller ones: is logvar, sigma or z clamped?",
+            f"For mu = 0, logvar = {at:.4f} and noise {noise:.4f}, yours is {found:.4g};"
+            f" expected {math.exp(at / 2) * noise:.4g}.",
+        )
 
 
 def expect_noise(eps):

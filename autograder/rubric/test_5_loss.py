@@ -31,6 +31,8 @@ def test_loss(student):
         draw_batch(any_number(13, 60), 15),
         draw_batch(any_number(2, 12), any_number(3, 9)),
         draw_batch(1, any_number(20, 30)),
+        draw_batch(any_number(2, 12), 15, spread=3),  # where something may be clamped
+        draw_batch(any_number(2, 12), 15, spread=0.1),  # or let off
     ]
     for inputs in (*batches, notebook):
         expect_value(student, inputs)
@@ -58,7 +60,8 @@ def expect_gradients(student, inputs):
     names = ("x_hat", "mu", "logvar")
     leaves = [tensor.double().requires_grad_() for tensor in inputs]
     loss(*leaves).backward()
-    held = [student.put(tensor) for tensor in inputs]
+    # The sigmoid that x_hat comes from needs it unchanged for its gradient.
+    held = [student.put(inputs[0], like="sigmoid"), *map(student.put, inputs[1:])]
     value = student.loss_function(*held)
     expect_untouched(student, "loss_function", {"x": held[1]})
     found = student.gradients([(value, torch.tensor(1.0))], [held[0], held[2], held[3]])

@@ -3,7 +3,7 @@
 import torch
 from gradescope_utils.autograder_utils.decorators import number, weight
 
-from autograder.rubric.behaviour import expect_linear, expect_network, expect_two_layers
+from autograder.rubric.behaviour import expect_apart, expect_linear, expect_network, expect_two_layers
 from autograder.rubric.composition import expect_composition
 from autograder.rubric.counts import expect_count
 from autograder.rubric.expect import Mistake, noting, raise_all
@@ -45,6 +45,10 @@ def test_cvae_encoder(student, sizes):
             expect_count(encoder, [(pixels + classes, H), (H, H), (H, H)], hint)
         x = torch.rand(any_number(5, 9), 784 + sizes.classes)
         expect_network(student, model, model.encoder, x, layers=3)
+        words = (
+            "Two CVAEs share layers: new weights for one's encoder change the other's. Make them in __init__."
+        )
+        expect_apart(model.encoder, [student.CVAE(784, 10, 15).encoder], (784 + 10,), words)
     for name in ("mu_layer", "logvar_layer"):
         with noting(mistakes):
             for pixels, classes, latents, hint in cases(sizes):
@@ -70,6 +74,8 @@ def test_cvae_decoder(student, sizes):
         expect_count(model.decoder, [(latents + classes, H), (H, H), (H, H), (H, pixels)], hint)
     x = torch.randn(any_number(5, 9), sizes.latents + sizes.classes)
     expect_network(student, model, model.decoder, x, layers=4, image=True)
+    words = "CVAE.decoder shares layers with CVAE.encoder; each needs weights of its own."
+    expect_apart(model.decoder, [model.encoder], (784 + sizes.classes,), words)
 
 
 @number("6.3")
