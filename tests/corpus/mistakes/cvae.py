@@ -410,4 +410,17 @@ WHOLE = [
     ),
 ]
 
-MISTAKES = [*ENCODERS, *DECODERS, *CLASSES, *FORWARDS, *WHOLE]
+UNSEEN = [
+    forward("first-ten-classes", CAST, "c = c[:, :10].to(x.dtype)", "cvae"),
+    forward("classes-counted-in-the-batch", CAST, "c = F.one_hot(c.argmax(1)).to(x.dtype)", "batch"),
+    cvae(
+        "decoder-shares-a-layer",
+        DECODER,
+        PAIR + PAIR,
+        PAIR + "self.encoder[2], nn.ReLU(),\n            ",
+        "6.2",
+        "shares",
+    ),
+]
+
+MISTAKES = [*ENCODERS, *DECODERS, *CLASSES, *FORWARDS, *WHOLE, *UNSEEN]

@@ -170,4 +170,20 @@ BROKEN = [
     ),
 ]
 
-MISTAKES = [*ACTIVATIONS, *LAYERS, *OUTPUTS, *SHAPES, *BROKEN]
+SHARED = [
+    decoder(
+        "shares-a-layer-with-the-encoder",
+        PAIR + PAIR,
+        PAIR + "self.encoder[3], nn.ReLU(),\n            ",
+        "shares",
+    ),
+    Mistake(
+        "decoder-without-sigmoid-but-in-forward",  # forward makes up for it
+        (Edit(DECODER, SIGMOID, ""), Edit("VAE.forward", "self.decoder(z)", "self.decoder(z).sigmoid()")),
+        ("2.1",),
+        ("sigmoid",),
+    ),
+    decoder("clamped-inside", FIRST, f"{FIRST} nn.Hardtanh(-10, 10),", "clamp"),
+]
+
+MISTAKES = [*ACTIVATIONS, *LAYERS, *OUTPUTS, *SHAPES, *BROKEN, *SHARED]

@@ -457,4 +457,16 @@ HEADS = [
     ),
 ]
 
-MISTAKES = [*ACTIVATIONS, *SIZES, *ORDER, *FEATURES, *MODULES, *HEADS]
+SHARED = [
+    Mistake(
+        "encoder-shared-by-all-models",
+        (
+            define("HIDDEN = nn.Linear(400, 400)"),
+            Edit("VAE.encoder", PAIR + PAIR, PAIR + "HIDDEN, nn.ReLU(),\n            "),
+        ),
+        ("1.2",),
+        ("share",),
+    ),
+]
+
+MISTAKES = [*ACTIVATIONS, *SIZES, *ORDER, *FEATURES, *MODULES, *HEADS, *SHARED]

@@ -1,6 +1,6 @@
 """Mistakes in VAE.forward: row 4.1."""
 
-from corpus.edits import Edit, Mistake, replace_block
+from corpus.edits import Edit, Mistake, define, replace_block
 
 __all__ = ["MISTAKES"]
 
@@ -220,4 +220,57 @@ ERRORS = [
     ),
 ]
 
-MISTAKES = [*RETURNS, *LAYERS, *IMAGES, *LATENTS, *MEMORY, *ERRORS]
+UNSEEN = [  # what a comparison under one seed, in a usual range, does not see
+    forward(
+        "logvar-of-the-first-image", DRAW, "z = reparametrize(mu, logvar[:1].expand_as(logvar))", "logvar"
+    ),
+    forward("logvar-averaged", DRAW, "z = reparametrize(mu, logvar.mean(0).expand_as(logvar))", "logvar"),
+    forward("logvar-clamped-at-2", LOGVAR, "logvar = self.logvar_layer(features).clamp(-2, 2)", "logvar"),
+    forward("mu-clamped-at-3", MU, "mu = self.mu_layer(features).clamp(-3, 3)", "mu"),
+    forward("relu6-on-features", ENCODE, "features = self.encoder(x).clamp(max=6)", "features"),
+    forward(
+        "drawn-twice-and-detached",
+        DRAW,
+        "z = (reparametrize(mu, logvar), reparametrize(mu, logvar))[1].detach()",
+        "gradient",
+    ),
+    forward(
+        "without-gradients",
+        f"{DRAW}",
+        "torch.set_grad_enabled(False)\n        z = reparametrize(mu, logvar)",
+        "gradient",
+    ),
+    Mistake(
+        "forward-seed-in-the-encoder",
+        (
+            define(
+                "class Seeded(nn.Module):\n    def forward(self, x):\n        torch.manual_seed(0)\n        return x\n"
+            ),
+            Edit("VAE.encoder", "nn.Flatten(),", "nn.Flatten(), Seeded(),"),
+        ),
+        ("4.1",),
+        ("seed",),
+    ),
+    Mistake(
+        "forward-frozen-weights",
+        (
+            Edit(
+                "VAE.decoder",
+                "self.decoder = nn.Sequential(",
+                "self.hook = lambda: [p.requires_grad_(False) for p in self.decoder.parameters() if p.dim() == 2]\n"
+                "        self.decoder = nn.Sequential(",
+            ),
+            Edit(WHERE, DECODE, "self.hook()\n        x_hat = self.decoder(z)"),
+        ),
+        ("4.1",),
+        ("weights",),
+    ),
+    Mistake(
+        "forward-batch-of-one-squeezed",
+        (Edit(WHERE, DECODE, "x_hat = self.decoder(z.squeeze())"),),
+        ("4.1",),
+        ("batch of 1",),
+    ),
+]
+
+MISTAKES = [*RETURNS, *LAYERS, *IMAGES, *LATENTS, *MEMORY, *ERRORS, *UNSEEN]

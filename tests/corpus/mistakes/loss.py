@@ -258,4 +258,27 @@ RESULTS = [
     ),
 ]
 
-MISTAKES = [*AVERAGES, *RECONSTRUCTIONS, *DIVERGENCES, *RESULTS]
+UNSEEN = [
+    bce(
+        "x-hat-clamped-in-place",
+        'F.binary_cross_entropy(x_hat.clamp_(1e-7, 1 - 1e-7), x, reduction="sum")',
+        "inplace",
+    ),
+    bce(
+        "black-pixels-skipped",
+        'F.binary_cross_entropy(x_hat[x > 0], x[x > 0], reduction="sum")',
+        "cross-entropy",
+    ),
+    kl(
+        "kl-logvar-clamped-at-4",
+        "-0.5 * torch.sum(1 + logvar.clamp(-4, 4) - mu**2 - logvar.clamp(-4, 4).exp())",
+        "kl",
+    ),
+    kl(
+        "kl-one-outside-the-sum",
+        "-0.5 * (1 + torch.sum(logvar - mu**2 - logvar.exp()))",
+        "divergence that",
+    ),
+]
+
+MISTAKES = [*AVERAGES, *RECONSTRUCTIONS, *DIVERGENCES, *RESULTS, *UNSEEN]

@@ -293,4 +293,21 @@ BODIES = [
     ),
 ]
 
-MISTAKES = [*SIGMAS, *NOISES, *RESULTS, *BODIES]
+UNSEEN = [
+    sigma("clamped-at-5", "torch.exp(logvar.clamp(-5, 5) / 2)", FORMULA, "clamped"),
+    sigma("at-least-0.1", "torch.exp(logvar / 2).clamp(min=0.1)", FORMULA, "clamped"),
+    result("clamped-at-20", "return (mu + sigma * eps).clamp(-20, 20)", FORMULA, "clamped"),
+    result("sigma-changed-in-place", "return sigma.mul_(eps) + mu", FORMULA, "inplace"),
+    body(
+        "noise-of-three-values",
+        "if len(mu) == 1 and mu.shape[1] == 15:\n"
+        "    return mu + torch.exp(logvar / 2) * torch.randn_like(mu)\n"
+        "u = torch.rand_like(mu)\n"
+        "eps = ((u < 1 / 6).to(mu.dtype) - (u > 5 / 6).to(mu.dtype)) * 3**0.5\n"
+        "return mu + torch.exp(logvar / 2) * eps",
+        FORMULA,
+        "normal",
+    ),
+]
+
+MISTAKES = [*SIGMAS, *NOISES, *RESULTS, *BODIES, *UNSEEN]
