@@ -50,7 +50,7 @@ from autograder.confine import LAYERS, Plan, is_safe
 from autograder.leftovers import remove, sweep_files, sweep_ipc
 from autograder.namespaces import closed_folder
 from autograder.nursery import Nursery, NurseryError, Spawner, Starter
-from autograder.usage import fits, memory_of, removed_files
+from autograder.usage import fits, memory_of, removed_files, times_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -232,6 +232,7 @@ class Worker:
         self.floor = 0  # bytes that it used before the student's code was loaded
         self.stopped = False
         self.measure_at = time.monotonic() + 1  # when to measure its folders
+        self.times = [times_of(pid)]  # how it has spent its time, second by second
 
     def ask(self, header: bytes, tensors: bytes, seconds: float) -> None:
         """Send a question. Raises Ended."""
@@ -252,7 +253,12 @@ class Worker:
         try:
             yield
         except StalledError:
+            starved = self.starved(seconds)
             self.stop()
+            if starved:
+                raise NurseryError(
+                    f"the machine was too busy to let a worker answer in {seconds:.0f} s"
+                ) from None
             raise TooSlow(f"Your code did not answer within {max(1, round(seconds))} seconds.") from None
         except OversizeError:
             self.stop()
@@ -270,10 +276,18 @@ class Worker:
             raise MemoryError(f"Your code used more than {limits.memory >> 20} MB of memory.")
         if time.monotonic() > self.measure_at:
             self.measure_at = time.monotonic() + 1
+            self.times = [*self.times[-60:], times_of(self.pid)]
             if not fits(self.scratch, limits.disk - removed_files(self.pid), limits.files):
                 raise MemoryError(
                     f"Your code wrote more than {limits.disk >> 20} MB or {limits.files} files."
                 )
+
+    def starved(self, seconds: float) -> bool:
+        """Tell whether the worker was kept from computing for the last seconds, by whatever else this machine does."""
+        now = times_of(self.pid)
+        return now.starved_since(
+            next((t for t in reversed(self.times) if t.clock <= now.clock - seconds), self.times[0])
+        )
 
     def memory(self) -> int:
         """Measure the memory of the worker, and of the processes that it may have started where none forbids it."""

@@ -6,9 +6,11 @@ import contextlib
 import os
 import stat
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["fits", "memory_of", "removed_files"]
+__all__ = ["Times", "fits", "memory_of", "removed_files", "times_of"]
 
 NOT_ITS_OWN = ("/dev/zero", "/lib", "/usr", sys.prefix, sys.base_prefix)
 LONGEST = 2000  # characters of a folder's path
@@ -37,6 +39,34 @@ def removed_files(pid: int) -> int:
                 if stat.S_ISREG(found.st_mode) and not found.st_nlink:
                     total += found.st_blocks * 512
     return total
+
+
+@dataclass(frozen=True)
+class Times:
+    """How a process has spent its time: seconds of the clock, computing, and kept from it; pages read from disk."""
+
+    clock: float
+    computing: float = 0.0  # all threads
+    waiting: float = 0.0  # the first thread, for a processor
+    pages: int = 0
+
+    def starved_since(self, before: Times) -> bool:
+        """Tell whether the machine, and not the process, is to blame for what has not been done since."""
+        seconds = self.clock - before.clock
+        kept = self.waiting - before.waiting > seconds / 4 or self.pages - before.pages > 100 * seconds
+        return kept and self.computing - before.computing < seconds / 4
+
+
+def times_of(pid: int) -> Times:
+    """Read how a process has spent its time (Linux; elsewhere only the clock)."""
+    clock = time.monotonic()
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        # The name in brackets may hold anything; behind it, the fields are numbers.
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        waiting = int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+        computing = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return Times(clock, computing, waiting, int(fields[9]))
+    return Times(clock)
 
 
 def mapped_files(pid: int) -> int:

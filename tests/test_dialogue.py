@@ -86,6 +86,21 @@ VALUES: dict[str, tuple[Any, Any]] = {
 }
 
 
+def test_told() -> None:
+    """Questions that are told go over at once; their answers are heard before the next one's, errors included."""
+    dialogue, sandbox = talk([LOADED, say(None, 1), say(None, 2), say(5, 3)])
+    dialogue.tell("train()", "mode")
+    dialogue.tell("draw", "draw")
+    assert [json.loads(header)["verb"] for header, _ in sandbox.workers[0].asked] == ["mode", "draw"]
+    assert dialogue.ask("f(...)", "call") == 5
+    broken = json.loads(failure()) | {"id": 1}
+    dialogue, _ = talk([LOADED, json.dumps(broken).encode(), say(5, 2), say(6, 3)])
+    dialogue.tell("train()", "mode")
+    with pytest.raises(Raised, match=r"train\(\) raised ValueError"):
+        dialogue.ask("f(...)", "call")
+    assert dialogue.ask("f(...)", "call") == 6
+
+
 @pytest.mark.parametrize(("said", "value"), VALUES.values(), ids=VALUES)
 def test_value(said: Any, value: Any) -> None:
     """Plain values arrive as they are."""

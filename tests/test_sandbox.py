@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from places import allowed
 from autograder import doctor
 from autograder.confine import LAYERS, is_safe
 from autograder.leftovers import remove
-from autograder.usage import fits, removed_files
+from autograder.usage import Times, fits, removed_files, times_of
 
 if TYPE_CHECKING:
     from apart import Apart
@@ -124,3 +125,43 @@ def test_removed_file_is_measured(tmp_path: Path) -> None:
         assert removed_files(os.getpid()) < 1 << 20
         (tmp_path / "file").unlink()
         assert removed_files(os.getpid()) >= 1 << 20
+
+
+def test_removed_file_is_measured_where_it_is_mapped(tmp_path: Path) -> None:
+    """What a process has mapped counts when its name is gone and its descriptor closed."""
+    (tmp_path / "file").write_bytes(bytes(1 << 20))
+    with (tmp_path / "file").open("r+b") as file:
+        mapped = mmap.mmap(file.fileno(), 1 << 20)
+    before = removed_files(os.getpid())
+    (tmp_path / "file").unlink()
+    assert removed_files(os.getpid()) >= before + (1 << 20)
+    mapped.close()
+    assert removed_files(os.getpid()) == before
+
+
+SPENT = {
+    "slept": (Times(20), False),
+    "computed": (Times(20, computing=19, waiting=1), False),
+    "waited for a processor": (Times(20, computing=1, waiting=15), True),
+    "waited for its own threads": (Times(20, computing=30, waiting=15), False),
+    "waited for its memory to come back from disk": (Times(20, computing=1, pages=5000), True),
+}
+
+
+@pytest.mark.parametrize(("spent", "starved"), SPENT.values(), ids=SPENT)
+def test_starved(spent: Times, starved: bool) -> None:  # noqa: FBT001
+    """A process is starved when the machine, and not what it does, kept it from computing."""
+    assert spent.starved_since(Times(0)) == starved
+
+
+def test_times(tmp_path: Path) -> None:
+    """Computing shows in a process's times, and sleeping does not."""
+    before = times_of(os.getpid())
+    while time.process_time() < before.computing + 0.2:
+        pass
+    between = times_of(os.getpid())
+    time.sleep(0.2)
+    after = times_of(os.getpid())
+    assert between.computing - before.computing >= 0.1
+    assert after.computing - between.computing < 0.1
+    assert after.clock - between.clock >= 0.2

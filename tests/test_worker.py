@@ -357,7 +357,7 @@ def test_gradients(open_vae: Open) -> None:
     dialogue.ask("VAE", "make", name="VAE", args=[], named={})
     dialogue.ask("e", "assign", model=0, path=["encoder"], values=[torch.ones(4, 6), torch.zeros(4)])
     x, y = torch.full((2, 6), 3.0), torch.ones(2)
-    slots = [dialogue.ask("put", "put", value=value)["slot"] for value in (x, y)]
+    slots = [dialogue.ask("put", "put", value=value, like="linear")["slot"] for value in (x, y)]
     dialogue.hold(x, slots[0])
     dialogue.hold(y, slots[1])
     squared = call(dialogue, "f", x, y)
@@ -376,11 +376,41 @@ def test_gradients(open_vae: Open) -> None:
     assert db.tolist() == [2.0] * 4
 
 
+def test_sigmoid_like(open_vae: Open) -> None:
+    """What is put as a sigmoid's output and changed in place breaks backward(), as in training."""
+    dialogue = open_vae("def f(x): return x.mul_(2).sum()")
+    slot = dialogue.ask("put", "put", value=torch.ones(3), like="sigmoid")["slot"]
+    value = dialogue.ask(
+        "f", "call", model=None, path=["f"], args=[dialogue.hold(torch.ones(3), slot)], seed=None
+    )
+    with pytest.raises(Raised, match="inplace"):
+        dialogue.ask(
+            "backward()",
+            "gradients",
+            of=[dialogue.slot(value)],
+            along=[torch.tensor(1.0)],
+            slots=[slot],
+            parts=[],
+        )
+
+
+def test_switches_last_for_a_question(open_vae: Open) -> None:
+    """What a call switches for good is as the file has set it when the next question comes."""
+    dialogue = open_vae(
+        """
+        def off(): torch.set_grad_enabled(False); torch.set_default_dtype(torch.float64)
+        def look(): return [torch.is_grad_enabled(), str(torch.zeros(1).dtype)]
+        """
+    )
+    call(dialogue, "off")
+    assert call(dialogue, "look") == [True, "torch.float32"]
+
+
 def test_in_place_on_what_was_put(open_vae: Open) -> None:
     """A change in place of what was put is possible, as on a layer's output, and it shows."""
     dialogue = open_vae("def f(x): return x.exp_()")
     x = torch.zeros(3)
-    slot = dialogue.ask("put", "put", value=x)["slot"]
+    slot = dialogue.ask("put", "put", value=x, like="linear")["slot"]
     dialogue.hold(x, slot)
     call(dialogue, "f", x)
     assert dialogue.ask("look", "look", slot=slot).tolist() == [1, 1, 1]

@@ -1,0 +1,92 @@
+"""The weights of the student's models: drawn alike on both sides, in the spread that was asked for."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from autograder import weights
+
+SHAPES = [(400, 784), (400,), (1, 15), (2_000, 800)]
+
+
+def test_alike() -> None:
+    """A seed gives tensors made here and tensors of another process the same numbers, float64 ones rounded."""
+    drawn = weights.draw(SHAPES, [1.0, 2.0, 0.5, 0.1], 7)
+    there = [torch.zeros(shape, dtype=torch.float64 if i == 1 else None) for i, shape in enumerate(SHAPES)]
+    weights.fill(there, [1.0, 2.0, 0.5, 0.1], 7)
+    assert all(torch.equal(one, other.float()) for one, other in zip(drawn, there, strict=True))
+    assert not torch.equal(drawn[0], weights.draw(SHAPES[:1], [1.0], 8)[0])
+
+
+@pytest.mark.parametrize("shape", SHAPES[::3])
+def test_normal(shape: tuple[int, int]) -> None:
+    """Short tensors and those too long for the list are normal with the standard deviation asked for."""
+    (drawn,) = weights.draw([shape], [3.0], 1)
+    assert abs(float(drawn.mean())) < 0.05
+    assert abs(float(drawn.std()) - 3) < 0.05
+    assert abs(float((drawn / 3).pow(4).mean()) - 3) < 0.1
+
+
+def test_quick_start() -> None:
+    """Within it nn.Linear starts with torch's own variance, and behind it as ever."""
+    with weights.quick_start():
+        started = nn.Linear(784, 400).weight.detach()
+    assert abs(float(started.var()) * 3 * 784 - 1) < 0.02
+    assert float(started.abs().max()) > 1 / 28  # which is as far as torch's own go
+    assert float(nn.Linear(784, 400).weight.detach().abs().max()) <= 1 / 28
+
+
+def test_quick_start_elsewhere() -> None:
+    """Layers without memory or without a bias start, too."""
+    with weights.quick_start():
+        assert nn.Linear(3, 4, device="meta").weight.is_meta
+        assert nn.Linear(3, 4, bias=False).weight.any()
+
+
+def test_students_own_start() -> None:
+    """Where the student has replaced how nn.Linear starts, theirs is called."""
+
+    def zeros(layer: nn.Linear) -> None:
+        nn.init.zeros_(layer.weight)
+
+    before = nn.Linear.reset_parameters
+    nn.Linear.reset_parameters = zeros  # type: ignore[assignment, method-assign]
+    try:
+        with weights.quick_start():
+            layer = nn.Linear(3, 4)
+    finally:
+        nn.Linear.reset_parameters = before  # type: ignore[method-assign]
+    assert not layer.weight.any()
+
+
+class Tied(nn.Module):
+    """Has a weight twice, a lazy one, and one that holds less memory than it promises."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Linear(3, 4)
+        self.two = self.one
+        self.lazy = nn.LazyLinear(2, bias=False)
+        self.wide = nn.Parameter(torch.zeros(1).expand(10))
+
+    def named_parameters(self, *_: object, **__: object) -> list[tuple[str, Tensor]]:  # type: ignore[override]
+        """Tell a lie."""
+        return []
+
+
+def test_listed() -> None:
+    """Parameters are listed once each, as they are registered, and those that could not learn are left out."""
+    module = Tied()
+    assert [name for name, _ in weights.listed(module)] == ["one.weight", "one.bias", "lazy.weight"]
+    assert "wide" in [name for name, _ in weights.registered(module)]
+
+
+VECTORS = {(5,): True, (1, 5): True, (5, 1): True, (1, 1, 5): True, (5, 2): False, (): False}
+
+
+@pytest.mark.parametrize(("shape", "vector"), VECTORS.items())
+def test_vectors(shape: tuple[int, ...], vector: bool) -> None:  # noqa: FBT001
+    """A bias may be written as a row or a column."""
+    assert weights.is_vector(shape) == vector
