@@ -246,12 +246,14 @@ class Part:
         except (TypeError, ValueError):
             raise WrongKind(f"{self.name} is not a layer (an nn.Module), so it has no parameters.") from None
 
-    def draw(self, scales: Sequence[float]) -> int:
+    def draw(self, scales: Sequence[float], seed: int = 0) -> int:
         """Have the part's parameters drawn anew, normal with these standard deviations; returns the seed.
+
+        seed: one that was returned before, for the same numbers
 
         Millions of numbers need not be sent where both sides can draw them (weights.draw).
         """
-        seed = int(torch.randint(1, 2**31, ()))
+        seed = seed or int(torch.randint(1, 2**31, ()))
         self.tell(self.name, "draw", path=self.path, scales=[*scales], seed=seed)
         return seed
 

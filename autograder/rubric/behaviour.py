@@ -69,15 +69,14 @@ def expect_apart(part: Part, others: Sequence[Part], shape: Sequence[int], words
     before = []
     for other in others:
         with contextlib.suppress(*UNANSWERED):  # what another part fails at is its own row's
-            y = other(x)
-            if close(other(x), y):  # so is noise
-                before.append((other, y))
+            before.append((other, other(x)))
     try:
         part.draw(oracle.scales(part.parameters()))
     except UNANSWERED:
         return
     for other, y in before:
-        if not close(other(x), y):
+        after = other(x)
+        if not close(after, y) and close(other(x), after):  # noise is its own row's, too
             raise fail(words)
 
 
@@ -137,6 +136,7 @@ class Behaviour:
     ) -> None:
         self.student, self.model, self.part, self.x = student, model, part, x
         self.length, self.last, self.image = length, last, image
+        self.known: dict[tuple[Layer, ...], Tensor] = {}  # what it must give for x
         parameters = part.parameters()
         if any(p.shape is None for p in parameters):  # lazy layers get their shapes from a first call
             part(x)
@@ -205,6 +205,15 @@ class Behaviour:
 
     def right(self, x: Tensor, chain: Sequence[Layer]) -> Tensor:
         """Compute what the part must give for x."""
+        if x.data_ptr() == self.x.data_ptr():  # the same images as before, or the first of them
+            key = tuple(chain)
+            if key not in self.known:
+                self.known[key] = self.compute(self.x, chain)
+            return self.known[key][: len(x)]
+        return self.compute(x, chain)
+
+    def compute(self, x: Tensor, chain: Sequence[Layer]) -> Tensor:
+        """Compute it, in double precision."""
         y = oracle.network(x.flatten(1), chain, self.values, last=self.last)
         return torch.sigmoid(y).view(-1, 1, 28, 28) if self.image else y
 

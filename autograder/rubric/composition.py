@@ -44,9 +44,9 @@ def expect_composition(forward: VAEForward) -> None:
             if models.get(sizes) is not model:  # the first time, or again behind a worker that ended
                 models[sizes] = forward.furnish(model, sizes.classes)
             model.train(training)
-            if sizes == other and number == 1:  # large mu and logvar: something may be clamped
-                forward.furnish(model, sizes.classes, spread=2)
             x, c = oracle.images(number), oracle.one_hot(number, sizes.classes).to(dtype)
+            if sizes == other and number == 1:
+                forward.stretch(model, x, c)
             # By turns its parts are asked first, and forward: neither may give back what the other was asked.
             again = not training and number == 1
             case = Case(forward, model, x, c, training=training, learning=learning, again=again)

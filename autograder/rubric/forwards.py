@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -47,6 +48,7 @@ class VAEForward:
     def __init__(self, student: Student, sizes: Sizes) -> None:
         self.student = student
         self.sizes = sizes
+        self.weights_judged = False  # whether gradients reached the weights, too
         self.noise_judged: set[bool] = set()  # in which modes a large draw of noise without a seed was right
 
     def make(self, latents: int, classes: int) -> Model:  # noqa: ARG002 - the CVAE needs it
@@ -65,11 +67,8 @@ class VAEForward:
         """Make the decoder's input as known slips would."""
         return {}
 
-    def furnish(self, model: Model, classes: int, spread: float = 1) -> Model:
-        """Draw new weights, such that means, variances and pixels are neither all alike nor extreme.
-
-        spread: what the spread of mu and logvar, about 1 and 0.3, is to be multiplied by, some four times over
-        """
+    def furnish(self, model: Model, classes: int) -> Model:
+        """Draw new weights, such that means, variances and pixels are neither all alike nor extreme."""
         with contextlib.suppress(*UNANSWERED):  # what fails here fails again where it is judged
             if any(p.shape is None for p in model.parameters()):  # lazy layers get theirs from a first call
                 model.ask(*self.arguments(oracle.images(2), oracle.one_hot(2, classes)))
@@ -79,11 +78,22 @@ class VAEForward:
                 parameters = part.parameters()
                 if all(p.shape is not None for p in parameters):
                     scale = 0.15 if name == "logvar_layer" else 0.4
-                    scale *= 1 if name == "decoder" else spread
                     part.draw([deviation * scale for deviation in oracle.scales(parameters)])
             except UNANSWERED as error:
                 raise UnjudgedError(name, error) from None
         return model
+
+    def stretch(self, model: Model, x: Tensor, c: Tensor) -> None:
+        """Draw new weights, such that mu and logvar go as far as 7.5: people clamp them at 5 and below, or at 10."""
+        with contextlib.suppress(*UNANSWERED):  # what fails here fails again where it is judged
+            model.encoder.draw([0.8 * deviation for deviation in oracle.scales(model.encoder.parameters())])
+            features = model.encoder(next(iter(self.joins.values()))(x, c))
+            for part in (model.mu_layer, model.logvar_layer):
+                scales = oracle.scales(part.parameters())
+                seed = part.draw(scales)
+                largest = float(part(features).abs().max())
+                if 0 < largest < math.inf:
+                    part.draw([deviation * 7.5 / largest for deviation in scales], seed)
 
     def blame(self, error: UnjudgedError) -> Mistake:
         """Word that a part makes forward impossible to judge."""

@@ -183,7 +183,7 @@ SHARED = [
         ("2.1",),
         ("sigmoid",),
     ),
-    decoder("clamped-inside", FIRST, f"{FIRST} nn.Hardtanh(-10, 10),", "clamp"),
+    decoder("clamped-inside", FIRST, f"{FIRST} nn.Hardtanh(-20, 20),", "clamp"),
 ]
 
 MISTAKES = [*ACTIVATIONS, *LAYERS, *OUTPUTS, *SHAPES, *BROKEN, *SHARED]
