@@ -18,7 +18,16 @@ from autograder.confine import KEPT_VARIABLES, Plan, clean_environment, drop_use
 if TYPE_CHECKING:
     from apart import Apart
 
-OWN = {"HOME", "TMPDIR", "USER", "MPLBACKEND", "MPLCONFIGDIR", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES"}
+OWN = {
+    "HOME",
+    "TMPDIR",
+    "USER",
+    "MPLBACKEND",
+    "MPLCONFIGDIR",
+    "OMP_NUM_THREADS",
+    "TORCHDYNAMO_DISABLE",
+    "CUDA_VISIBLE_DEVICES",
+}
 
 
 def look_around(folder: str) -> tuple[set[str], bool, str]:
