@@ -22,6 +22,7 @@ from autograder.rubric.expect import (
     raise_all,
     show,
 )
+from autograder.rubric.forward_slips import IMAGE_SLIPS, latent_slips
 from autograder.rubric.forwards import UnjudgedError
 from autograder.rubric.free_noise import FreeNoise
 from autograder.rubric.gradients import Gradients
@@ -39,18 +40,6 @@ __all__ = ["Case"]
 
 # The same operations on the same numbers: only the batching of a matrix product may differ.
 SAME = 1e-4
-
-# What forward might do to the decoder's image.
-IMAGE_SLIPS: dict[str, Function] = {
-    "x_hat went through a sigmoid again": torch.sigmoid,
-    "x_hat were inverted: 1 - x_hat": lambda x: 1 - x,
-    "x_hat were rounded": torch.round,
-    "x_hat were scaled to -1 ... 1": lambda x: 2 * x - 1,
-    "x_hat were scaled to 0 ... 255": lambda x: 255 * x,
-    "the images of the batch were in another order": lambda x: x.roll(1, 0),
-    "the images of the batch were in another order (shifted back)": lambda x: x.roll(-1, 0),
-    "the images of the batch were in reverse order": lambda x: x.flip(0),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -327,16 +316,17 @@ class Case:
         if right.x_hat is not None:
             image = fitted(right.x_hat, x_hat)
             # A decoder that gives logits is charged by its own row; forward may make an image of them.
-            logits = float(image.min()) < 0 or float(image.max()) > 1
+            logits = bool(((image < 0) | (image > 1)).any())
             if close(x_hat, image, SAME):
                 if self.learning:
                     self.gradients().expect(found, due, right.z)
                 return
             if logits and close(x_hat, torch.sigmoid(image), SAME):
                 return
-        if right.mu.shape != right.logvar.shape:
+        if right.mu.shape != right.logvar.shape or right.mu.dim() != 2 or not right.mu.numel():
             why = f"mu has shape {show(right.mu.shape)}, and logvar {show(right.logvar.shape)}."
-            raise UnjudgedError("logvar_layer", why)
+            part = "logvar_layer" if right.mu.dim() == 2 and right.mu.numel() else "mu_layer"
+            raise UnjudgedError(part, why)
         # Forward may compute z by itself: right where it follows the formula, whatever reparametrize does.
         eps = torch.randn(right.mu.shape, generator=torch.Generator().manual_seed(self.seed))
         formula = right.mu + torch.exp(right.logvar / 2) * eps
@@ -362,20 +352,7 @@ class Case:
         """Name the slip that would give just this x_hat, where there is one."""
         z = right.z if right.z is not None else formula
         eps = (formula - right.mu) / torch.exp(right.logvar / 2)
-        latents = {
-            "the decoder gets mu: z is not random": right.mu,
-            "sigma is exp(logvar), the variance": right.mu + torch.exp(right.logvar) * eps,
-            "reparametrize gets the variance, not logvar": right.mu + torch.exp(right.logvar.exp() / 2) * eps,
-            "reparametrize gets the standard deviation, not logvar": right.mu
-            + torch.exp((right.logvar / 2).exp() / 2) * eps,
-            "reparametrize gets half of logvar": right.mu + torch.exp(right.logvar / 4) * eps,
-            "reparametrize gets mu in place of logvar": right.mu + torch.exp(right.mu / 2) * eps,
-            "mu and logvar are swapped in the call of reparametrize": right.logvar
-            + torch.exp(right.mu / 2) * eps,
-            "the decoder gets the noise alone": eps,
-            "sigma is 1: logvar is not used": right.mu + eps,
-        }
-        for text, latent in {"": z, **latents}.items():
+        for text, latent in {"": z, **latent_slips(right.mu, right.logvar, eps)}.items():
             joined = {
                 "": self.forward.to_decoder(latent, self.c),
                 **self.forward.latent_slips(latent, self.c),

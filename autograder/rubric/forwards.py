@@ -91,7 +91,8 @@ class VAEForward:
             for part in (model.mu_layer, model.logvar_layer):
                 scales = oracle.scales(part.parameters())
                 seed = part.draw(scales)
-                largest = float(part(features).abs().max())
+                given = part(features)
+                largest = float(given.abs().max()) if given.numel() else 0.0
                 if 0 < largest < math.inf:
                     part.draw([deviation * 7.5 / largest for deviation in scales], seed)
 
