@@ -38,15 +38,24 @@ class PolledChannel:
     in network order, then the message).
     """
 
-    def __init__(self, connection: Connection, output: int, watch: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        output: int,
+        watch: Callable[[], None],
+        grant: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         """Take over both ends.
 
         output: descriptor of the pipe that the process prints to
         watch: called every 50 ms of waiting; what it raises ends the wait
+        grant: called when a deadline has passed; returns seconds by which it is put off
         """
         self.connection = connection
         self.output = output
         self.watch = watch
+        self.grant = grant
+        self.granted = 0.0  # seconds by which the deadline was put off
         self.printed = b""
         self.arrived = bytearray()  # and not taken yet
         self.socket = connection.fileno()
@@ -94,9 +103,12 @@ class PolledChannel:
         """Wait until the socket is ready for the event, reading what the process prints meanwhile."""
         self.poll.register(self.socket, event)
         while True:
-            left = deadline - time.monotonic()
+            left = deadline + self.granted - time.monotonic()
             if left <= 0:
-                raise StalledError
+                if not (more := self.grant()):
+                    raise StalledError
+                self.granted += more
+                continue
             ready = dict(self.poll.poll(1000 * min(left, TICK)))
             if self.output in ready:
                 self.drain()
@@ -132,15 +144,24 @@ class ThreadedChannel:
     When a wait ends too early, the process is ended next; with that its thread ends, too.
     """
 
-    def __init__(self, connection: Connection, output: int, watch: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        output: int,
+        watch: Callable[[], None],
+        grant: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         """Take over both ends.
 
         output: descriptor of what the process prints, or -1 where it has none
         watch: called every 50 ms of waiting; what it raises ends the wait
+        grant: called when a deadline has passed; returns seconds by which it is put off
         """
         self.connection = connection
         self.output = output
         self.watch = watch
+        self.grant = grant
+        self.granted = 0.0  # seconds by which the deadline was put off
         self.printed = b""
         self.drainer = threading.Thread(target=self.drain, daemon=True)
         self.drainer.start()
@@ -170,9 +191,12 @@ class ThreadedChannel:
 
         threading.Thread(target=attempt, daemon=True).start()
         while True:
-            left = deadline - time.monotonic()
+            left = deadline + self.granted - time.monotonic()
             if left <= 0:
-                raise StalledError
+                if not (more := self.grant()):
+                    raise StalledError
+                self.granted += more
+                continue
             try:
                 value, error = done.get(timeout=min(left, TICK))
             except queue.Empty:

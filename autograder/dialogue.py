@@ -153,7 +153,7 @@ class Dialogue:
         }
         packed = pack(tensors) if tensors else b""
         seconds = self.time_left()
-        with self.timed():
+        with self.timed(worker):
             worker.ask(json.dumps(header).encode(), packed, seconds)
         self.unheard.append((self.asked, what, seconds))
 
@@ -163,7 +163,7 @@ class Dialogue:
         value, failure = None, None
         for number, what, seconds in unheard:
             worker = self.open()
-            with self.timed():
+            with self.timed(worker):
                 try:
                     value = self.listen(worker, number, what, seconds)
                 except Raised as error:
@@ -173,8 +173,11 @@ class Dialogue:
         return value
 
     @contextlib.contextmanager
-    def timed(self) -> Iterator[None]:
-        """Count the seconds that pass, and end the worker where a question ends without an answer."""
+    def timed(self, worker: Worker) -> Iterator[None]:
+        """Count the seconds that pass, and end the worker where a question ends without an answer.
+
+        Those in which the machine kept the worker from computing do not count.
+        """
         begin = time.monotonic()
         try:
             yield
@@ -183,8 +186,9 @@ class Dialogue:
             self.close()
             raise
         finally:
-            self.spent += time.monotonic() - begin
-            self.spent_on_row += time.monotonic() - begin
+            seconds = max(0.0, time.monotonic() - begin - worker.granted)
+            self.spent += seconds
+            self.spent_on_row += seconds
 
     def open(self) -> Worker:
         """Return the worker, started and with vae.py loaded. Raises how loading it failed, or NurseryError."""

@@ -177,7 +177,7 @@ class Sandbox:
             plan = self.furnish(scratch, uid)
             connection, output, pid = self.starter.start(plan)
             worker = Worker(self, scratch, claim, pid)
-            worker.channel = Channel(connection, output, worker.watch)
+            worker.channel = Channel(connection, output, worker.watch, worker.grant)
             try:
                 self.state = msgspec.json.decode(worker.hear(HEADER, PATIENCE), type=Alive)
             except (Ended, msgspec.MsgspecError) as error:
@@ -233,9 +233,11 @@ class Worker:
         self.stopped = False
         self.measure_at = time.monotonic() + 1  # when to measure its folders
         self.times = [times_of(pid)]  # how it has spent its time, second by second
+        self.seconds = 0.0  # allowed for the message that is waited for
 
     def ask(self, header: bytes, tensors: bytes, seconds: float) -> None:
         """Send a question. Raises Ended."""
+        self.allow(seconds)
         deadline = time.monotonic() + seconds
         with self.endings(seconds):
             self.channel.send(header, deadline)
@@ -244,8 +246,24 @@ class Worker:
 
     def hear(self, limit: int, seconds: float) -> bytes:
         """Receive one message of at most limit bytes. Raises Ended."""
+        self.allow(seconds)
         with self.endings(seconds):
             return self.channel.receive(limit, time.monotonic() + seconds)
+
+    def allow(self, seconds: float) -> None:
+        """Begin to wait for so many seconds, and for longer where the machine is to blame."""
+        self.channel.granted, self.seconds = 0.0, seconds
+
+    @property
+    def granted(self) -> float:
+        """Seconds for which the last message was waited for because the machine kept the worker from computing."""
+        return self.channel.granted
+
+    def grant(self) -> float:
+        """Return how many more seconds the worker gets when its time is over: twice as many as it had at most."""
+        if self.channel.granted < 2 * self.seconds and self.starved(self.seconds):
+            return self.seconds
+        return 0.0
 
     @contextlib.contextmanager
     def endings(self, seconds: float) -> Iterator[None]:
@@ -253,12 +271,7 @@ class Worker:
         try:
             yield
         except StalledError:
-            starved = self.starved(seconds)
             self.stop()
-            if starved:
-                raise NurseryError(
-                    f"the machine was too busy to let a worker answer in {seconds:.0f} s"
-                ) from None
             raise TooSlow(f"Your code did not answer within {max(1, round(seconds))} seconds.") from None
         except OversizeError:
             self.stop()

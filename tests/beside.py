@@ -33,6 +33,7 @@ class BesideWorker:
     """The grader's view of such a worker."""
 
     printed = ""
+    granted = 0.0
 
     def __init__(self, folder: Path) -> None:
         self.connection, theirs = multiprocessing.Pipe()
@@ -79,6 +80,7 @@ class ScriptedWorker:
     """One of them; it notes what it was asked."""
 
     printed = ""
+    granted = 0.0
 
     def __init__(self, script: Script) -> None:
         self.script = list(script)

@@ -111,6 +111,31 @@ def test_stall(pair: Pair, data: bytes) -> None:
     assert SOON <= time.monotonic() - begin < SOON + 2
 
 
+@both_kinds
+def test_grant(kind: Kind) -> None:
+    """A deadline is put off for as long as more time is granted, and a message that comes meanwhile is whole."""
+    grants = [SOON, SOON, 0.0]
+    made = Pair(kind=kind)
+    made.channel.grant = lambda: grants.pop(0)
+    begin = time.monotonic()
+    with pytest.raises(StalledError):
+        made.receive(seconds=SOON)
+    assert time.monotonic() - begin >= 3 * SOON
+    assert made.channel.granted == 2 * SOON
+    made.channel.granted, grants[:] = 0.0, [LATE]
+    made.write(struct.pack("!i", 2) + b"a")
+
+    def late() -> None:
+        time.sleep(2 * SOON)
+        made.write(b"b")
+
+    with meanwhile(late):
+        if kind is PolledChannel:  # the other one's thread still waits for the first message
+            assert made.receive(seconds=SOON) == b"ab"
+    made.hang_up()
+    made.channel.close()
+
+
 @pytest.mark.parametrize("data", HALVES.values(), ids=HALVES)
 def test_hang_up(pair: Pair, data: bytes) -> None:
     """A worker that hangs up anywhere in a message has ended."""
