@@ -30,17 +30,12 @@ def test_normal(shape: tuple[int, int]) -> None:
 
 
 def test_quick_start() -> None:
-    """Within it nn.Linear starts with zeros that can be written and trained, and behind it as ever."""
+    """Within it nn.Linear starts with torch's own variance, and behind it as ever."""
     with weights.quick_start():
-        layer = nn.Linear(784, 400)
-    assert not layer.weight.any()
-    assert not layer.bias.any()
-    assert weights.listed(layer) == [*layer.named_parameters()]
-    weights.fill([layer.weight], [1.0], 1)
-    layer(torch.ones(1, 784)).sum().backward()
-    assert layer.weight.any()
-    assert layer.weight.grad is not None
-    assert nn.Linear(784, 400).weight.any()
+        started = nn.Linear(784, 400).weight.detach()
+    assert abs(float(started.var()) * 3 * 784 - 1) < 0.02
+    assert float(started.abs().max()) > 1 / 28  # which is as far as torch's own go
+    assert float(nn.Linear(784, 400).weight.detach().abs().max()) <= 1 / 28
 
 
 def test_quick_start_elsewhere() -> None:
