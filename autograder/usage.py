@@ -12,7 +12,8 @@ from pathlib import Path
 
 __all__ = ["Times", "fits", "memory_of", "removed_files", "times_of"]
 
-NOT_ITS_OWN = ("/dev/zero", "/lib", "/usr", sys.prefix, sys.base_prefix)
+NOT_ITS_OWN = ("/dev/zero", "/memfd:", "/lib", "/usr", sys.prefix, sys.base_prefix)
+LARGEST = 32 << 20  # bytes of one file, by confine.Plan
 LONGEST = 2000  # characters of a folder's path
 
 
@@ -70,8 +71,8 @@ def times_of(pid: int) -> Times:
 
 
 def mapped_files(pid: int) -> int:
-    """Measure the removed files that a process has mapped, in bytes of address space."""
-    total = 0
+    """Measure the removed files that a process has mapped, if only a page of each, in bytes on disk."""
+    found: dict[str, str] = {}
     with (
         contextlib.suppress(OSError),
         Path(f"/proc/{pid}/maps").open(encoding="utf-8", errors="replace") as maps,
@@ -79,9 +80,17 @@ def mapped_files(pid: int) -> int:
         for line in maps:
             # Shared memory without a file looks the same; it is counted as memory. And a library may have been updated.
             if line.endswith(" (deleted)\n") and not any(f" {place}" in line for place in NOT_ITS_OWN):
-                begin, _, end = line.partition(" ")[0].partition("-")
-                total += int(end, 16) - int(begin, 16)
-    return total
+                addresses, _, _, device, inode, _ = line.split(maxsplit=5)
+                found[f"{device} {inode}"] = addresses
+    return sum(mapped_file(pid, addresses) for addresses in found.values())
+
+
+def mapped_file(pid: int, addresses: str) -> int:
+    """Measure a file that is mapped at these addresses, or where we may not look, expect the largest that may be."""
+    with contextlib.suppress(OSError):
+        begin, _, end = addresses.partition("-")
+        return Path(f"/proc/{pid}/map_files/{int(begin, 16):x}-{int(end, 16):x}").stat().st_blocks * 512
+    return LARGEST
 
 
 def fits(folder: Path, disk: int, files: int) -> bool:

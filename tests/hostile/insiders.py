@@ -268,6 +268,57 @@ CASES = [
         without("4.1", "5.1"),
         without("4.1", "5.1"),
     ),
+    insider(
+        "has a forward without gradients, whose noise follows no seed",
+        """
+        mine = torch.Generator()
+        mine.seed()
+        def forward(self, x):
+            with torch.no_grad():
+                h = self.encoder(x)
+                mu, logvar = self.mu_layer(h), self.logvar_layer(h)
+                z = mu + torch.exp(logvar / 2) * torch.randn(mu.shape, generator=mine)
+                return self.decoder(z), mu, logvar
+        VAE.forward = forward
+        """,
+        without("4.1"),
+    ),
+    Hostile(
+        "has a logvar that fills the memory where the noise follows no seed",
+        "results",
+        vae(
+            solution=REFERENCE,
+            after="""
+                mine, right = torch.Generator(), VAE.forward
+                mine.seed()
+                def reparametrize(mu, logvar):
+                    return mu + torch.exp(logvar / 2) * torch.randn(mu.shape, generator=mine)
+                def forward(self, x):
+                    x_hat, mu, logvar = right(self, x)
+                    return x_hat, mu, logvar.unsqueeze(1) if self.latent_size > 100 else logvar
+                VAE.forward = forward
+            """,
+        ),
+        without("3.1", "4.1"),
+        harm=("memory", "time"),
+    ),
+    Hostile(
+        "has fifty square layers, to be tried in every order",
+        "results",
+        vae(
+            solution=REFERENCE,
+            after="""
+                right = VAE.__init__
+                def make(self, input_size, latent_size=15):
+                    right(self, input_size, latent_size)
+                    layers = [nn.Linear(784, 784) for _ in range(50)]
+                    self.encoder = nn.Sequential(nn.Flatten(), *layers)
+                VAE.__init__ = make
+            """,
+        ),
+        without("1.1", "1.2", "4.1"),
+        harm=("memory", "time"),
+    ),
     Hostile(
         "is slow to import, again and again, and dies at every question",
         "results",

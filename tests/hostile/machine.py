@@ -77,6 +77,19 @@ GREEDY = {
         """,
         ("memory", "disk"),
     ),
+    "hides files that it has removed behind a page of each": (
+        """
+        kept = []
+        for i in range(40):
+            fd = os.open(f"page-{i}", os.O_RDWR | os.O_CREAT)
+            os.posix_fallocate(fd, 0, 31 << 20)
+            kept.append(mmap.mmap(fd, 4096))
+            os.unlink(f"page-{i}")
+            os.close(fd)
+        time.sleep(3)
+        """,
+        ("disk", "memory"),
+    ),
     "hides memory in pages that nothing maps": (
         """
         reader, kept = None, []
