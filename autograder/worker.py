@@ -10,7 +10,6 @@ that the worker still holds is {"slot": its number}, so that gradients can be as
 
 from __future__ import annotations
 
-import builtins
 import contextlib
 import gc
 import importlib.util
@@ -154,8 +153,7 @@ class Desk:
         spec = importlib.util.spec_from_file_location("vae", self.path)
         module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
         sys.modules["vae"] = module
-        if not hasattr(builtins, "get_ipython"):  # as in a notebook, which such files were exported from
-            builtins.get_ipython = Shell  # type: ignore[attr-defined]
+        module.__dict__["get_ipython"] = Shell  # as in a notebook, which some files are exported from
         code = compile(self.path.read_bytes(), str(self.path), "exec", dont_inherit=True)
         exec(code, module.__dict__)  # noqa: S102 - what this process is for
         self.module = module
