@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from autograder.dialogue import Raised
+from autograder.dialogue import Raised, WrongKind
 from autograder.rubric import oracle
 from autograder.rubric.behaviour import Used, parameters_in_use
 from autograder.rubric.expect import aligned
@@ -28,8 +28,6 @@ __all__ = ["Gradients"]
 
 # What a gradient that is missing from a sum of three changes is more.
 SUM = 1e-3
-
-
 OUTPUTS = ("x_hat", "mu", "logvar")
 
 
@@ -57,6 +55,7 @@ class Gradients:
         self.forward, self.model, self.mistake, self.frozen = forward, model, mistake, frozen
         self.student = forward.student
         self.parts = [getattr(model, name) for name in PARTS]
+        self.lengths: list[int] = []  # how many biases each has
 
     def expect(self, found: Three, composed: Composition, z: Tensor | None) -> None:
         """Expect x_hat, mu and logvar to have the composition's gradients with respect to every part."""
@@ -65,7 +64,7 @@ class Gradients:
             self.expect_learning(each.name, each.gradients)
         pairs = [(found[d.number], d.direction.view(found[d.number].shape)) for d in due]
         # All at once: their gradients add up, and only where the sum is another one it matters whose it is.
-        together = self.student.gradients(pairs, self.parts) if pairs else []
+        together = self.along(pairs) if pairs else []
         for i, gradients in enumerate(together):
             right = [total(each) for each in zip(*(each.gradients[i] for each in due), strict=True)]
             if not all(aligned(got, expected, SUM) for got, expected in zip(gradients, right, strict=True)):
@@ -89,7 +88,7 @@ class Gradients:
             if found[0].numel() != each.direction.numel():  # what the decoder gives is no image
                 continue
             direction = each.direction.view(found[0].shape)
-            theirs = self.student.gradients([(found[0], direction)], self.parts)
+            theirs = self.along([(found[0], direction)])
             for part, right, gradient in zip(PARTS, each.gradients, theirs, strict=True):
                 for expected, got in zip(right, gradient, strict=True):
                     if nonzero(expected) and not (got is not None and got.norm() > SUM * expected.norm()):  # type: ignore[union-attr]
@@ -97,6 +96,15 @@ class Gradients:
                             f"no gradient of x_hat reaches {part}, so it would not learn.",
                             "Look for detach(), .data and torch.no_grad().",
                         )
+
+    def along(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> list[list[Tensor | None]]:
+        """Ask for the gradients of the sum of <output, direction>: for each part one for each bias, always as many."""
+        found = self.student.gradients(pairs, self.parts)
+        lengths = [len(gradients) for gradients in found]
+        self.lengths = self.lengths or lengths
+        if lengths != self.lengths:
+            raise WrongKind("The gradients that came back are not those asked for.")
+        return found
 
     def gradients_of(self, composed: Composition) -> list[Due]:
         """Ask for the gradients of what the parts gave, where they have any."""
@@ -106,7 +114,7 @@ class Gradients:
                 continue
             direction = torch.randn(output.shape)
             try:
-                gradients = self.student.gradients([(output, direction)], self.parts)
+                gradients = self.along([(output, direction)])
             except Raised:
                 # What breaks behind the decoder on the way back is reparametrize, and row 3.2's.
                 if number > 0:
@@ -118,7 +126,7 @@ class Gradients:
 
     def compare(self, due: Due, output: Tensor) -> None:
         """Compare the gradients of one output, bias by bias."""
-        theirs = self.student.gradients([(output, due.direction.view(output.shape))], self.parts)
+        theirs = self.along([(output, due.direction.view(output.shape))])
         for part, right, gradient in zip(PARTS, due.gradients, theirs, strict=True):
             for expected, got in zip(right, gradient, strict=True):
                 if aligned(got, expected, 0.1):
