@@ -28,12 +28,12 @@ IMAGE_SLIPS: dict[str, Function] = {
 
 def latent_slips(mu: Tensor, logvar: Tensor, eps: Tensor) -> dict[str, Tensor]:
     """Compute the latents (N, Z) that known slips would give in the place of mu + exp(logvar / 2) * eps."""
-    sigma = torch.exp(logvar / 2)
+    deviation = torch.exp(logvar / 2)
     return {
         "the decoder gets mu: z is not random": mu,
         "sigma is exp(logvar), the variance": mu + torch.exp(logvar) * eps,
         "reparametrize gets the variance, not logvar": mu + torch.exp(logvar.exp() / 2) * eps,
-        "reparametrize gets the standard deviation, not logvar": mu + torch.exp(sigma / 2) * eps,
+        "reparametrize gets the standard deviation, not logvar": mu + torch.exp(deviation / 2) * eps,
         "reparametrize gets half of logvar": mu + torch.exp(logvar / 4) * eps,
         "reparametrize gets mu in place of logvar": mu + torch.exp(mu / 2) * eps,
         "mu and logvar are swapped in the call of reparametrize": logvar + torch.exp(mu / 2) * eps,
