@@ -29,7 +29,39 @@ class OversizeError(Exception):
     """A message announces more bytes than allowed."""
 
 
-class PolledChannel:
+class _Ends:
+    """What both kinds of channel have: two ends, looks at the process, and deadlines that can be put off."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        output: int,
+        watch: Callable[[], None],
+        grant: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """Take over both ends.
+
+        output: descriptor of what the process prints, or -1 where it has none
+        watch: called every 50 ms of waiting; what it raises ends the wait
+        grant: called when a deadline has passed; returns seconds by which it is put off
+        """
+        self.connection = connection
+        self.output = output
+        self.watch = watch
+        self.grant = grant
+        self.granted = 0.0  # seconds by which the deadline was put off
+        self.printed = b""
+
+    def left(self, deadline: float) -> float:
+        """Return the seconds that are left. Raises StalledError when there are none, and none are granted."""
+        while (left := deadline + self.granted - time.monotonic()) <= 0:
+            if not (more := self.grant()):
+                raise StalledError
+            self.granted += more
+        return left
+
+
+class PolledChannel(_Ends):
     """One end of a multiprocessing connection, and the process's standard output.
 
     The standard library's own send and receive cannot be given a deadline once the first byte is there, and a
@@ -45,18 +77,8 @@ class PolledChannel:
         watch: Callable[[], None],
         grant: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """Take over both ends.
-
-        output: descriptor of the pipe that the process prints to
-        watch: called every 50 ms of waiting; what it raises ends the wait
-        grant: called when a deadline has passed; returns seconds by which it is put off
-        """
-        self.connection = connection
-        self.output = output
-        self.watch = watch
-        self.grant = grant
-        self.granted = 0.0  # seconds by which the deadline was put off
-        self.printed = b""
+        """Take over both ends: see _Ends."""
+        super().__init__(connection, output, watch, grant)
         self.arrived = bytearray()  # and not taken yet
         self.socket = connection.fileno()
         os.set_blocking(self.socket, False)
@@ -103,12 +125,7 @@ class PolledChannel:
         """Wait until the socket is ready for the event, reading what the process prints meanwhile."""
         self.poll.register(self.socket, event)
         while True:
-            left = deadline + self.granted - time.monotonic()
-            if left <= 0:
-                if not (more := self.grant()):
-                    raise StalledError
-                self.granted += more
-                continue
+            left = self.left(deadline)
             ready = dict(self.poll.poll(1000 * min(left, TICK)))
             if self.output in ready:
                 self.drain()
@@ -138,7 +155,7 @@ class PolledChannel:
         os.close(self.output)
 
 
-class ThreadedChannel:
+class ThreadedChannel(_Ends):
     """The same where a pipe cannot be polled (Windows): threads wait in the standard library's own send and receive.
 
     When a wait ends too early, the process is ended next; with that its thread ends, too.
@@ -151,18 +168,8 @@ class ThreadedChannel:
         watch: Callable[[], None],
         grant: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """Take over both ends.
-
-        output: descriptor of what the process prints, or -1 where it has none
-        watch: called every 50 ms of waiting; what it raises ends the wait
-        grant: called when a deadline has passed; returns seconds by which it is put off
-        """
-        self.connection = connection
-        self.output = output
-        self.watch = watch
-        self.grant = grant
-        self.granted = 0.0  # seconds by which the deadline was put off
-        self.printed = b""
+        """Take over both ends: see _Ends."""
+        super().__init__(connection, output, watch, grant)
         self.drainer = threading.Thread(target=self.drain, daemon=True)
         self.drainer.start()
 
@@ -191,12 +198,7 @@ class ThreadedChannel:
 
         threading.Thread(target=attempt, daemon=True).start()
         while True:
-            left = deadline + self.granted - time.monotonic()
-            if left <= 0:
-                if not (more := self.grant()):
-                    raise StalledError
-                self.granted += more
-                continue
+            left = self.left(deadline)
             try:
                 value, error = done.get(timeout=min(left, TICK))
             except queue.Empty:
