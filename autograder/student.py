@@ -146,16 +146,7 @@ class Student:
         """
         slots = [self.dialogue.slot(item) for item in wrt if isinstance(item, Tensor)]
         parts = [item for item in wrt if not isinstance(item, Tensor)]
-        for part in parts:
-            self.dialogue.expect_alive(part.generation)
-        found = self.dialogue.ask(
-            "backward()",
-            "gradients",
-            of=[self.dialogue.slot(output) for output, _ in outputs],
-            along=[direction for _, direction in outputs],
-            slots=slots,
-            parts=[[part.model, part.path] for part in parts],
-        )
+        found = self.derive("gradients", outputs, parts, slots=slots)
         if (
             not isinstance(found, list)
             or len(found) != len(wrt)
@@ -171,15 +162,24 @@ class Student:
             [None if g is None else as_tensor(g, "a gradient") for g in gradients] for gradients in ordered
         ]
 
-    def reach(self, outputs: Sequence[tuple[Tensor, Tensor]], parts: Sequence[Part]) -> list[list[float]]:
-        """Compute the lengths of the gradients of the sum of <output, direction>, for each parameter of each part."""
-        lengths = self.dialogue.ask(
+    def derive(
+        self, verb: str, outputs: Sequence[tuple[Tensor, Tensor]], parts: Sequence[Part], **more: Any
+    ) -> Any:
+        """Ask about the gradients of the sum of <output, direction> over the pairs given."""
+        for part in parts:
+            self.dialogue.expect_alive(part.generation)
+        return self.dialogue.ask(
             "backward()",
-            "reach",
+            verb,
             of=[self.dialogue.slot(output) for output, _ in outputs],
             along=[direction for _, direction in outputs],
             parts=[[part.model, part.path] for part in parts],
+            **more,
         )
+
+    def reach(self, outputs: Sequence[tuple[Tensor, Tensor]], parts: Sequence[Part]) -> list[list[float]]:
+        """Compute the lengths of the gradients of the sum of <output, direction>, for each parameter of each part."""
+        lengths = self.derive("reach", outputs, parts)
         try:
             found = [[float(length) for length in each] for each in lengths]
         except (OverflowError, TypeError, ValueError):
