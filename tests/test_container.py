@@ -8,9 +8,9 @@ import os
 import platform
 import re
 import shutil
-import socket
 import subprocess
 import sys
+import urllib.request
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
-SUITE, MIRROR = "bookworm", "deb.debian.org"
+SUITE = "bookworm"
 PYTHON = "3.11.2"  # of that Debian
 MEMORY, CPU = 768 << 20, 0.5  # Gradescope's smallest container
 SECONDS = 600  # Gradescope's limit for one run
@@ -48,7 +48,9 @@ def lacking() -> str:
     if os.name != "posix" or os.geteuid() != 0:
         return "only root can make a container"
     if missing := [
-        tool for tool in ("debootstrap", "dos2unix", "setpriv", "unshare") if not shutil.which(tool)
+        tool
+        for tool in ("apt-get", "debootstrap", "dos2unix", "setpriv", "unshare")
+        if not shutil.which(tool)
     ]:
         return f"there is no {missing[0]}: apt-get install debootstrap dos2unix util-linux"
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
@@ -56,10 +58,21 @@ def lacking() -> str:
     if platform.python_version_tuple()[:2] != ("3", "11"):
         return f"Debian {SUITE} has Python 3.11, and its packages come from this environment"
     try:
-        socket.create_connection((MIRROR, 80), timeout=10).close()
-    except OSError as error:
-        return f"Debian's mirror does not answer: {error}"
+        urllib.request.urlopen(f"{mirror()}/dists/{SUITE}/Release", timeout=10).close()  # noqa: S310 - apt's own source
+    except (OSError, ValueError) as error:  # no URL where apt's sources name no archive of that Debian
+        return f"no archive of Debian {SUITE} answers among apt's sources: {error}"
     return ""
+
+
+def mirror() -> str:
+    """Return the address of Debian's archive that apt takes packages from, as apt tells it."""
+    listed = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(SITE)", f"Codename: {SUITE}", "Component: main"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return next(iter(listed.stdout.split()), "")
 
 
 @contextlib.contextmanager
@@ -153,7 +166,7 @@ def test_container(tmp_path: Path) -> None:
             "--include=python3",
             SUITE,
             str(root),
-            f"http://{MIRROR}/debian",
+            mirror(),
         ],
         check=True,
         stdout=subprocess.DEVNULL,
