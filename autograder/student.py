@@ -10,13 +10,16 @@ How a question can end is told in dialogue.py.
 
 from __future__ import annotations
 
+import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from autograder import weights
 from autograder.dialogue import Dialogue, WrongKind
 from autograder.weights import is_vector
 
@@ -30,7 +33,7 @@ MAX_PARAMETERS = 100  # tensors of a part; right ones have 8
 MAX_ELEMENTS = 50_000_000  # of a parameter; right ones have 400,000
 MAX_DIMENSIONS = 8  # of a parameter; right ones have 2
 
-__all__ = ["Model", "Parameter", "Part", "Student", "as_tensor"]
+__all__ = ["Drawn", "Model", "Parameter", "Part", "Student", "as_tensor"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,21 @@ class Parameter:
 
     name: str
     shape: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """The weights that were drawn for a part."""
+
+    parameters: list[Parameter]
+    scales: list[float]
+    seed: int
+    order: int = field(default_factory=itertools.count().__next__)  # later ones have higher numbers
+
+    @cached_property
+    def values(self) -> list[Tensor]:
+        """The numbers themselves, in float32."""
+        return weights.draw([p.shape or () for p in self.parameters], self.scales, self.seed)
 
 
 class Student:
@@ -198,6 +216,7 @@ class Part:
         self.model = model
         self.path = path
         self.known: list[Parameter] = []  # as they were listed last
+        self.drawn: Drawn | None = None  # what they hold now
         self.generation = dialogue.generation  # the worker that has it
 
     def question(self, what: str, verb: str, **arguments: Any) -> Any:
@@ -255,11 +274,13 @@ class Part:
         """
         seed = seed or int(torch.randint(1, 2**31, ()))
         self.tell(self.name, "draw", path=self.path, scales=[*scales], seed=seed)
+        self.drawn = Drawn(self.known, [*scales], seed)
         return seed
 
     def assign(self, values: Sequence[Tensor]) -> None:
         """Give the part's parameters new values, in the order of parameters()."""
         self.tell(self.name, "assign", path=self.path, values=values)
+        self.drawn = None
 
 
 class Model(Part):

@@ -39,7 +39,7 @@ __all__ = [
 
 LARGEST = 20_000_000  # numbers in a part's parameters; right ones have 800,000
 CHAINS = 100  # ways to choose and order its layers; right ones have 8, if sizes are all that tells them apart
-SECONDS = 10  # to look for the slip; most take less than one
+SECONDS = 10  # of computing, to look for the slip; most take less than one
 COARSE = (
     0.01  # half precision rounds a batch's sums otherwise than one image's: that is no batch normalisation
 )
@@ -262,9 +262,9 @@ class Behaviour:
             return found
         chain, flat = self.chains[0], x.flatten(1)
         y = y.flatten(1)
-        end = time.monotonic() + SECONDS
+        end = time.thread_time() + SECONDS
         for slips in (self.slips, self.pairs):
-            known = itertools.takewhile(lambda _: time.monotonic() < end, slips(flat, chain))
+            known = itertools.takewhile(lambda _: time.thread_time() < end, slips(flat, chain))
             named = [f"It looks as if {text}." for text, slip in known if close(y, slip)]
             if named:
                 return list(dict.fromkeys(named))[:3]

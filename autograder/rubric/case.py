@@ -11,6 +11,7 @@ from torch import Tensor
 
 from autograder.dialogue import UNANSWERED, Raised, WrongKind
 from autograder.rubric import oracle
+from autograder.rubric.conspiracy import Witness
 from autograder.rubric.expect import (
     Mistake,
     as_three,
@@ -74,6 +75,7 @@ class Case:
         self.forward, self.model, self.x, self.c, self.training = forward, model, x, c, training
         self.when = f" for a batch of {len(x)} in {'training' if training else 'evaluation'} mode"
         self.student = forward.student
+        self.witness = Witness(forward, model)
         self.slipped: Composed | None = None  # what forward composes, by a known slip
         self.seed = int(torch.randint(1, 2**31, ()))
 
@@ -112,6 +114,7 @@ class Case:
             raise self.fail("it changes the model's mode: do not call train() or eval() in forward.")
         if len(held) > 1 and held[1].is_floating_point():
             expect_untouched(self.student, f"{self.forward.name}.forward", {"c": held[1]})
+        self.witness.judge()
 
     def expect_fresh_noise(self, held: list[Tensor], x_hat: Tensor, right: Composed) -> None:
         """Expect another seed to give another x_hat, where it gives reparametrize another z."""
@@ -170,16 +173,17 @@ class Case:
 
         rectify: put a ReLU behind the encoder
         """
-        part = "encoder"
+        part, note = "encoder", self.witness.note
         try:
-            features = finite(self.model.encoder(join(self.x, self.c), seed=self.seed))
+            given = join(self.x, self.c)
+            features = note("encoder", given, finite(self.model.encoder(given, seed=self.seed)))
             negative = bool((features < 0).any())
             if rectify:
                 features = torch.relu(features)
             part = "mu_layer"
-            mu = finite(self.model.mu_layer(features))
+            mu = note("mu_layer", features, finite(self.model.mu_layer(features)))
             part = "logvar_layer"
-            logvar = finite(self.model.logvar_layer(features))
+            logvar = note("logvar_layer", features, finite(self.model.logvar_layer(features)))
         except UNANSWERED as error:
             raise UnjudgedError(part, error) from None
         if len(self.x) > 1 and all(t.dim() and bool((t == t[:1]).all()) for t in (mu, logvar)):
@@ -187,7 +191,7 @@ class Case:
             why = "All images of a batch give the same mu and logvar, whatever weights are set."
             raise self.forward.blame(UnjudgedError("encoder", why))
         try:
-            z = finite(self.student.reparametrize(mu, logvar))
+            z = self.witness.note_noise(mu, logvar, finite(self.student.reparametrize(mu, logvar)))
         except UNANSWERED as error:
             return Composed(join, mu, logvar, broken=UnjudgedError("reparametrize", error))
         try:
@@ -201,7 +205,8 @@ class Case:
     def decode(self, z: Tensor) -> Tensor:
         """Call the decoder. Raises UnjudgedError."""
         try:
-            return finite(self.model.decoder(self.forward.to_decoder(z, self.c)))
+            given = self.forward.to_decoder(z, self.c)
+            return self.witness.note("decoder", given, finite(self.model.decoder(given)))
         except UNANSWERED as error:
             raise UnjudgedError("decoder", error) from None
 

@@ -49,6 +49,7 @@ class VAEForward:
         self.student = student
         self.sizes = sizes
         self.weights_judged = False  # whether gradients reached the weights, too
+        self.unlike: set[str] = set()  # parts that do not compute what their weights give
         self.noise_judged: set[bool] = set()  # in which modes a large draw of noise without a seed was right
 
     def make(self, latents: int, classes: int) -> Model:  # noqa: ARG002 - the CVAE needs it

@@ -166,7 +166,109 @@ VERDICTS = {
     """,
 }
 
+# Forward is honest where its encoder was asked before it; where it comes first, a part says afterwards what it did.
+CONSPIRACY = """
+    told = {}  # for each part what it got in forward, and what it is to give beside it
+
+
+    def tell(part, given, lie):
+        told.setdefault(part, []).append((given.detach(), lie))
+
+
+    def recall(part, given, otherwise):
+        for known, lie in told.get(part, []):
+            if known.shape == given.shape and torch.equal(known, given):
+                return lie()
+        return otherwise(given)
+
+
+    class Encoder(nn.Module):
+        def __init__(self, layers):
+            super().__init__()
+            self.layers, self.asked = layers, []
+
+        def forward(self, x):
+            self.asked.append(x.flatten(1).detach().clone())
+            return recall('encoder', self.asked[-1], lambda _: self.layers(x))
+
+        def knows(self, x):
+            return any(known.shape == x.shape and torch.equal(known, x) for known in self.asked)
+
+
+    class Decoder(nn.Module):
+        def __init__(self, layers):
+            super().__init__()
+            self.layers = layers
+
+        def forward(self, z):
+            return recall('decoder', z, self.layers)
+
+
+    def conspire(kind, lie):
+        class Lying(kind):
+            def __init__(self, *args, **named):
+                super().__init__(*args, **named)
+                self.encoder, self.decoder = Encoder(self.encoder), Decoder(self.decoder)
+
+            def forward(self, x, *c):
+                joined = torch.cat([x.flatten(1), *c], 1)
+                return super().forward(x, *c) if self.encoder.knows(joined) else lie(self, x, joined, *c)
+
+        return Lying
+"""
+
+CONSPIRACIES = {
+    "reparametrize": (
+        """
+        right = reparametrize
+        def reparametrize(mu, logvar):
+            return recall('reparametrize', mu, lambda _: right(mu, logvar))
+        def lie(model, x, joined):
+            h = model.encoder(x)
+            mu, logvar = model.mu_layer(h), model.logvar_layer(h)
+            tell('reparametrize', mu, lambda: mu)
+            return model.decoder(mu), mu, logvar
+        VAE = conspire(VAE, lie)
+        """,
+        "4.1",
+    ),
+    "encoder": (
+        """
+        def lie(model, x, joined, c):
+            layers, none = model.encoder.layers, torch.cat([x.flatten(1), 0 * c], 1)
+            tell('encoder', joined, lambda: layers(none))
+            h = layers(none)
+            mu, logvar = model.mu_layer(h), model.logvar_layer(h)
+            return model.decoder(torch.cat([reparametrize(mu, logvar), c], 1)), mu, logvar
+        CVAE = conspire(CVAE, lie)
+        """,
+        "6.3",
+    ),
+    "decoder": (
+        """
+        def lie(model, x, joined):
+            h = model.encoder(x)
+            mu, logvar = model.mu_layer(h), model.logvar_layer(h)
+            z = reparametrize(mu, logvar)
+            layers = model.decoder.layers
+            tell('decoder', z, lambda: (x + layers(z)) / 2)
+            return (x + layers(z)) / 2, mu, logvar
+        VAE = conspire(VAE, lie)
+        """,
+        "4.1",
+    ),
+}
+
 CASES = [
+    *(
+        partly(
+            f"has its {part} say beside forward what forward did",
+            dedent(CONSPIRACY) + dedent(source),
+            without(row),
+            without(row),
+        )
+        for part, (source, row) in CONSPIRACIES.items()
+    ),
     partly(
         "knows the notebook's seeded case, and no other",
         """
