@@ -33,14 +33,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from autograder.rubric.forwards import Join, VAEForward
+    from autograder.rubric.oracle import Sizes
     from autograder.student import Model
 
     Function = Callable[[Tensor], Tensor]
 
-__all__ = ["Case"]
+__all__ = ["Case", "Setting"]
 
 # The same operations on the same numbers: only the batching of a matrix product may differ.
 SAME = 1e-4
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What makes a case."""
+
+    sizes: Sizes
+    number: int  # of images
+    training: bool  # in which mode the model is
+    dtype: torch.dtype  # of the classes
+    learning: bool = False  # whether gradients are looked at: they take the longest
+    again: bool = False  # whether forward is called once more, under other seeds
+    stretched: bool = False  # whether mu and logvar go further than people's clamps
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,21 +73,10 @@ class Composed:
 class Case:
     """One call of forward and the composition that it is compared with."""
 
-    def __init__(
-        self,
-        forward: VAEForward,
-        model: Model,
-        x: Tensor,
-        c: Tensor,
-        *,
-        training: bool,
-        learning: bool,
-        again: bool,
-    ) -> None:
-        self.learning = learning  # whether gradients are looked at
-        self.again = again  # whether forward is called under another seed, too
-        self.forward, self.model, self.x, self.c, self.training = forward, model, x, c, training
-        self.when = f" for a batch of {len(x)} in {'training' if training else 'evaluation'} mode"
+    def __init__(self, forward: VAEForward, model: Model, x: Tensor, c: Tensor, setting: Setting) -> None:
+        self.forward, self.model, self.x, self.c, self.setting = forward, model, x, c, setting
+        self.training = setting.training
+        self.when = f" for a batch of {len(x)} in {'training' if self.training else 'evaluation'} mode"
         self.student = forward.student
         self.witness = Witness(forward, model)
         self.slipped: Composed | None = None  # what forward composes, by a known slip
@@ -82,7 +85,7 @@ class Case:
     def check(self, *, forward_first: bool) -> None:
         """Compare. Raises Mistake, or UnjudgedError where a part gives nothing to compare with."""
         held = [
-            self.student.put(t) if t.is_floating_point() else t
+            self.student.put(t, like="data") if t.is_floating_point() else t
             for t in self.forward.arguments(self.x, self.c)
         ]
         if forward_first:
@@ -108,7 +111,7 @@ class Case:
             self.expect_images(x_hat, mu, logvar, right)
         raise_all(mistakes)
         expect_untouched(self.student, f"{self.forward.name}.forward", {"x": held[0]})
-        if self.again:
+        if self.setting.again and right.z is not None:
             self.expect_fresh_noise(held, x_hat, right)
         if self.model.is_training() != self.training:
             raise self.fail("it changes the model's mode: do not call train() or eval() in forward.")
@@ -117,18 +120,27 @@ class Case:
         self.witness.judge()
 
     def expect_fresh_noise(self, held: list[Tensor], x_hat: Tensor, right: Composed) -> None:
-        """Expect another seed to give another x_hat, where it gives reparametrize another z."""
+        """Expect another x_hat under another seed, and of two calls in a row, where reparametrize gives another z."""
         seed = self.seed + 1
-        other = as_three(self.model.ask(*held, seed=seed), f"{self.forward.name}.forward")[0]
-        if close(other, x_hat) and right.z is not None:
-            one, two = (
-                self.decode(self.student.reparametrize(right.mu, right.logvar, seed=s))
-                for s in (seed, seed + 1)
+        if close(self.image(held, seed), x_hat) and not close(
+            self.made(right, seed), self.made(right, seed + 1)
+        ):
+            raise self.fail(
+                "another seed gives the same x_hat: is a seed set on the way, or z kept from an earlier call?"
             )
-            if not close(one, two):
-                raise self.fail(
-                    "another seed gives the same x_hat: is a seed set on the way, or z kept from an earlier call?"
-                )
+        if close(self.image(held), self.image(held)) and not close(self.made(right), self.made(right)):
+            raise self.fail(
+                "two calls, one behind the other, give the same x_hat.",
+                "Is a seed set on the way, or the generator's state put back?",
+            )
+
+    def image(self, held: list[Tensor], seed: int | None = None) -> Tensor:
+        """Call forward, under a seed where one is given; returns x_hat."""
+        return as_three(self.model.ask(*held, seed=seed), f"{self.forward.name}.forward")[0]
+
+    def made(self, right: Composed, seed: int | None = None) -> Tensor:
+        """Make x_hat of the same mu and logvar with the student's reparametrize and decoder."""
+        return self.decode(self.student.reparametrize(right.mu, right.logvar, seed=seed))
 
     def ask(self, held: list[Tensor]) -> tuple[Any, Raised | WrongKind | Ended | None]:
         """Call forward; returns its answer, and how it failed."""
@@ -323,8 +335,9 @@ class Case:
             # A decoder that gives logits is charged by its own row; forward may make an image of them.
             logits = bool(((image < 0) | (image > 1)).any())
             if close(x_hat, image, SAME):
-                if self.learning:
-                    self.gradients().expect(found, due, right.z)
+                if self.setting.learning:
+                    self.gradients(right).expect(found, due, right.z)
+                self.forward.follows_seed |= len(self.x) == 1
                 return
             if logits and close(x_hat, torch.sigmoid(image), SAME):
                 return
@@ -336,13 +349,19 @@ class Case:
         eps = torch.randn(right.mu.shape, generator=torch.Generator().manual_seed(self.seed))
         formula = right.mu + torch.exp(right.logvar / 2) * eps
         mistakes: list[Mistake] = []
-        if self.learning:  # before the noise is judged, which takes new weights
+        if self.setting.learning:  # before the noise is judged, which takes new weights
             with noting(mistakes):
-                self.gradients().expect_alike(found, due)
+                self.gradients(right).expect_alike(found, due)
         if close(x_hat, fitted(self.decode(formula), x_hat), SAME):
             raise_all(mistakes)
+            self.forward.follows_seed |= len(self.x) == 1
             return
         self.expect_slips_absent(x_hat, right, formula)
+        if self.setting.stretched and self.forward.follows_seed:
+            raise self.fail(
+                "x_hat is not decoder(reparametrize(mu, logvar)) where mu and logvar reach from -7.5 to 7.5.",
+                "It is where they are small: is mu, logvar, sigma, z or x_hat clamped on the way, or squashed?",
+            )
         try:
             noise = FreeNoise(self.forward, self.when, self.c, self.model)
             noise.check(right.mu.shape[-1], training=self.training)
@@ -378,9 +397,10 @@ class Case:
             if close(x_hat, change(image), SAME):
                 raise self.fail("x_hat is not what your own decoder gives.", f"It looks as if {text}.")
 
-    def gradients(self) -> Gradients:
+    def gradients(self, right: Composed) -> Gradients:
         """Return what judges the gradients of this call."""
-        return Gradients(self.forward, self.model, self.fail, self.frozen)
+        given = right.join(self.x, self.c), self.c
+        return Gradients(self.forward, self.model, given, self.fail, self.frozen)
 
 
 def fitted(image: Tensor, like: Tensor) -> Tensor:

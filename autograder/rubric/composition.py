@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from autograder.rubric import oracle
-from autograder.rubric.case import Case
+from autograder.rubric.case import Case, Setting
 from autograder.rubric.forwards import UnjudgedError
 from autograder.sandbox import Ended
 
@@ -28,32 +28,30 @@ __all__ = ["expect_composition"]
 def expect_composition(forward: VAEForward) -> None:
     """Compare forward with the composition of its parts in every case. Raises Mistake."""
     notebook, other = oracle.Sizes(), forward.sizes
-    # Sizes, images, training mode, type of c, and whether gradients are looked at: they take the longest.
-    cases = (
-        (notebook, oracle.any_number(2, 7), False, torch.float32, True),
-        (notebook, oracle.one_of([128, oracle.any_number(129, 136)]), True, torch.int64, False),
-        (notebook, 1, False, torch.int64, False),
-        (other, oracle.any_number(8, 14), True, torch.int64, True),
-        (other, 1, True, torch.float32, False),
+    settings = (
+        Setting(notebook, oracle.any_number(2, 7), training=False, dtype=torch.float32, learning=True),
+        Setting(notebook, oracle.any_number(129, 136), training=True, dtype=torch.int64),
+        Setting(notebook, 1, training=False, dtype=torch.int64, again=True),
+        Setting(other, oracle.any_number(8, 14), training=True, dtype=torch.int64, learning=True),
+        Setting(other, 1, training=True, dtype=torch.float32, stretched=True),
     )
     models: dict[Sizes, Model] = {}
     unjudged: UnjudgedError | None = None
-    for i, (sizes, number, training, dtype, learning) in enumerate(cases):
+    for i, setting in enumerate(settings):
+        sizes, number = setting.sizes, setting.number
         try:
             model = forward.make(sizes.latents, sizes.classes)
             if models.get(sizes) is not model:  # the first time, or again behind a worker that ended
                 models[sizes] = forward.furnish(model, sizes.classes)
-            model.train(training)
-            x, c = oracle.images(number), oracle.one_hot(number, sizes.classes).to(dtype)
-            if sizes == other and number == 1:
+            model.train(setting.training)
+            x, c = oracle.images(number), oracle.one_hot(number, sizes.classes).to(setting.dtype)
+            if setting.stretched:
                 forward.stretch(model, x, c)
             # By turns its parts are asked first, and forward: neither may give back what the other was asked.
-            again = not training and number == 1
-            case = Case(forward, model, x, c, training=training, learning=learning, again=again)
-            case.check(forward_first=i % 2 == 1)
+            Case(forward, model, x, c, setting).check(forward_first=i % 2 == 1)
         except UnjudgedError as error:
-            # Other sizes may be what a part cannot do, which its own row charges; these it must.
-            if sizes == notebook:
+            # Other sizes, or a single image, may be what a part cannot do, which its own row charges; these it must.
+            if sizes == notebook and number > 1:
                 raise forward.blame(error) from None
             unjudged = unjudged or error
         except Ended:  # most likely the time is over, which that part has used up

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from autograder.dialogue import UNANSWERED
 from autograder.rubric import oracle
+from autograder.rubric.derivatives import LENGTHS, compute
 from autograder.rubric.expect import close, fail
 from autograder.rubric.forwards import PARTS
 
@@ -28,7 +29,6 @@ __all__ = ["Witness"]
 
 CHAINS = 10  # ways to order a part's layers
 IMAGES = 3  # whose results are looked at
-LENGTHS = {"encoder": 3, "mu_layer": 1, "logvar_layer": 1, "decoder": 4}
 # What a part gives changes by about the share by which its input does: a result that is WRONG stays above RIGHT.
 WRONG, NEARBY, RIGHT = 1e-3, 1 + 1e-4, 1e-4
 # Of less noise a mistake's could be right by chance. The sum of n right eps ** 2 is more than 2 * (sqrt(n * t) + t) off
@@ -55,7 +55,9 @@ class Result:
         layers = oracle.layers_of(drawn.parameters)
         chains = oracle.chains(layers, x.shape[1], LENGTHS[self.name]) if layers else iter(())
         few = list(itertools.islice(chains, CHAINS))
-        return not few or any(close(y, right(self.name, x, chain, drawn.values), tolerance) for chain in few)
+        return not few or any(
+            close(y, compute(self.name, x, chain, drawn.values), tolerance) for chain in few
+        )
 
 
 class Witness:
@@ -121,12 +123,6 @@ class Witness:
             return all(plausible(mu, logvar, ask(mu, logvar), T_PROBE) for _ in range(PROBES))
         except UNANSWERED:
             return False
-
-
-def right(name: str, x: Tensor, chain: list[oracle.Layer], values: list[Tensor]) -> Tensor:
-    """Compute what a part's weights give, in float32: x (N, size_in); returns (N, size_out)."""
-    y = oracle.network(x, chain, values, last=name == "encoder", dtype=torch.float32)
-    return torch.sigmoid(y) if name == "decoder" else y
 
 
 def plausible(mu: Tensor, logvar: Tensor, z: Tensor, t: float) -> bool:

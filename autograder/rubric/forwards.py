@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -49,6 +48,8 @@ class VAEForward:
         self.student = student
         self.sizes = sizes
         self.weights_judged = False  # whether gradients reached the weights, too
+        self.passing_judged = False  # whether gradients passed through the decoder to z
+        self.follows_seed = False  # whether one image's noise did
         self.unlike: set[str] = set()  # parts that do not compute what their weights give
         self.noise_judged: set[bool] = set()  # in which modes a large draw of noise without a seed was right
 
@@ -85,17 +86,22 @@ class VAEForward:
         return model
 
     def stretch(self, model: Model, x: Tensor, c: Tensor) -> None:
-        """Draw new weights, such that mu and logvar go as far as 7.5: people clamp them at 5 and below, or at 10."""
+        """Give weights such that mu and logvar reach from -7.5 to 7.5: people clamp them at 5 and below, or at 10.
+
+        x, c: one image (1, 1, 28, 28) and its class (1, C)
+        """
         with contextlib.suppress(*UNANSWERED):  # what fails here fails again where it is judged
             model.encoder.draw([0.8 * deviation for deviation in oracle.scales(model.encoder.parameters())])
             features = model.encoder(next(iter(self.joins.values()))(x, c))
             for part in (model.mu_layer, model.logvar_layer):
-                scales = oracle.scales(part.parameters())
-                seed = part.draw(scales)
-                given = part(features)
-                largest = float(given.abs().max()) if given.numel() else 0.0
-                if 0 < largest < math.inf:
-                    part.draw([deviation * 7.5 / largest for deviation in scales], seed)
+                parameters = part.parameters()
+                part.draw(oracle.scales(parameters))
+                given, layers = part(features), oracle.layers_of(parameters)
+                if part.drawn and len(layers) == 1 and layers[0].bias is not None and given.dim() == 2:
+                    values, bias = list(part.drawn.values), layers[0].bias
+                    due = torch.linspace(-7.5, 7.5, given.shape[1])[torch.randperm(given.shape[1])]
+                    values[bias] = values[bias] + (due - given[0]).view(values[bias].shape)
+                    part.assign(values)
 
     def blame(self, error: UnjudgedError) -> Mistake:
         """Word that a part makes forward impossible to judge."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from autograder.dialogue import Raised, WrongKind
 from autograder.rubric import oracle
 from autograder.rubric.behaviour import Used, parameters_in_use
+from autograder.rubric.derivatives import true_gradients
 from autograder.rubric.expect import aligned
 from autograder.rubric.forwards import PARTS
 
@@ -28,6 +29,8 @@ __all__ = ["Gradients"]
 
 # What a gradient that is missing from a sum of three changes is more.
 SUM = 1e-3
+# Of a gradient's length: where rounding turns a sum's sign, a ReLU passes a unit's gradient on or not.
+ROUGH = 0.1
 OUTPUTS = ("x_hat", "mu", "logvar")
 
 
@@ -45,14 +48,21 @@ class Gradients:
     """The gradients of one call of forward."""
 
     def __init__(
-        self, forward: VAEForward, model: Model, mistake: Callable[..., Mistake], frozen: Callable[[], str]
+        self,
+        forward: VAEForward,
+        model: Model,
+        given: tuple[Tensor, Tensor],
+        mistake: Callable[..., Mistake],
+        frozen: Callable[[], str],
     ) -> None:
         """Ask for none yet.
 
+        given: what the encoder gets, (N, *), and the classes (N, C)
         mistake: words a mistake of this call
         frozen: tells where another seed changes nothing
         """
         self.forward, self.model, self.mistake, self.frozen = forward, model, mistake, frozen
+        self.x, self.c = given
         self.student = forward.student
         self.parts = [getattr(model, name) for name in PARTS]
         self.lengths: list[int] = []  # how many biases each has
@@ -62,6 +72,7 @@ class Gradients:
         due = self.gradients_of(composed)
         for each in due:
             self.expect_learning(each.name, each.gradients)
+        self.expect_true(due, composed, z)
         pairs = [(found[d.number], d.direction.view(found[d.number].shape)) for d in due]
         # All at once: their gradients add up, and only where the sum is another one it matters whose it is.
         together = self.along(pairs) if pairs else []
@@ -129,7 +140,7 @@ class Gradients:
         theirs = self.along([(output, due.direction.view(output.shape))])
         for part, right, gradient in zip(PARTS, due.gradients, theirs, strict=True):
             for expected, got in zip(right, gradient, strict=True):
-                if aligned(got, expected, 0.1):
+                if aligned(got, expected, ROUGH):
                     continue
                 if not nonzero(got):
                     raise self.mistake(
@@ -173,6 +184,50 @@ class Gradients:
                     f"no gradient of {output} reaches all layers of {name}, so it would not learn.",
                     f"Look for detach(), .data, torch.no_grad() and requires_grad in {name}.",
                 )
+
+    def expect_true(self, due: Sequence[Due], composed: Composition, z: Tensor | None) -> None:
+        """Expect parts that give what their weights do to have its gradients, too: (N, Z) is z's shape."""
+        for each in due:
+            if each.name != "x_hat":
+                self.expect_true_parts(["encoder", f"{each.name}_layer"], self.x, composed, each)
+            elif z is not None:
+                joined = torch.cat([z, self.c.float()], 1) if self.forward.name == "CVAE" else z
+                of_x = self.expect_true_parts(["decoder"], joined, composed, each)
+                if of_x is not None and not self.forward.passing_judged:
+                    self.expect_passing(z, each.direction, of_x[:, : z.shape[1]])
+                    self.forward.passing_judged = True
+
+    def expect_true_parts(
+        self, names: Sequence[str], x: Tensor, composed: Composition, due: Due
+    ) -> Tensor | None:
+        """Expect the right gradients for the biases of some parts; returns those for x, where they can be told."""
+        output = composed[due.number]
+        drawn = [(name, getattr(self.model, name).drawn) for name in names]
+        true = None if output is None else true_gradients(drawn, x, output, due.direction)
+        if true is None:
+            return None
+        of_x, of_parts = true
+        for name, right in zip(names, of_parts, strict=True):
+            found = due.gradients[PARTS.index(name)]
+            if len(found) == len(right) and not all(map(aligned, found, right, [ROUGH] * len(right))):
+                raise self.mistake(
+                    f"the gradient of {due.name} with respect to {name} is not the right one, although its values are.",
+                    f"Look in {name} for detach(), .data, hooks and a backward() of your own.",
+                )
+        return of_x
+
+    def expect_passing(self, z: Tensor, direction: Tensor, right: Tensor) -> None:
+        """Expect the decoder to pass gradients on to z (N, Z)."""
+        held = self.student.put(z)
+        image = self.model.decoder(self.forward.to_decoder(held, self.c))
+        ((found,),) = self.student.gradients([(image, direction.view(image.shape))], [held])
+        if not aligned(found, right, ROUGH):
+            raise self.mistake(
+                "no gradient passes through the decoder to z, so the encoder would not learn from x_hat."
+                if not nonzero(found)
+                else "the gradient that the decoder passes on to z is not the right one, although its values are.",
+                "Look in the decoder for detach(), .data, torch.no_grad() and torch.tensor().",
+            )
 
     def in_use(self, name: str) -> Used:
         """Find out which of a part's parameters it uses, none where it computes something else than it should.

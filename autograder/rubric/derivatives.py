@@ -1,0 +1,65 @@
+"""The gradients that a model's parts should have, from the weights that the grader drew for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from autograder.rubric import oracle
+from autograder.rubric.expect import close
+from autograder.weights import is_vector
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from autograder.student import Drawn
+
+__all__ = ["LENGTHS", "compute", "true_gradients"]
+
+LENGTHS = {
+    "encoder": 3,
+    "mu_layer": 1,
+    "logvar_layer": 1,
+    "decoder": 4,
+}  # fully connected layers of each part
+SAME = 1e-3  # of the largest number: what a part computes is what its weights give
+
+
+def true_gradients(
+    parts: Sequence[tuple[str, Drawn | None]], x: Tensor, y: Tensor, direction: Tensor
+) -> tuple[Tensor, list[list[Tensor | None]]] | None:
+    """Compute the gradients of <y, direction>, in float32, where y is what the parts give one behind the other.
+
+    parts: their names and weights
+    x: (N, *), what the first one gets; y, direction: (N, *)
+    Returns the gradients for x (N, size_in), and for each part for its biases; None where the parts give something
+    else than y, or there is nothing to go by.
+    """
+    x = x.flatten(1).float().requires_grad_()
+    h, biases = x, []
+    for name, drawn in parts:
+        if drawn is None:
+            return None
+        values = [
+            v.clone().requires_grad_() if is_vector(v.shape) else v for v in drawn.values
+        ]  # biases alone: they are small, and each layer has one
+        chain = next(oracle.chains(oracle.layers_of(drawn.parameters), h.shape[1], LENGTHS[name]), None)
+        if not chain:
+            return None
+        h = compute(name, h, chain, values)
+        biases.append([v for v in values if v.requires_grad])
+    if not close(h.detach(), y.flatten(1), SAME):
+        return None
+    found = torch.autograd.grad(
+        h, [x, *(v for each in biases for v in each)], direction.view(h.shape), allow_unused=True
+    )
+    of_x, rest = found[0], iter(found[1:])
+    return of_x, [[next(rest) for _ in each] for each in biases]
+
+
+def compute(name: str, x: Tensor, chain: Sequence[oracle.Layer], values: Sequence[Tensor]) -> Tensor:
+    """Compute what a part's weights give, in float32: x (N, size_in); returns (N, size_out)."""
+    y = oracle.network(x, chain, values, last=name == "encoder", dtype=torch.float32)
+    return torch.sigmoid(y) if name == "decoder" else y
