@@ -66,28 +66,29 @@ class Student:
         self.dialogue = Dialogue(sandbox)
         self.models: dict[tuple[int, str], Model] = {}  # by worker and sizes: making one takes a while
 
-    def VAE(self, input_size: int, latent_size: int) -> Model:  # noqa: N802 - the student's own name
-        """Make a VAE."""
-        return self.make("VAE", input_size=input_size, latent_size=latent_size)
+    def VAE(  # noqa: N802 - the student's own name
+        self, input_size: int, latent_size: int, *, by_position: bool = False
+    ) -> Model:
+        """Make a VAE, with both sizes by position where asked for."""
+        return self.make("VAE", by_position=by_position, input_size=input_size, latent_size=latent_size)
 
     def CVAE(self, input_size: int, num_classes: int, latent_size: int) -> Model:  # noqa: N802
         """Make a CVAE."""
         return self.make("CVAE", input_size=input_size, num_classes=num_classes, latent_size=latent_size)
 
-    def make(self, name: str, **sizes: int) -> Model:
+    def make(self, name: str, *, by_position: bool = False, **sizes: int) -> Model:
         """Make a model of the student's class, or return the one of these sizes that the worker has already.
 
         Rows give a model its weights and its mode anew, so they may share it.
         """
-        what = f"{name}({', '.join(f'{key}={value}' for key, value in sizes.items())})"
+        written = (str(value) if by_position else f"{key}={value}" for key, value in sizes.items())
+        what = f"{name}({', '.join(written)})"
         known = self.models.get((self.dialogue.generation, what)) if self.dialogue.worker else None
         if known:
             return known
-        # As the notebook does: the number of pixels by position, the others by name.
-        args, named = (
-            [sizes["input_size"]],
-            {key: value for key, value in sizes.items() if key != "input_size"},
-        )
+        # As the notebook does: the number of pixels by position, the others mostly by name.
+        first = len(sizes) if by_position else 1
+        args, named = list(sizes.values())[:first], dict(list(sizes.items())[first:])
         made = self.dialogue.ask(what, "make", name=name, args=args, named=named)
         if not isinstance(made, dict) or "model" not in made:
             raise WrongKind(f"{what} gave no model.")
@@ -248,8 +249,14 @@ class Part:
                 Parameter(str(name), None if shape is None else as_shape(shape)) for name, shape, _ in rows
             ]
         except (TypeError, ValueError):
-            raise WrongKind(f"{self.name} is not a layer (an nn.Module), so it has no parameters.") from None
+            raise self.no_layer(rows) from None
         return self.known
+
+    def no_layer(self, rows: object) -> WrongKind:
+        """Word that the part is something else, whose type's name came in place of its parameters."""
+        kind = str(rows[0])[:80] if isinstance(rows, list) and len(rows) == 1 else "something else"
+        hint = " Is there a comma behind it?" if kind == "tuple" else ""
+        return WrongKind(f"{self.name} is no layer (an nn.Module), but: {kind}.{hint}")
 
     def has_biases(self, number: int) -> bool:
         """Tell whether the part has so many vectors, by the last list of them or by a new one."""
@@ -263,7 +270,7 @@ class Part:
                 (Parameter(str(name), as_shape(shape)), as_tensor(value, name)) for name, shape, value in rows
             ]
         except (TypeError, ValueError):
-            raise WrongKind(f"{self.name} is not a layer (an nn.Module), so it has no parameters.") from None
+            raise self.no_layer(rows) from None
 
     def draw(self, scales: Sequence[float], seed: int = 0) -> int:
         """Have the part's parameters drawn anew, normal with these standard deviations; returns the seed.

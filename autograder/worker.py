@@ -155,7 +155,9 @@ class Desk:
         sys.modules["vae"] = module
         module.__dict__["get_ipython"] = Shell  # as in a notebook, which some files are exported from
         code = compile(self.path.read_bytes(), str(self.path), "exec", dont_inherit=True)
+        threads = torch.get_num_threads()
         exec(code, module.__dict__)  # noqa: S102 - what this process is for
+        torch.set_num_threads(threads)  # more than there are cores take ten times as long
         self.module = module
         self.switches = torch.is_grad_enabled(), torch.get_default_dtype()
 
@@ -163,8 +165,11 @@ class Desk:
 
     def on_make(self, name: str, args: list[Any], named: dict[str, Any]) -> dict[str, int]:
         """Make a model that gets other weights before anything is asked of it."""
-        with weights.quick_start():
-            return self.make(name, args, named)
+        try:
+            with weights.quick_start():
+                return self.make(name, args, named)
+        except (AssertionError, RuntimeError, ValueError):
+            return self.make(name, args, named)  # some check their first weights against torch's own
 
     def make(self, name: str, args: list[Any], named: dict[str, Any]) -> dict[str, int]:
         """Make a model. Named arguments go by name where the student kept the name, else by position."""
@@ -189,9 +194,9 @@ class Desk:
         return function(*values)
 
     def on_mode(self, model: int, train: bool) -> None:  # noqa: FBT001
-        """Put a model into train or eval mode; one that has none stays as it is."""
-        if callable(change := getattr(self.models[model], "train", None)):
-            change(train)
+        """Put a model into train or eval mode, whatever its own train() does; one that has none stays as it is."""
+        if isinstance(whole := self.models[model], nn.Module):
+            nn.Module.train(whole, train)
 
     def on_modes(self, model: int) -> bool:
         """Tell whether a model is in train mode."""

@@ -39,16 +39,29 @@ __all__ = [
 
 LARGEST = 20_000_000  # numbers in a part's parameters; right ones have 800,000
 CHAINS = 100  # ways to choose and order its layers; right ones have 8, if sizes are all that tells them apart
+FEW = 6  # results of a large batch that are looked at
 SECONDS = 10  # of computing, to look for the slip; most take less than one
 COARSE = (
     0.01  # half precision rounds a batch's sums otherwise than one image's: that is no batch normalisation
 )
 
 
-def expect_linear(student: Student, model: Model, part: Part, size_in: int, size_out: int) -> None:
-    """Expect one fully connected layer and nothing more."""
+def expect_linear(
+    student: Student, model: Model, part: Part, size_in: int, size_out: int, *, crowd: bool = False
+) -> None:
+    """Expect one fully connected layer and nothing more.
+
+    crowd: for a large batch in training mode, and nothing else
+    """
     expect_count(part, [(size_in, size_out)])
-    Behaviour(student, model, part, torch.randn(6, size_in), 1, last=False).check()
+    number = crowd_size() if crowd else 6
+    behaviour = Behaviour(student, model, part, torch.randn(number, size_in), 1, last=False)
+    behaviour.check_crowd() if crowd else behaviour.check()
+
+
+def crowd_size() -> int:
+    """Draw how many images a large batch has: more than in any batch of the notebook."""
+    return oracle.any_number(129, 140)
 
 
 def expect_two_layers(model: Model) -> None:
@@ -65,7 +78,7 @@ def expect_apart(part: Part, others: Sequence[Part], shape: Sequence[int], words
     shape: of what these others take, but for the number of images
     words: what is a mistake where it does not
     """
-    x = torch.rand(2, *shape)
+    x = torch.rand(oracle.any_number(2, 9), *shape)
     before = []
     for other in others:
         with contextlib.suppress(*UNANSWERED):  # what another part fails at is its own row's
@@ -81,14 +94,19 @@ def expect_apart(part: Part, others: Sequence[Part], shape: Sequence[int], words
 
 
 def expect_network(
-    student: Student, model: Model, part: Part, x: Tensor, layers: int, *, image: bool = False
+    student: Student, model: Model, part: Part, shape: Sequence[int], layers: int, *, crowd: bool = False
 ) -> None:
     """Expect a number of fully connected layers with ReLU, computed from the part's own parameters.
 
-    x: what the part is called with
-    image: a decoder: no ReLU behind the last layer, but a sigmoid, and the shape of an image
+    shape: of what the part takes, but for the number of images. A decoder takes normal numbers; it has no ReLU behind
+        its last layer, but a sigmoid, and gives images.
+    crowd: for a large batch in training mode, and nothing else
     """
-    Behaviour(student, model, part, x, layers, last=not image, image=image).check()
+    image = part.path[-1] == "decoder"
+    number = crowd_size() if crowd else oracle.any_number(5, 9)
+    x = torch.randn(number, *shape) if image else oracle.pixels(number, *shape)
+    behaviour = Behaviour(student, model, part, x, layers, last=not image, image=image)
+    behaviour.check_crowd() if crowd else behaviour.check()
 
 
 @dataclass(frozen=True)
@@ -154,6 +172,8 @@ class Behaviour:
         ways = oracle.chains(self.layers, size_in, length) if self.layers else iter(())
         fitting = (chain for chain in ways if not image or chain[-1].size_out == 784)
         self.chains = list(itertools.islice(fitting, CHAINS))
+        if last:  # of an encoder's ways those that end with features come first
+            self.chains.sort(key=lambda chain: chain[-1].size_out != oracle.H)
         if not self.chains and len(self.layers) < length:
             raise self.too_few()
         if not self.chains:
@@ -170,6 +190,21 @@ class Behaviour:
             self.compare((3 if self.image else 50) * self.x, " for large inputs: is something clamped?")
         self.model.eval()
         self.compare(self.x, " in evaluation mode (model.eval())")
+
+    def check_crowd(self) -> None:
+        """Compare some results of a large batch in training mode."""
+        self.model.train()
+        rows = torch.randperm(len(self.x))[:FEW]
+        y = self.ask(self.x)[rows]
+        if self.matches(self.x[rows], y):
+            return
+        number, self.x = len(self.x), self.x[rows]
+        right = self.right(self.x, self.chains[0])
+        self.compare(self.x, "")
+        raise fail(
+            f"{self.part.name} is right for {FEW} images, and something else for the same ones among {number}.",
+            difference(y, right),
+        )
 
     def too_few(self) -> Mistake:
         """Word that there are not enough layers."""

@@ -198,6 +198,8 @@ class Case:
             logvar = note("logvar_layer", features, finite(self.model.logvar_layer(features)))
         except UNANSWERED as error:
             raise UnjudgedError(part, error) from None
+        if tuple(features.shape[:1]) != (len(self.x),):
+            raise UnjudgedError("encoder", f"Of {len(self.x)} images it gives {show(features.shape)}.")
         if len(self.x) > 1 and all(t.dim() and bool((t == t[:1]).all()) for t in (mu, logvar)):
             # Whatever forward hands to such parts, it could not be told: weights that cannot be set, for one.
             why = "All images of a batch give the same mu and logvar, whatever weights are set."
@@ -205,14 +207,27 @@ class Case:
         try:
             z = self.witness.note_noise(mu, logvar, finite(self.student.reparametrize(mu, logvar)))
         except UNANSWERED as error:
-            return Composed(join, mu, logvar, broken=UnjudgedError("reparametrize", error))
+            part = self.odd(features, mu, logvar) or "reparametrize"
+            return Composed(join, mu, logvar, broken=UnjudgedError(part, error))
         try:
             return Composed(join, mu, logvar, z, self.decode(z), negative=negative)
-        except UnjudgedError:
+        except UnjudgedError as error:
+            if part := self.odd(features, mu, logvar):
+                raise UnjudgedError(part, str(error)) from None
             if z.shape == mu.shape:
                 raise
         why = f"z has shape {show(z.shape)} for mu and logvar of shape {show(mu.shape)}."
         return Composed(join, mu, logvar, broken=UnjudgedError("reparametrize", why))
+
+    def odd(self, features: Tensor, mu: Tensor, logvar: Tensor) -> str:
+        """Return the first part that gives something of another shape than it should."""
+        number, latents = len(self.x), self.setting.sizes.latents
+        shapes = {
+            "encoder": (features, (number, oracle.H)),
+            "mu_layer": (mu, (number, latents)),
+            "logvar_layer": (logvar, (number, latents)),
+        }
+        return next((part for part, (given, due) in shapes.items() if tuple(given.shape) != due), "")
 
     def decode(self, z: Tensor) -> Tensor:
         """Call the decoder. Raises UnjudgedError."""

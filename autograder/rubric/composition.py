@@ -50,8 +50,8 @@ def expect_composition(forward: VAEForward) -> None:
             # By turns its parts are asked first, and forward: neither may give back what the other was asked.
             Case(forward, model, x, c, setting).check(forward_first=i % 2 == 1)
         except UnjudgedError as error:
-            # Other sizes, or a single image, may be what a part cannot do, which its own row charges; these it must.
-            if sizes == notebook and number > 1:
+            # Other sizes, one image or many may be what a part cannot do, and its own row charges; the first it must.
+            if i == 0:
                 raise forward.blame(error) from None
             unjudged = unjudged or error
         except Ended:  # most likely the time is over, which that part has used up

@@ -70,6 +70,8 @@ class Gradients:
     def expect(self, found: Three, composed: Composition, z: Tensor | None) -> None:
         """Expect x_hat, mu and logvar to have the composition's gradients with respect to every part."""
         due = self.gradients_of(composed)
+        if composed[0] is not None and not any(each.number == 0 for each in due):
+            self.expect_broken(found[0])
         for each in due:
             self.expect_learning(each.name, each.gradients)
         self.expect_true(due, composed, z)
@@ -184,6 +186,18 @@ class Gradients:
                     f"no gradient of {output} reaches all layers of {name}, so it would not learn.",
                     f"Look for detach(), .data, torch.no_grad() and requires_grad in {name}.",
                 )
+
+    def expect_broken(self, x_hat: Tensor) -> None:
+        """Where reparametrize breaks backward(), expect x_hat's to break too, or to reach the encoder."""
+        try:
+            found = self.along([(x_hat, torch.randn(x_hat.shape))])
+        except Raised:
+            return
+        if not any(map(nonzero, found[PARTS.index("encoder")])):
+            raise self.mistake(
+                "no gradient of x_hat reaches encoder, so it would not learn.",
+                "Look for detach(), .data and torch.no_grad().",
+            )
 
     def expect_true(self, due: Sequence[Due], composed: Composition, z: Tensor | None) -> None:
         """Expect parts that give what their weights do to have its gradients, too: (N, Z) is z's shape."""

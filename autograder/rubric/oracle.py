@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -31,11 +32,15 @@ __all__ = [
     "one_hot",
     "one_of",
     "other_sizes",
+    "pixels",
     "scales",
     "sizes_of",
 ]
 
 H = 400  # hidden units, by the assignment
+AFFIX = re.compile(
+    r"^(weights?|bias(es)?|w|b)_?|_?(weights?|bias(es)?|w|b)$", re.IGNORECASE
+)  # of W_in and b_in
 
 
 @dataclass(frozen=True)
@@ -52,17 +57,21 @@ class Layer:
 def layers_of(parameters: Sequence[Parameter]) -> list[Layer]:
     """Find the fully connected layers among a part's parameters, in their order.
 
-    A weight and its bias share their names up to the last dot, as nn.Linear's do, or follow each other.
+    A weight and its bias share their names up to the last dot, as nn.Linear's do, or what W and b stand for in W_in and
+    b_in; or the k-th weight has the k-th bias.
     """
     vectors = vectors_of(parameters)
     matrices = [
         i for i, p in enumerate(parameters) if p.shape is not None and len(p.shape) == 2 and i not in vectors
     ]
     owner = [p.name.rpartition(".")[0] for p in parameters]
+    which = [(owner[i], AFFIX.sub("", p.name.rpartition(".")[2])) for i, p in enumerate(parameters)]
     layers = []
     for number, i in enumerate(matrices):
         rows, columns = parameters[i].shape or (0, 0)
         own = [v for v in vectors if owner[v] == owner[i]]
+        if len(own) != 1:
+            own = [v for v in vectors if which[v] == which[i]]
         if len(own) != 1:  # bare parameters: the bias of the k-th weight is the k-th that fits some weight
             own = [v for v in vectors[number : number + 1] if len(vectors) == len(matrices)]
         if not vectors or (not own and owner[i]):
@@ -205,8 +214,13 @@ def any_number(first: int, last: int) -> int:
 
 
 def images(number: int) -> Tensor:
-    """Draw images (N, 1, 28, 28), as in MNIST with black pixels, and less than white, so that x.max() is not 1."""
-    return (1.1 * torch.rand(number, 1, 28, 28) - 0.2).clamp(min=0)
+    """Draw images (N, 1, 28, 28)."""
+    return pixels(number, 1, 28, 28)
+
+
+def pixels(*shape: int) -> Tensor:
+    """Draw pixels, as in MNIST with black ones, and less than white, so that x.max() is not 1."""
+    return (1.1 * torch.rand(shape) - 0.2).clamp(min=0)
 
 
 def one_hot(number: int, classes: int) -> Tensor:

@@ -4,7 +4,7 @@ from gradescope_utils.autograder_utils.decorators import number, weight
 
 from autograder.rubric.behaviour import expect_apart, expect_linear, expect_network, expect_two_layers
 from autograder.rubric.counts import expect_count
-from autograder.rubric.oracle import H, any_number, images
+from autograder.rubric.oracle import H
 
 
 @number("1.1")
@@ -20,6 +20,9 @@ def test_encoder_parameters(student, sizes):
     wrong = "It is right for 784 pixels: is 784 written into your code? Use input_size."
     for pixels, hint in ((784, ""), (sizes.pixels, wrong)):
         expect_count(student.VAE(pixels, 15).encoder, [(pixels, H), (H, H), (H, H)], hint)
+    model = student.VAE(784, 15, by_position=True)
+    wrong = "VAE(784, latent_size=15) is right, and VAE(784, 15) another model: in which order does __init__ take them?"
+    expect_count(model.encoder, [(784, H), (H, H), (H, H)], wrong)
 
 
 @number("1.2")
@@ -33,8 +36,8 @@ def test_encoder_behaviour(student, sizes):
         print(features.shape, features.min().item())  # expected: (5, 400), 0.0
     """
     models = [student.VAE(784, latents) for latents in (15, sizes.latents)]
-    for model in models:
-        expect_network(student, model, model.encoder, images(any_number(5, 9)), layers=3)
+    for model, crowd in zip(models, (False, True), strict=True):
+        expect_network(student, model, model.encoder, (1, 28, 28), layers=3, crowd=crowd)
     words = "Two VAEs share layers: new weights for one's encoder change the other's. Make them in __init__."
     expect_apart(models[1].encoder, [models[0].encoder], (1, 28, 28), words)
 
@@ -49,9 +52,9 @@ def test_mu_layer(student, sizes):
         layer = VAE(784, 20).mu_layer
         print(layer(torch.rand(5, 400)).shape, sum(p.numel() for p in layer.parameters()))  # expected: (5, 20), 8020
     """
-    for latents in (15, sizes.latents):
+    for latents, crowd in ((15, True), (sizes.latents, False)):
         model = student.VAE(784, latents)
-        expect_linear(student, model, model.mu_layer, H, latents)
+        expect_linear(student, model, model.mu_layer, H, latents, crowd=crowd)
 
 
 @number("1.4")
@@ -64,7 +67,7 @@ def test_logvar_layer(student, sizes):
         layer = VAE(784, 20).logvar_layer
         print(layer(torch.rand(5, 400)).shape, sum(p.numel() for p in layer.parameters()))  # expected: (5, 20), 8020
     """
-    for latents in (15, sizes.latents):
+    for latents, crowd in ((15, True), (sizes.latents, False)):
         model = student.VAE(784, latents)
-        expect_linear(student, model, model.logvar_layer, H, latents)
+        expect_linear(student, model, model.logvar_layer, H, latents, crowd=crowd)
     expect_two_layers(model)

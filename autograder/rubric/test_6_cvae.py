@@ -1,6 +1,5 @@
 """6. CVAE (3 points): the same with the class joined to the image and to the latents."""
 
-import torch
 from gradescope_utils.autograder_utils.decorators import number, weight
 
 from autograder.rubric.behaviour import expect_apart, expect_linear, expect_network, expect_two_layers
@@ -8,7 +7,7 @@ from autograder.rubric.composition import expect_composition
 from autograder.rubric.counts import expect_count
 from autograder.rubric.expect import Mistake, noting, raise_all
 from autograder.rubric.forwards import CVAEForward
-from autograder.rubric.oracle import H, any_number
+from autograder.rubric.oracle import H
 
 
 def cases(sizes):
@@ -37,18 +36,18 @@ def test_cvae_encoder(student, sizes):
         features = encoder(torch.rand(5, 794))
         print(features.shape, features.min().item())  # expected: (5, 400), 0.0
     """
-    model = student.CVAE(784, sizes.classes, sizes.latents)
+    model, other = student.CVAE(784, sizes.classes, sizes.latents), student.CVAE(784, 10, 15)
     mistakes: list[Mistake] = []
     with noting(mistakes):
         for pixels, classes, latents, hint in cases(sizes):
             encoder = student.CVAE(pixels, classes, latents).encoder
             expect_count(encoder, [(pixels + classes, H), (H, H), (H, H)], hint)
-        x = torch.rand(any_number(5, 9), 784 + sizes.classes)
-        expect_network(student, model, model.encoder, x, layers=3)
+        expect_network(student, model, model.encoder, (784 + sizes.classes,), layers=3)
+        expect_network(student, other, other.encoder, (784 + 10,), layers=3, crowd=True)
         words = (
             "Two CVAEs share layers: new weights for one's encoder change the other's. Make them in __init__."
         )
-        expect_apart(model.encoder, [student.CVAE(784, 10, 15).encoder], (784 + 10,), words)
+        expect_apart(model.encoder, [other.encoder], (784 + 10,), words)
     for name in ("mu_layer", "logvar_layer"):
         with noting(mistakes):
             for pixels, classes, latents, hint in cases(sizes):
@@ -72,10 +71,13 @@ def test_cvae_decoder(student, sizes):
     for pixels, classes, latents, hint in cases(sizes):
         model = student.CVAE(pixels, classes, latents)
         expect_count(model.decoder, [(latents + classes, H), (H, H), (H, H), (H, pixels)], hint)
-    x = torch.randn(any_number(5, 9), sizes.latents + sizes.classes)
-    expect_network(student, model, model.decoder, x, layers=4, image=True)
+    expect_network(student, model, model.decoder, (sizes.latents + sizes.classes,), layers=4)
+    other = student.CVAE(784, 10, 15)
+    expect_network(student, other, other.decoder, (15 + 10,), layers=4, crowd=True)
     words = "CVAE.decoder shares layers with CVAE.encoder; each needs weights of its own."
     expect_apart(model.decoder, [model.encoder], (784 + sizes.classes,), words)
+    words = "Two CVAEs share layers: new weights for one's decoder change the other's. Make them in __init__."
+    expect_apart(model.decoder, [other.decoder], (15 + 10,), words)
 
 
 @number("6.3")
