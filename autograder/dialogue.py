@@ -29,9 +29,10 @@ from autograder.worker import pack
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["UNANSWERED", "Dialogue", "Missing", "Raised", "Unfinished", "WrongKind"]
+__all__ = ["PARTS", "UNANSWERED", "Dialogue", "Missing", "Raised", "Unfinished", "WrongKind"]
 
 DTYPES = (torch.float32, torch.float64, torch.int64)
+PARTS = ("encoder", "mu_layer", "logvar_layer", "decoder")  # of a model, by the assignment
 MAX_ITEMS = 1000  # of a list in an answer
 MAX_DEPTH = 10  # of lists in an answer
 
@@ -51,6 +52,7 @@ class Failure(msgspec.Struct, frozen=True):
     type: str
     message: str
     lines: list[Line]
+    others: list[str] = []  # the layers of a model without one that was asked for
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -84,6 +86,11 @@ class Raised(Exception):  # noqa: N818 - it is the student's error, named as an 
             )
         return message
 
+    def named_otherwise(self) -> str:
+        """Say which layers of other names there are, where one was asked for that is not."""
+        names = [name[:40] for name in self.failure.others if name not in PARTS][:5]
+        return f" Your model has {', '.join(f'`{name}`' for name in names)}: is that it?" if names else ""
+
 
 class Unfinished(Raised):
     """A part that is still to be written."""
@@ -91,7 +98,7 @@ class Unfinished(Raised):
     def __str__(self) -> str:
         """Say which part."""
         if self.failure.kind == "none":
-            return f"`{self.failure.message}` is still None: this part is not written yet."
+            return f"`{self.failure.message}` is still None: this part is not written yet.{self.named_otherwise()}"
         return f"{self.what} is not written yet: {self.failure.message or 'it raises NotImplementedError'}."
 
 
@@ -100,7 +107,7 @@ class Missing(Raised):
 
     def __str__(self) -> str:
         """Say which name."""
-        return f"There is no `{self.failure.message}` in your vae.py: {self.what} needs it."
+        return f"There is no `{self.failure.message}` in your vae.py: {self.what} needs it.{self.named_otherwise()}"
 
 
 class WrongKind(Exception):  # noqa: N818 - as above

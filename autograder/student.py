@@ -20,11 +20,11 @@ import torch
 from torch import Tensor
 
 from autograder import weights
-from autograder.dialogue import Dialogue, WrongKind
+from autograder.dialogue import PARTS, Dialogue, WrongKind
 from autograder.weights import is_vector
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from autograder.sandbox import Sandbox
@@ -295,10 +295,16 @@ class Model(Part):
 
     def __init__(self, dialogue: Dialogue, name: str, model: int) -> None:
         super().__init__(dialogue, name, model, [])
-        parts = ("encoder", "mu_layer", "logvar_layer", "decoder")
         self.encoder, self.mu_layer, self.logvar_layer, self.decoder = (
-            Part(dialogue, f"{name}.{part}", model, [part]) for part in parts
+            Part(dialogue, f"{name}.{part}", model, [part]) for part in PARTS
         )
+
+    def renamed(self, names: Mapping[str, str]) -> Model:
+        """Return the same model with some of its parts by the names that the student gave them."""
+        model = Model(self.dialogue, self.name, self.model)
+        for part, name in names.items():
+            getattr(model, part).path = [name]
+        return model
 
     def train(self, mode: bool = True) -> None:  # noqa: FBT001, FBT002 - torch's own signature
         """Put the model into training mode, or with False into evaluation mode."""

@@ -42,6 +42,7 @@ MAX_DEPTH = 8  # of tuples in an answer
 MAX_ELEMENTS = 50_000_000  # of a tensor in an answer
 MAX_INTEGER = (1 << 63) - 1  # of an answer
 MAX_ITEMS = 1000  # of a tuple in an answer
+MAX_LAYERS = 10  # of a model without one that was asked for
 MAX_TEXT = 4000  # characters of a string in an answer
 
 
@@ -326,11 +327,11 @@ class Desk:
         """Look up a name of the module, a model or a part of a model."""
         found = self.module if model is None else self.models[model]
         for name in path:
-            if not hasattr(found, name):
-                raise MissingError(name, "missing")
-            found = getattr(found, name)
+            owner, found = found, getattr(found, name, None)
             if found is None:
-                raise MissingError(name, "none")
+                others = vars(owner)["_modules"] if isinstance(owner, nn.Module) else {}
+                layers = [key for key, layer in others.items() if layer is not None]
+                raise MissingError(name, "none" if hasattr(owner, name) else "missing", layers[:MAX_LAYERS])
         return found
 
     def hold(self, tensor: Tensor, leaf: Tensor | None = None) -> int:
@@ -373,8 +374,8 @@ class Desk:
     def describe(self, error: BaseException) -> dict[str, Any]:
         """Describe what the student's code raised: its type, its message and their own lines."""
         if isinstance(error, MissingError):
-            name, kind = error.args
-            return {"kind": kind, "type": "", "message": name, "lines": []}
+            name, kind, others = error.args
+            return {"kind": kind, "type": "", "message": name, "lines": [], "others": others}
         kind = "unfinished" if isinstance(error, NotImplementedError) else "raised"
         syntax = error if isinstance(error, SyntaxError) and error.filename == str(self.path) else None
         try:

@@ -52,6 +52,9 @@ def expect_composition(forward: VAEForward) -> None:
         except UnjudgedError as error:
             # Other sizes, one image or many may be what a part cannot do, and its own row charges; the first it must.
             if i == 0:
+                if not forward.names and forward.find_names(model):
+                    expect_composition(forward)
+                    return
                 raise forward.blame(error) from None
             unjudged = unjudged or error
         except Ended:  # most likely the time is over, which that part has used up

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from autograder.dialogue import UNANSWERED
+from autograder.dialogue import PARTS, UNANSWERED
 from autograder.rubric import oracle
 from autograder.rubric.derivatives import LENGTHS, compute
 from autograder.rubric.expect import close, fail
-from autograder.rubric.forwards import PARTS
 
 if TYPE_CHECKING:
     from autograder.rubric.forwards import VAEForward

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from autograder.dialogue import UNANSWERED
+from autograder.dialogue import PARTS, UNANSWERED, Missing, Unfinished
 from autograder.rubric import oracle
 from autograder.rubric.expect import Mistake, fail
 
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 
     Join = Callable[[Tensor, Tensor], Tensor]
 
-__all__ = ["PARTS", "CVAEForward", "UnjudgedError", "VAEForward"]
+__all__ = ["CVAEForward", "UnjudgedError", "VAEForward"]
 
-PARTS = ("encoder", "mu_layer", "logvar_layer", "decoder")
+# What students call them, where they do not keep to the template's names: that is their own rows'.
+ALIKE = {"encoder": "enc", "mu_layer": "mu|mean", "logvar_layer": "log|lv|var|sig|std", "decoder": "dec"}
 
 
 class UnjudgedError(Exception):
@@ -47,6 +49,8 @@ class VAEForward:
     def __init__(self, student: Student, sizes: Sizes) -> None:
         self.student = student
         self.sizes = sizes
+        self.names: dict[str, str] = {}  # of parts that are not there under the assignment's names
+        self.models: dict[Model, Model] = {}  # with these names
         self.weights_judged = False  # whether gradients reached the weights, too
         self.passing_judged = False  # whether gradients passed through the decoder to z
         self.follows_seed = False  # whether one image's noise did
@@ -55,7 +59,27 @@ class VAEForward:
 
     def make(self, latents: int, classes: int) -> Model:  # noqa: ARG002 - the CVAE needs it
         """Make a model."""
-        return self.student.VAE(784, latents)
+        return self.with_names(self.student.VAE(784, latents))
+
+    def with_names(self, model: Model) -> Model:
+        """Return a model with the names of its parts."""
+        return self.models.setdefault(model, model.renamed(self.names)) if self.names else model
+
+    def find_names(self, model: Model) -> bool:
+        """Look for missing parts under other names; tells whether all that are missing were found."""
+        for part in PARTS:
+            try:
+                getattr(model, part).parameters()
+            except (Missing, Unfinished) as error:
+                fitting = [name for name in error.failure.others if re.search(ALIKE[part], name.lower())]
+                strange = [name for name in fitting if name not in PARTS]
+                if len(strange) != 1:
+                    self.names = {}
+                    break
+                self.names[part] = strange[0]
+            except UNANSWERED:
+                continue
+        return bool(self.names)
 
     def arguments(self, x: Tensor, c: Tensor) -> list[Tensor]:  # noqa: ARG002
         """List forward's arguments."""
@@ -131,7 +155,7 @@ class CVAEForward(VAEForward):
 
     def make(self, latents: int, classes: int) -> Model:
         """Make a model."""
-        return self.student.CVAE(784, classes, latents)
+        return self.with_names(self.student.CVAE(784, classes, latents))
 
     def arguments(self, x: Tensor, c: Tensor) -> list[Tensor]:
         """List forward's arguments."""

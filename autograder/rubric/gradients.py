@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from autograder.dialogue import Raised, WrongKind
+from autograder.dialogue import PARTS, Raised, WrongKind
 from autograder.rubric import oracle
 from autograder.rubric.behaviour import Used, parameters_in_use
 from autograder.rubric.derivatives import true_gradients
 from autograder.rubric.expect import aligned
-from autograder.rubric.forwards import PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
