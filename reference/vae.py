@@ -143,7 +143,7 @@ class CVAE(nn.Module):
         """Encode images and their classes, draw one latent vector for each and decode it with the class.
 
         x: images (N, 1, 28, 28)
-        c: their classes, one-hot (N, C)
+        c: their classes, one-hot (N, C), as floating-point numbers or integers
         Returns (x_hat, mu, logvar): reconstructions (N, 1, 28, 28), and the mean (N, Z) and the logarithm of
         the variance (N, Z) of the posterior q(z|x, c).
         """

@@ -23,7 +23,7 @@ from autograder.rubric.expect import (
     raise_all,
     show,
 )
-from autograder.rubric.forward_slips import IMAGE_SLIPS, latent_slips
+from autograder.rubric.forward_slips import IMAGE_SLIPS, latent_slips, posterior_slips
 from autograder.rubric.forwards import UnjudgedError
 from autograder.rubric.free_noise import FreeNoise
 from autograder.rubric.gradients import Gradients
@@ -162,6 +162,7 @@ class Case:
                     return self.fail(
                         f"it fails for x of shape {show(x.shape)} and c of shape {show(c.shape)}, {c.dtype}.",
                         text,
+                        str(failure) if type(failure) is Raised else "",
                     )
         return fail(str(failure), f"That was{self.when}.") if type(failure) is Raised else failure
 
@@ -286,24 +287,7 @@ class Case:
             if close(mu, (wrong := self.compose(slip)).mu, SAME):
                 self.slipped = wrong  # the rest of forward may be judged all the same
                 named.append(f"It looks as if {text}.")
-        if close(mu, right.logvar, SAME) and close(logvar, right.mu, SAME):
-            named.append(
-                "mu and logvar are returned in the wrong order, or mu_layer and logvar_layer are swapped."
-            )
-        elif close(mu, right.logvar, SAME):
-            named.append("Your mu comes from logvar_layer.")
-        elif close(mu, right.mu, SAME):
-            slips = {
-                "it comes from mu_layer, not from logvar_layer": right.mu,
-                "it is the variance: exp(logvar)": right.logvar.exp(),
-                "it is the standard deviation: exp(logvar / 2)": (right.logvar / 2).exp(),
-                "it is halved": right.logvar / 2,
-            }
-            named += [
-                f"Your logvar looks wrong in this way: {t}."
-                for t, v in slips.items()
-                if close(logvar, v, SAME)
-            ]
+        named += posterior_slips((mu, logvar), (right.mu, right.logvar), SAME)
         which, found, expected = (
             ("logvar", logvar, right.logvar) if close(mu, right.mu, SAME) else ("mu", mu, right.mu)
         )

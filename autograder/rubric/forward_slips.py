@@ -1,18 +1,21 @@
-"""What forward might do in place of the right thing to z and to the decoder's image, with the words for it."""
+"""What forward might do in place of the right thing to mu, logvar, z and the decoder's image, with the words for it."""
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+from autograder.rubric.expect import close
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Function = Callable[[Tensor], Tensor]
 
-__all__ = ["IMAGE_SLIPS", "latent_slips"]
+__all__ = ["IMAGE_SLIPS", "latent_slips", "posterior_slips"]
 
 IMAGE_SLIPS: dict[str, Function] = {
     "x_hat went through a sigmoid again": torch.sigmoid,
@@ -39,4 +42,48 @@ def latent_slips(mu: Tensor, logvar: Tensor, eps: Tensor) -> dict[str, Tensor]:
         "mu and logvar are swapped in the call of reparametrize": logvar + torch.exp(mu / 2) * eps,
         "the decoder gets the noise alone": eps,
         "sigma is 1: logvar is not used": mu + eps,
+        "mu is added to z once more": 2 * mu + deviation * eps,
+        "z goes through a ReLU": torch.relu(mu + deviation * eps),
+        "z goes through a tanh": torch.tanh(mu + deviation * eps),
+        "z goes through a sigmoid": torch.sigmoid(mu + deviation * eps),
+        "z is scaled to length 1": torch.nn.functional.normalize(mu + deviation * eps),
+        "z is averaged over the batch": (mu + deviation * eps).mean(0).expand_as(mu),
     }
+
+
+def posterior_slips(found: tuple[Tensor, Tensor], right: tuple[Tensor, Tensor], same: float) -> list[str]:
+    """Name the slips that make of the right mu and logvar, (N, Z) each, those that forward returns.
+
+    same: the tolerance
+    """
+    (mu, logvar), (right_mu, right_logvar) = found, right
+    if close(mu, right_logvar, same) and close(logvar, right_mu, same):
+        return ["mu and logvar are returned in the wrong order, or mu_layer and logvar_layer are swapped."]
+    if close(mu, right_logvar, same):
+        return ["Your mu comes from logvar_layer."]
+    if not close(mu, right_mu, same):
+        return clamps("mu", mu, right_mu, same)
+    slips = {
+        "it comes from mu_layer, not from logvar_layer": right_mu,
+        "it is the variance: exp(logvar)": right_logvar.exp(),
+        "it is the standard deviation: exp(logvar / 2)": (right_logvar / 2).exp(),
+        "it is halved": right_logvar / 2,
+    }
+    named = [
+        f"Your logvar looks wrong in this way: {text}."
+        for text, slip in slips.items()
+        if close(logvar, slip, same)
+    ]
+    return named or clamps("logvar", logvar, right_logvar, same)
+
+
+def clamps(name: str, found: Tensor, right: Tensor, same: float) -> list[str]:
+    """Name the clamp that makes of the right numbers those that were found."""
+    if not found.numel() or found.shape != right.shape:
+        return []
+    ends = float(found.min()), float(found.max())
+    for low, high in itertools.product((None, ends[0]), (None, ends[1])):
+        if (low, high) != (None, None) and close(found, right.clamp(low, high), same):
+            which = " and ".join(f"{end:.4g}" for end in (low, high) if end is not None)
+            return [f"It looks as if {name} were clamped at {which}."]
+    return []

@@ -183,6 +183,15 @@ SHARED = [
         ("2.1",),
         ("sigmoid",),
     ),
+    Mistake(
+        "decoder-shared-by-all-models",
+        (
+            define("HIDDEN = nn.Linear(400, 400)"),
+            Edit(DECODER, PAIR + PAIR, PAIR + "HIDDEN, nn.ReLU(),\n            "),
+        ),
+        ("2.1",),
+        ("share",),
+    ),
     decoder("clamped-inside", FIRST, f"{FIRST} nn.Hardtanh(-20, 20),", "clamp"),
 ]
 

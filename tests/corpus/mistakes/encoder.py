@@ -458,6 +458,21 @@ HEADS = [
 ]
 
 SHARED = [
+    module(
+        "wrong-for-many-images", "return x", "return x if len(x) < 100 else x.clamp(max=1)", "1.2", "images"
+    ),
+    Mistake(
+        "mu-layer-misspelt", (Edit("VAE", "self.mu_layer", "self.mu_Layer", 3),), ("1.3",), ("mu_layer",)
+    ),
+    Mistake(
+        "encoder-named-net",
+        (
+            Edit("VAE.encoder", "self.encoder", "self.enc_net"),
+            Edit("VAE.forward", "self.encoder", "self.enc_net"),
+        ),
+        ("1.1", "1.2"),
+        ("enc_net",),
+    ),
     Mistake(
         "encoder-shared-by-all-models",
         (

@@ -89,6 +89,19 @@ CLASSES = [
     vae("super-forgotten", SUPER, "", "__init__"),
     vae("init-misspelt", "def __init__(self, input", "def _init_(self, input", "argument"),
     vae("init-without-latent-size", "input_size: int, latent_size: int = 15", "input_size: int", "argument"),
+    Mistake(
+        "vae-hidden-size-in-second-place",
+        (
+            Edit(
+                "VAE",
+                "input_size: int, latent_size: int = 15",
+                "input_size: int, hidden: int = 400, latent_size: int = 15",
+            ),
+            Edit("VAE", "self.hidden_dim = 400", "self.hidden_dim = hidden"),
+        ),
+        ("1.1",),
+        ("hidden_dim is 15",),
+    ),
     vae("init-typo", "nn.Linear(input_size, self", "nn.Linear(input_dim, self", "nameerror", "input_dim"),
     vae("init-wrong-module", "nn.Sigmoid()", "nn.sigmoid()", "attributeerror", "sigmoid"),
     vae(

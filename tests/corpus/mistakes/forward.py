@@ -1,6 +1,7 @@
 """Mistakes in VAE.forward: row 4.1."""
 
 from corpus.edits import Edit, Mistake, define, replace_block
+from corpus.mistakes.encoder import APPLY
 
 __all__ = ["MISTAKES"]
 
@@ -227,6 +228,19 @@ UNSEEN = [  # what a comparison under one seed, in a usual range, does not see
     forward("logvar-averaged", DRAW, "z = reparametrize(mu, logvar.mean(0).expand_as(logvar))", "logvar"),
     forward("logvar-clamped-at-2", LOGVAR, "logvar = self.logvar_layer(features).clamp(-2, 2)", "logvar"),
     forward("mu-clamped-at-3", MU, "mu = self.mu_layer(features).clamp(-3, 3)", "mu"),
+    forward("logvar-clamped-at-6", LOGVAR, "logvar = self.logvar_layer(features).clamp(max=6)", "logvar"),
+    forward("logvar-clamped-for-z", DRAW, "z = reparametrize(mu, logvar.clamp(-2, 2))", "clamped"),
+    forward("mu-clamped-for-z", DRAW, "z = reparametrize(mu.clamp(-5, 5), logvar)", "clamped"),
+    forward("tanh-for-z", DRAW, "z = reparametrize(mu, 8 * torch.tanh(logvar / 8))", "squashed"),
+    forward("z-clamped", DRAW, "z = reparametrize(mu, logvar).clamp(-6, 6)", "clamped"),
+    forward("x-hat-clamped", DECODE, "x_hat = self.decoder(z).clamp(0.01, 0.99)", "clamped"),
+    forward(
+        "generator-put-back",
+        DRAW,
+        "with torch.random.fork_rng():\n            z = reparametrize(mu, logvar)",
+        "two calls",
+    ),
+    forward("seed-behind", DRAW, "z = reparametrize(mu, logvar)\n        torch.manual_seed(0)", "two calls"),
     forward("relu6-on-features", ENCODE, "features = self.encoder(x).clamp(max=6)", "features"),
     forward(
         "drawn-twice-and-detached",
@@ -250,6 +264,25 @@ UNSEEN = [  # what a comparison under one seed, in a usual range, does not see
         ),
         ("4.1",),
         ("seed",),
+    ),
+    Mistake(
+        "forward-decoder-detaches-z",
+        (APPLY, Edit("VAE.decoder", "nn.Linear(latent_size", "Apply(torch.detach), nn.Linear(latent_size")),
+        ("4.1",),
+        ("gradient", "decoder to z"),
+    ),
+    Mistake(
+        "forward-half-gradients-in-the-encoder",
+        (
+            APPLY,
+            Edit(
+                "VAE.encoder",
+                "nn.ReLU(),\n        )\n",
+                "Apply(lambda x: (F.relu(x) + F.relu(x).detach()) / 2),\n        )\n",
+            ),
+        ),
+        ("4.1",),
+        ("gradient", "encoder"),
     ),
     Mistake(
         "forward-frozen-weights",

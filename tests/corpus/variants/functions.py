@@ -313,6 +313,26 @@ class Output(NamedTuple):
 
 FORWARD = [
     forward(
+        "looks-at-numbers",
+        """
+assert x.numpy().min() >= 0
+features = self.encoder(copy.deepcopy(x))
+mu, logvar = self.mu_layer(features), self.logvar_layer(features)
+return self.decoder(reparametrize(mu, logvar)), mu, logvar
+""",
+        "import copy",
+    ),
+    Variant(
+        "forward-beside-a-method-train",
+        (
+            Edit(
+                "VAE",
+                "    def forward(",
+                "    def train(self, loader, epochs=10):\n        raise ValueError(loader)\n\n    def forward(",
+            ),
+        ),
+    ),
+    forward(
         "direct-calls",
         """
 h = self.encoder.forward(x)

@@ -393,4 +393,34 @@ class Reshape(nn.Module):
     decoder_class("unsqueeze", "x.view(-1, 1, 28, 28)", "x.unflatten(1, (28, 28)).unsqueeze(1)"),
 ]
 
-VARIANTS = [*ENCODERS, *HEADS, *DECODERS]
+OTHERS = [
+    encoder(
+        "weights-before-biases",
+        "self.encoder = Encoder(input_size, 400)",
+        """
+class Encoder(nn.Module):
+    def __init__(self, size, hidden):
+        super().__init__()
+        make = lambda *shape: nn.Parameter(torch.randn(shape) / shape[0] ** 0.5)
+        self.W_h1, self.W_h2, self.W_in = make(hidden, hidden), make(hidden, hidden), make(hidden, size)
+        self.b_in, self.b_h1, self.b_h2 = make(hidden), make(hidden), make(hidden)
+
+    def forward(self, x):
+        h = F.relu(F.linear(x.flatten(1), self.W_in, self.b_in))
+        h = F.relu(F.linear(h, self.W_h1, self.b_h1))
+        return F.relu(F.linear(h, self.W_h2, self.b_h2))
+""",
+    ),
+    Variant(
+        "decoder-first-weights-checked",
+        (
+            Edit(
+                DECODER,
+                "        )\n",
+                "        )\n        assert self.decoder[0].weight.abs().max() <= latent_size**-0.5 + 1e-6\n",
+            ),
+        ),
+    ),
+]
+
+VARIANTS = [*OTHERS, *ENCODERS, *HEADS, *DECODERS]
