@@ -1,8 +1,8 @@
-"""A notebook that itself defines the models becomes a vae.py: its definitions, and the imports they need.
+"""A notebook that itself defines the models becomes a vae.py: its definitions, and what they need.
 
 The work is done in a process of its own, with limits on memory and time, since a hostile notebook can make
 the readers of JSON, of IPython's tokens and of Python take any amount of either. Nothing of the notebook is
-run or compiled there: the parser stops at the syntax tree, before constants are folded.
+run or compiled there: Python stops at the syntax tree and its symbol tables, before constants are folded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import warnings
 from pathlib import Path
 from typing import Any, Protocol
 
-from autograder.files import MIB, Unreadable, printable
+from autograder.files import MIB, Unreadable
+from autograder.scope import DEFINITIONS, evaluated, read
+from autograder.selection import Statement, select
 
 __all__ = ["defines_a_model", "to_python"]
 
@@ -29,17 +31,7 @@ SECONDS = 60  # in all; half a processor, as on Gradescope, needs four
 CPU_SECONDS = 20
 WITHOUT_NBCONVERT = 3  # exit status
 FUTURE = "from __future__ import annotations\n"  # Python allows it at the top only
-ABSENT = {
-    "vae",
-    "google",
-    "__future__",
-}  # what no worker can import: the file that is made here, Colab's drive
 PYTHON_CELLS = ("time", "timeit", "capture", "prun", "writefile")  # cell magics with Python below them
-CALLS = {"torch.device", "torch.cuda.is_available", "torch.backends.mps.is_available"}
-DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-OPERATIONS = (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Tuple, ast.List, ast.Dict)
-OPERATORS = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
-PLAIN = (ast.Constant, ast.Name, ast.Attribute, *OPERATIONS, *OPERATORS)
 
 
 class Exporter(Protocol):
@@ -88,9 +80,7 @@ def to_python(notebook: bytes, name: str) -> tuple[bytes, list[str]]:
         raise Unreadable(f"there is no vae.py, and {name} cannot be read: damaged, too large, or no notebook")
     source, notes = json.loads(answer)
     if not source:
-        raise Unreadable(
-            f"there is no vae.py, and {name} does not define VAE or CVAE outside of other blocks"
-        )
+        raise Unreadable(f"there is no vae.py, and {name} does not define VAE or CVAE outside of functions")
     return source.encode(), notes
 
 
@@ -120,81 +110,31 @@ def parse(source: str, exporter: Exporter) -> tuple[str, ast.Module]:
         return text, ast.parse(text)
 
 
-def names(node: ast.AST) -> set[str]:
-    """Return the names that occur in a statement."""
-    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
-
-
-def alias_name(alias: ast.alias) -> str:
-    """Return the name under which an import makes something known."""
-    return (alias.asname or alias.name).split(".")[0]
-
-
-def bound(node: ast.stmt) -> set[str]:
-    """Return the names that an import or an assignment gives a value to; "*" for all."""
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        module = getattr(node, "module", None) or node.names[0].name
-        return {alias_name(alias) for alias in node.names} if module.split(".")[0] not in ABSENT else set()
-    if isinstance(node, ast.Assign):
-        return {name for target in node.targets for name in names(target)}
-    if isinstance(node, ast.AnnAssign):
-        return names(node.target)
-    return set()
-
-
-def is_plain(node: ast.expr | None) -> bool:
-    """Say whether an expression is made of constants and names only, or asks torch for a device."""
-    return node is not None and all(
-        isinstance(part, PLAIN) or (isinstance(part, ast.Call) and ast.unparse(part.func) in CALLS)
-        for part in ast.walk(node)
-    )
-
-
 def convert(notebook: bytes, exporter: Exporter) -> tuple[str, list[str]]:
-    """Return the text of a vae.py, empty where no model is defined, and notes on what was left out.
-
-    Kept are all definitions at the outer level, and of the imports and the plain assignments those that a
-    definition uses: a library that only draws pictures need not be there for grading.
-    """
-    statements: list[tuple[int, str, ast.stmt]] = []
+    """Return the text of a vae.py, empty where no model is defined, and notes on what was left out."""
+    statements: list[Statement] = []
     notes = []
     for number, cell in enumerate(code_cells(notebook), 1):
         try:
             text, tree = parse(cell, exporter)
+            statements += [Statement(number, written(text, node), node, *read(node)) for node in tree.body]
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             notes.append(f"code cell {number} was left out: it is not Python")
-        else:
-            statements += [(number, text, node) for node in tree.body]
-    defined = [node for _, _, node in statements if isinstance(node, DEFINITIONS)]
-    future = [
-        FUTURE
-        for _, _, node in statements
-        if isinstance(node, ast.ImportFrom) and node.module == "__future__"
-    ]
-    if not MODELS & {node.name for node in defined}:
+    outer = [part for statement in statements for part in evaluated(statement.node)]
+    if not any(isinstance(part, DEFINITIONS) and part.name in MODELS for part in outer):
         return "", notes
+    imports = [part for part in outer if isinstance(part, ast.ImportFrom)]
+    future = [FUTURE for part in imports if part.module == "__future__"]
+    kept, left_out = select(statements)
+    return "\n".join([*future[:1], *kept]), notes + left_out
 
-    needed = set().union(*map(names, defined), "*")
-    kept: list[str] = []
-    for number, text, node in reversed(statements):  # what is needed is known before what gives it
-        if isinstance(node, DEFINITIONS):
-            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            source = "\n".join(text.split("\n")[first - 1 : node.end_lineno])  # with its comments
-        elif not needed & bound(node):
-            continue
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            node.names = [alias for alias in node.names if alias_name(alias) in needed]
-            source = ast.unparse(node)
-        else:
-            source = ast.unparse(node)
-            if not isinstance(node, ast.Assign | ast.AnnAssign) or not is_plain(node.value):
-                notes.append(
-                    f"code cell {number}: {printable(source, 60)} was left out: it is no plain constant"
-                )
-                continue
-            needed |= names(node)
-        kept.append(f"# code cell {number}\n{source}\n")
-    return "\n".join([*future[:1], *reversed(kept)]), notes
+
+def written(text: str, node: ast.stmt) -> str:
+    """Return a definition's lines as they are in its cell, with its comments and decorators."""
+    if not isinstance(node, DEFINITIONS):
+        return ""
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    return "\n".join(text.split("\n")[first - 1 : node.end_lineno])
 
 
 def main() -> None:

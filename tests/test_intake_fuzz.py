@@ -25,6 +25,7 @@ from autograder.files import MAX_TOTAL, MIB
 from autograder.intake import Unreadable, stage, submissions
 from autograder.metadata import read_metadata
 from autograder.notebook import convert, defines_a_model
+from autograder.scope import DEFINITIONS, IMPORTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +105,7 @@ def check_metadata(data: bytes) -> None:
 
 
 def check_notebook(data: bytes) -> None:
-    """What a notebook becomes is definitions, imports and assignments, in Python.
+    """What a notebook becomes is definitions, imports, and what gives or changes a value, in Python.
 
     Any exception is right here: it ends the process that reads notebooks, and that is Unreadable.
     """
@@ -117,8 +118,8 @@ def check_notebook(data: bytes) -> None:
         except Exception:  # noqa: BLE001  see above
             return
         tree = ast.parse(source)
-    allowed = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef, ast.Import, ast.ImportFrom, ast.Assign)
-    assert all(isinstance(node, (*allowed, ast.AnnAssign)) for node in tree.body)
+    allowed = (*DEFINITIONS, *IMPORTS, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr)
+    assert all(isinstance(node, (*allowed, ast.If, ast.Try, ast.With)) for node in tree.body)
     assert all(note.isprintable() for note in notes)
 
 

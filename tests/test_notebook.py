@@ -79,7 +79,10 @@ KEPT: dict[str, tuple[list[str], list[str]]] = {
         ["class VAE: f, drive"],
     ),
     "no other statements": (
-        ["print(1)\nfor i in x: pass\nif 1:\n    class CVAE: pass\nVAE()\nclass VAE: pass\nVAE.y = 1"],
+        [
+            "print(1)\nfor i in x: pass\nVAE()\nclass VAE: pass\nmodel = VAE()\nmodel.y = 1\nVAE.y",
+            "assert VAE().y",
+        ],
         ["class VAE: pass"],
     ),
     "two statements on a line": (
@@ -96,6 +99,121 @@ KEPT: dict[str, tuple[list[str], list[str]]] = {
     ),
     "carriage returns": (["x\r\ny\rclass VAE:\r\n    z = 1\r\n"], ["class VAE:\n    z = 1"]),
     "a line that begins with %": (["class VAE:\n    x = (a\n% b)"], ["class VAE:\n    x = (a\n% b)"]),
+    "no import for a function that grading does not call": (
+        ["import sea\nfrom b import C\ndef draw(x: C): sea.draw(x)\nclass VAE: pass"],
+        ["from b import C", "def draw(x: C): sea.draw(x)", "class VAE: pass"],
+    ),
+    "no function that would fail when it is defined": (
+        ["batches = load()\ndef train(b=batches): pass\nclass VAE: pass"],
+        ["class VAE: pass"],
+    ),
+    "no value that only has a name of a local variable": (
+        ["mu = 1\nx = [mu]\nclass VAE:\n    def f(self, x): mu = x; return mu"],
+        ["class VAE:\n    def f(self, x): mu = x; return mu"],
+    ),
+    "imports that are tried": (
+        ["try:\n    import a\nexcept ImportError:\n    !pip install a\n    import a\nclass VAE(a.B): pass"],
+        ["try:\n    import a\nexcept ImportError:\n    import a", "class VAE(a.B): pass"],
+    ),
+    "an import that tells where it is": (
+        ["try:\n    import google.colab\n    W = 1\nexcept ImportError:\n    W = 2\nclass VAE: W"],
+        ["try:\n    import google.colab\n    W = 1\nexcept ImportError:\n    W = 2", "class VAE: W"],
+    ),
+    "the device, chosen in a block": (
+        [
+            "import torch as t",
+            "if t.cuda.is_available():\n    d = 'cuda'\n    print(d)\nelse:\n    d = 'cpu'\nclass VAE: d",
+        ],
+        [
+            "import torch as t",
+            "if t.cuda.is_available():\n    d = 'cuda'\nelse:\n    d = 'cpu'",
+            "class VAE: d",
+        ],
+    ),
+    "a block with a context": (
+        ["import torch\nwith torch.no_grad():\n    w = torch.ones(3)\nclass VAE: w"],
+        ["import torch", "with torch.no_grad():\n    w = torch.ones(3)", "class VAE: w"],
+    ),
+    "a definition in a block": (
+        ["if 1:\n    class VAE:\n        pass\n    VAE()"],
+        ["if 1:\n\n    class VAE:\n        pass"],
+    ),
+    "a graded name for a function of another": (
+        ["def f(): pass\nloss_function = f\nreparametrize = lambda m, v: m + W\nclass VAE: pass", "W = 1"],
+        [
+            "def f(): pass",
+            "loss_function = f",
+            "reparametrize = lambda m, v: m + W",
+            "class VAE: pass",
+            "W = 1",
+        ],
+    ),
+    "methods that come later": (
+        [
+            "class VAE: pass",
+            "def f(self): W",
+            "W = 1\nVAE.forward = f\nVAE.a['b'] = W",
+            "setattr(VAE, 'g', f)",
+        ],
+        [
+            "class VAE: pass",
+            "def f(self): W",
+            "W = 1",
+            "VAE.forward = f",
+            "VAE.a['b'] = W",
+            "setattr(VAE, 'g', f)",
+        ],
+    ),
+    "methods that a decorator adds": (
+        ["def to(c): pass\nclass VAE: pass", "W = [1]\n@to(VAE)\ndef forward(self): W"],
+        ["def to(c): pass", "class VAE: pass", "W = [1]", "@to(VAE)\ndef forward(self): W"],
+    ),
+    "an alias of a type": (
+        ["from typing import Tuple\nT = Tuple[int, ...]\nclass VAE:\n    def f() -> T: pass"],
+        ["from typing import Tuple", "T = Tuple[int, ...]", "class VAE:\n    def f() -> T: pass"],
+    ),
+    "settings": (
+        [
+            "class Config: pass\nc = Config()\nc.h = 4\nd = dict(h=4)\nd['w'] = 1\nd.update(v=2)\nclass VAE: c, d"
+        ],
+        [
+            *(
+                "class Config: pass",
+                "c = Config()",
+                "c.h = 4",
+                "d = dict(h=4)",
+                "d['w'] = 1",
+                "d.update(v=2)",
+            ),
+            "class VAE: c, d",
+        ],
+    ),
+    "values that are computed": (
+        [
+            "import math, torch.nn as nn\nfrom functools import partial",
+            "a = math.prod((1, 28))\nb = nn.BCELoss(reduction='sum')\nc = float('1e-10')\nc += 1",
+            "def f(x): return x\nd = f(2)\ne = [f(i) for i in range(d)]\nloss_function = partial(f, 1)",
+            "class VAE: a, b, c, e",
+        ],
+        [
+            *("import math, torch.nn as nn", "from functools import partial"),
+            *("a = math.prod((1, 28))", "b = nn.BCELoss(reduction='sum')", "c = float('1e-10')", "c += 1"),
+            *(
+                "def f(x): return x",
+                "d = f(2)",
+                "e = [f(i) for i in range(d)]",
+                "loss_function = partial(f, 1)",
+            ),
+            "class VAE: a, b, c, e",
+        ],
+    ),
+    "a future of a later cell, and within a block": (
+        [
+            "class VAE: pass",
+            "from __future__ import annotations\nif 1:\n    from __future__ import division\n    hello_vae = 1",
+        ],
+        ["from __future__ import annotations", "class VAE: pass", "if 1:\n    hello_vae = 1"],
+    ),
     "other letters": (["class VAE:\n    'é 漢字 🎲'"], ["class VAE:\n    'é 漢字 🎲'"]),
 }
 
@@ -114,10 +232,58 @@ NOTED: dict[str, tuple[list[str], list[str]]] = {
     "a NUL": (["x = 1\0"], ["code cell 2 was left out: it is not Python"]),
     "half a character": (["x = '\ud800'"], ["code cell 2 was left out: it is not Python"]),
     "too many brackets": (["(" * 999 + ")" * 999], ["code cell 2 was left out: it is not Python"]),
-    "a value that is computed": (
+    "a function that is not there": (
         ["used = f(1)"],
-        ["code cell 2: used = f(1) was left out: it is no plain constant"],
+        ["code cell 2: used = f(1) was left out: there is no f before it"],
     ),
+    "a value that comes later": (
+        ["used = [w]", "w = 1"],
+        ["code cell 2: used = [w] was left out: there is no w before it"],
+    ),
+    "a model": (
+        ["used = VAE(784).to('cpu')"],
+        ["code cell 2: used = VAE(784).to('cpu') was left out: grading does not call VAE"],
+    ),
+    "a check of a graded function": (
+        ["def reparametrize(): pass\nused = reparametrize()"],
+        ["code cell 2: used = reparametrize() was left out: grading does not call reparametrize"],
+    ),
+    "data": (
+        ["from torchvision.datasets import MNIST\ndata = MNIST('.')\nused = data[0].shape"],
+        [
+            "code cell 2: data = MNIST('.') was left out: grading does not call MNIST",
+            "code cell 2: used = data[0].shape was left out: there is no data before it",
+        ],
+    ),
+    "a loader": (
+        ["from torch.utils.data import DataLoader as D\nused = D([])"],
+        ["code cell 2: used = D([]) was left out: grading does not call D"],
+    ),
+    "a function that loads": (
+        ["import torch\ndef f(): return torch.load('x')\nclass C:\n    def __init__(self): f()\nused = C()"],
+        ["code cell 2: used = C() was left out: grading does not call torch.load"],
+    ),
+    "training": (
+        ["def train(n):\n    for i in range(n): VAE()(i).backward()\n    return n\nused = train(3)"],
+        ["code cell 2: used = train(3) was left out: grading does not call .backward"],
+    ),
+    "a file": (
+        ["with open('x') as file:\n    used = file.read()"],
+        ["code cell 2: with open('x') as file: used = file.read() was left out: grading does not call open"],
+    ),
+    "a question": (
+        ["if input():\n    used = 1"],
+        ["code cell 2: if input(): used = 1 was left out: grading does not call input"],
+    ),
+    "a loop": (
+        ["for used in x: 1"],
+        ["code cell 2: for used in x: 1 was left out: only definitions, imports and assignments are kept"],
+    ),
+    "a value within a block": (
+        ["if 1:\n    used = input()\nelse:\n    used = 2"],
+        ["code cell 2: used = input() was left out: grading does not call input"],
+    ),
+    "what a function needs that is not graded": (["data = f(1)\ndef train(): data"], []),
     "a value that would be huge": (["used = 9 ** 9 ** 9"], []),
     "a value that is not used": (["other = f(1)"], []),
 }
@@ -169,9 +335,9 @@ NOT_TAKEN: dict[str, tuple[dict[str, bytes], str]] = {
         {"a.ipynb": of_cells("class VAE: pass"), "b.ipynb": of_cells("class CVAE: pass")},
         "which file counts: a.ipynb, b.ipynb",
     ),
-    "a model within a block": (
-        {"a.ipynb": of_cells("if True:\n    class VAE: pass")},
-        "there is no vae.py, and a.ipynb does not define VAE or CVAE outside of other blocks",
+    "a model within a function": (
+        {"a.ipynb": of_cells("def f():\n    class VAE: pass")},
+        "there is no vae.py, and a.ipynb does not define VAE or CVAE outside of functions",
     ),
     "a model of another name": (
         {"a.ipynb": of_cells("class Vae: pass")},
