@@ -199,48 +199,63 @@ class Gradients:
             )
 
     def expect_true(self, due: Sequence[Due], composed: Composition, z: Tensor | None) -> None:
-        """Expect parts that give what their weights do to have its gradients, too: (N, Z) is z's shape."""
+        """Expect parts that give what their weights do to have its gradients, too. z: (N, Z)."""
         for each in due:
             if each.name != "x_hat":
-                self.expect_true_parts(["encoder", f"{each.name}_layer"], self.x, composed, each)
-            elif z is not None:
-                joined = torch.cat([z, self.c.float()], 1) if self.forward.name == "CVAE" else z
-                of_x = self.expect_true_parts(["decoder"], joined, composed, each)
-                if of_x is not None and not self.forward.passing_judged:
-                    self.expect_passing(z, each.direction, of_x[:, : z.shape[1]])
-                    self.forward.passing_judged = True
+                names = ["encoder", f"{each.name}_layer"]
+                found = [each.gradients[PARTS.index(name)] for name in names]
+                self.expect_true_parts(names, self.x, composed[each.number], each.direction, found)
+        if z is not None and composed[0] is not None and not self.forward.passing_judged:
+            self.expect_passing(z)
+            self.forward.passing_judged = True
+
+    def expect_passing(self, z: Tensor) -> None:
+        """Expect the decoder, for a z (N, Z) from nowhere, to have the right gradients and to pass them on."""
+        held = self.student.put(z)
+        image = self.model.decoder(self.forward.to_decoder(held, self.c))
+        direction = torch.randn(image.shape)
+        (passed,), biases = self.student.gradients([(image, direction)], [held, self.model.decoder])
+        joined = torch.cat([z, self.c.float()], 1) if self.forward.name == "CVAE" else z
+        right = self.expect_true_parts(["decoder"], joined, image, direction, [biases])
+        if right is None or aligned(passed, right[:, : z.shape[1]], ROUGH):
+            return
+        if not self.in_use("decoder").parameters:
+            return
+        raise self.mistake(
+            "no gradient passes through the decoder to z, so the encoder would not learn from x_hat."
+            if not nonzero(passed)
+            else "the gradient that the decoder passes on to z is not the right one, although its values are.",
+            "Look in the decoder for detach(), .data, torch.no_grad() and torch.tensor().",
+        )
 
     def expect_true_parts(
-        self, names: Sequence[str], x: Tensor, composed: Composition, due: Due
+        self,
+        names: Sequence[str],
+        x: Tensor,
+        y: Tensor | None,
+        direction: Tensor,
+        found: Sequence[Sequence[Tensor | None]],
     ) -> Tensor | None:
-        """Expect the right gradients for the biases of some parts; returns those for x, where they can be told."""
-        output = composed[due.number]
+        """Expect the right gradients of <y, direction> for the biases of parts, one behind the other.
+
+        found: for each part those for its biases. Returns the right ones for x, None where they cannot be told.
+        """
         drawn = [(name, getattr(self.model, name).drawn) for name in names]
-        true = None if output is None else true_gradients(drawn, x, output, due.direction)
+        true = None if y is None else true_gradients(drawn, x, y, direction)
         if true is None:
             return None
         of_x, of_parts = true
-        for name, right in zip(names, of_parts, strict=True):
-            found = due.gradients[PARTS.index(name)]
-            if len(found) == len(right) and not all(map(aligned, found, right, [ROUGH] * len(right))):
+        for name, right, got in zip(names, of_parts, found, strict=True):
+            if len(got) != len(right) or all(map(aligned, got, right, [ROUGH] * len(right))):
+                continue
+            if all(
+                self.in_use(each).parameters for each in names
+            ):  # a part that is nearly right is its own row's
                 raise self.mistake(
-                    f"the gradient of {due.name} with respect to {name} is not the right one, although its values are.",
+                    f"gradients with respect to {name} are not the right ones, although its values are.",
                     f"Look in {name} for detach(), .data, hooks and a backward() of your own.",
                 )
         return of_x
-
-    def expect_passing(self, z: Tensor, direction: Tensor, right: Tensor) -> None:
-        """Expect the decoder to pass gradients on to z (N, Z)."""
-        held = self.student.put(z)
-        image = self.model.decoder(self.forward.to_decoder(held, self.c))
-        ((found,),) = self.student.gradients([(image, direction.view(image.shape))], [held])
-        if not aligned(found, right, ROUGH):
-            raise self.mistake(
-                "no gradient passes through the decoder to z, so the encoder would not learn from x_hat."
-                if not nonzero(found)
-                else "the gradient that the decoder passes on to z is not the right one, although its values are.",
-                "Look in the decoder for detach(), .data, torch.no_grad() and torch.tensor().",
-            )
 
     def in_use(self, name: str) -> Used:
         """Find out which of a part's parameters it uses, none where it computes something else than it should.
