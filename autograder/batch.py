@@ -7,6 +7,7 @@ import fnmatch
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import stat
@@ -235,41 +236,40 @@ def suffices(record: Results, train: str) -> bool:
 
 
 def key(submission: Submission) -> str:
-    """Hash what a record depends on: the submission's files and the grader."""
+    """Hash what a record depends on: the submission's files and the grader. One that cannot be hashed is always new."""
     grader = [identity.hash_of_rubric(), identity.versions(), submission.notes]
     digest = hashlib.sha256(json.dumps(grader, sort_keys=True).encode())
-    for name, content in contents(submission.source):
-        digest.update(hashlib.sha256(os.fsencode(name)).digest() + content)
+    try:
+        for name, content in contents(submission.source):
+            digest.update(hashlib.sha256(os.fsencode(name)).digest() + content)
+    except Exception:  # noqa: BLE001 - whatever it is, the intake says it, of this submission alone
+        return secrets.token_hex()
     return digest.hexdigest()
 
 
 def contents(source: Path) -> Iterator[tuple[str, bytes]]:
-    """Give each file of a submission: its path inside, and a hash of what it is and holds."""
+    """Give each file of a submission that the intake looks at: its path inside, and a hash of what it is and holds."""
     paths = [source]
     if source.is_dir() and not source.is_symlink():
-        paths += sorted(
-            Path(top, name) for top, folders, names in os.walk(source) for name in [*folders, *names]
-        )
+        listing = files.in_folder(source)
+        yield "", hashlib.sha256(repr((listing.notes, listing.excess)).encode()).digest()
+        paths = [source.joinpath(*parts) for parts in listing.files]
+    left = files.MAX_TOTAL
     for path in paths:
         try:
-            mode = path.lstat().st_mode
-            if stat.S_ISREG(mode):
-                content = b"file " + digest(path)
-            elif stat.S_ISLNK(mode):
+            found = path.lstat()
+            if stat.S_ISREG(found.st_mode) and found.st_size <= left:
+                left -= found.st_size
+                content = b"file " + hashlib.sha256(path.read_bytes()).digest()
+            elif stat.S_ISREG(found.st_mode):  # beyond what is graded
+                content = f"large {found.st_size} {found.st_mtime_ns}".encode()
+            elif stat.S_ISLNK(found.st_mode):
                 content = b"link " + os.fsencode(path.readlink())
             else:
                 content = b"other"
         except OSError as error:
             content = b"unreadable " + str(error.strerror).encode()
         yield path.relative_to(source).as_posix(), hashlib.sha256(content).digest()
-
-
-def digest(path: Path) -> bytes:
-    """Hash what a file holds, or of one that is too large to be graded, its size and time."""
-    found = path.stat()
-    if found.st_size > files.MAX_TOTAL:
-        return f"{found.st_size} {found.st_mtime_ns}".encode()
-    return hashlib.sha256(path.read_bytes()).digest()
 
 
 def report(out: Path, outcome: Outcome) -> None:

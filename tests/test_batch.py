@@ -189,6 +189,62 @@ def test_resume(run: Callable[..., batch.Outcome], tmp_path: Path) -> None:
     assert sorted(run(path).records) == ["anna", "ben", "chen", "dora"]
 
 
+def test_folders_without_end(run: Callable[..., batch.Outcome], tmp_path: Path) -> None:
+    """Folders nested as deep as the system can name cost their submission a note, and the others nothing."""
+    path = make_class(tmp_path / "class", anna=RIGHT, ben=NO_SIGMA)
+    nested = [path / "ben"]
+    for _ in range(1500):
+        nested.append(nested[-1] / "d")
+        nested[-1].mkdir()
+    try:
+        outcome = run(path)
+    finally:
+        for folder in reversed(nested[1:]):  # shutil.rmtree would call itself for each
+            folder.rmdir()
+    assert {name: record.score for name, record in outcome.records.items()} == {"anna": 12, "ben": 10}
+    assert "more than 12 deep" in outcome.records["ben"].extra_data["notes"][0]
+
+
+def test_hash_costs_no_more_than_grading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each submission at most 32 MiB are read to see whether it has changed, and what is not graded is not."""
+    path = make_class(tmp_path / "class", anna=RIGHT)
+    for number in range(20):
+        (path / "anna" / f"{number}.bin").touch()
+        os.truncate(path / "anna" / f"{number}.bin", 10 << 20)
+    deep = path / "anna" / "/".join("d" * 14)
+    deep.mkdir(parents=True)
+    (deep / "x").write_bytes(b"x")
+    read, read_bytes = [], Path.read_bytes
+
+    def count(path: Path) -> bytes:
+        read.append(path.stat().st_size)
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", count)
+    names = [name for name, _ in batch.contents(path / "anna")]
+    assert {"vae.py", "0.bin", "19.bin"} < {*names}
+    assert not any("d/d" in name for name in names)
+    assert sum(read) <= 32 << 20
+    assert len(RIGHT) in read
+
+
+def test_what_cannot_be_hashed(
+    run: Callable[..., batch.Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A submission that cannot be hashed, whatever the reason, is graded each time; the others are not held up."""
+    real = batch.contents
+
+    def fail_at_ben(source: Path) -> Iterator[tuple[str, bytes]]:
+        if source.name == "ben":
+            raise RecursionError
+        return real(source)
+
+    monkeypatch.setattr(batch, "contents", fail_at_ben)
+    path = make_class(tmp_path / "class", anna=RIGHT, ben=NO_SIGMA)
+    assert [run(path).graded for _ in range(2)] == [2, 1]
+    assert scores(tmp_path / "out") == {"anna": 12, "ben": 10}
+
+
 @pytest.mark.parametrize(
     ("recorded", "asked", "enough"),
     [
