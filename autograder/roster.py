@@ -66,7 +66,9 @@ def submissions(path: Path, work: Path) -> list[Submission]:
     if len(entries) == 1 and (root / next(iter(entries)) / METADATA).is_file():  # an unpacked export
         root /= next(iter(entries))
         entries = _entries(root, work)
-    listed = read_metadata(entries.pop(METADATA)) if METADATA in entries else None
+    listed = None
+    if METADATA in entries and not _is_submission(entries[METADATA]):
+        listed = read_metadata(entries.pop(METADATA))
     return _matched(root, entries, listed, notes)
 
 

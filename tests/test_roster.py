@@ -236,6 +236,45 @@ def test_one_bad_submission_in_a_zip(tmp_path: Path) -> None:
         stage(eve.source, tmp_path / "eve")
 
 
+def test_odd_names_in_a_zip(tmp_path: Path) -> None:
+    """Names that lead outside or are no text are noted at the submission that has them; all are graded."""
+    tree: Tree = {f"c/{name}/vae.py": VAE for name in ("alice", "bob", "carol")}
+    tree |= {"c/bob/..\\..\\..\\notes.txt": b"1", "c/bob/..\\vae.py": b"2", "c/carol/caf\u00e9.txt": b"3"}
+    (tmp_path / "c.zip").write_bytes(zipped(tree).replace("caf\u00e9".encode(), b"caf\xff\xff"))
+    alice, bob, carol = submissions(tmp_path / "c.zip", tmp_path / "work")
+    assert alice.notes == ()
+    assert bob.notes == (
+        "the zip holds a path that leads outside: c/bob/../vae.py",
+        "the zip holds a path that leads outside: c/bob/../../../notes.txt",
+    )
+    (note,) = carol.notes
+    assert note.startswith(r"carol/caf\xa0\xa0.txt cannot be read: 'utf-8' codec can't decode")
+    assert len(below(tmp_path)) == 4
+    for one in (alice, bob, carol):
+        stage(one.source, tmp_path / one.name)
+
+
+def test_many_long_names_in_a_zip(tmp_path: Path) -> None:
+    """One submission whose names fill 40 MB is unpacked in part, and the others are graded."""
+    long = "/".join(["c/bob", *["x" * 255] * 10])
+    tree = {"c/alice/vae.py": VAE, "c/bob/vae.py": VAE} | {f"{long}/{i:0200}": b"" for i in range(15_000)}
+    alice, bob = submissions(make_zip(tree, tmp_path / "c"), tmp_path / "work")
+    assert (alice.notes, bob.notes) == ((), ("of 15001 files the first 1000 were unpacked",))
+    stage(bob.source, tmp_path / "bob")
+
+
+@pytest.mark.parametrize("kind", ["folder", "link"])
+def test_submission_named_as_the_metadata(kind: str, tmp_path: Path) -> None:
+    """A folder or a link of the metadata's name is a submission, and stops no class."""
+    folder = make_folder({"alice/vae.py": VAE}, tmp_path / "class")
+    if kind == "folder":
+        make_folder({"vae.py": VAE}, folder / "submission_metadata.yml")
+    else:
+        (folder / "submission_metadata.yml").symlink_to(folder / "alice")
+    found = submissions(folder, tmp_path / "work")
+    assert [(one.name, one.notes) for one in found] == [("alice", ()), ("submission_metadata.yml", ())]
+
+
 def test_submission_of_any_size_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one submission only so much is unpacked, code first."""
     monkeypatch.setattr(roster, "MAX_SUBMISSION", 2 * MIB)
