@@ -18,6 +18,8 @@ __all__ = ["Submission", "submissions"]
 
 KINDS = (".zip", ".py", ".ipynb")
 ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz")  # listed too: the result says what is wrong
+EXPORT = re.compile(r"assignment_\d+_export.*")  # the list in a folder of another name may be a student's
+NOT_READ = f"the {METADATA} in it was not read: if it is an export of Gradescope's, give its folder itself"
 MAX_SUBMISSION = files.MAX_TOTAL + files.MIB  # bytes unpacked for each; more than that is not staged anyway
 MAX_FILES = 1_000  # files unpacked for each
 MAX_CLASS = 1 << 34  # bytes unpacked for all
@@ -63,9 +65,12 @@ def submissions(path: Path, work: Path) -> list[Submission]:
         return [Submission(_name(path.resolve().name, set()), path.resolve())]
 
     entries = _entries(root, work)
-    if len(entries) == 1 and (root / next(iter(entries)) / METADATA).is_file():  # an unpacked export
-        root /= next(iter(entries))
+    only = next(iter(entries)) if len(entries) == 1 else ""
+    if only and EXPORT.fullmatch(only) and (root / only / METADATA).is_file():  # an unpacked export
+        root /= only
         entries = _entries(root, work)
+    elif only and (root / only / METADATA).is_file():
+        notes.setdefault(only, []).append(NOT_READ)
     listed = None
     if METADATA in entries and not _is_submission(entries[METADATA]):
         listed = read_metadata(entries.pop(METADATA))
@@ -119,9 +124,12 @@ def _entries(folder: Path, work: Path) -> dict[str, Path]:
 
 
 def _without_root(listing: Listing) -> Listing:
-    """Drop the one folder that all the files of a zip lie in, if there is one."""
-    if len({parts[0] for parts in listing.files}) == 1 and all(len(parts) > 1 for parts in listing.files):
-        listing.files = {parts[1:]: opener for parts, opener in listing.files.items()}
+    """Drop the one folder that all the files of a zip lie in, unless it is a submission with a list of its own."""
+    tops = {parts[0] for parts in listing.files}
+    if len(tops) == 1 and all(len(parts) > 1 for parts in listing.files):
+        (top,) = tops
+        if EXPORT.fullmatch(top) or (top, METADATA) not in listing.files:
+            listing.files = {parts[1:]: opener for parts, opener in listing.files.items()}
     return listing
 
 

@@ -275,6 +275,18 @@ def test_submission_named_as_the_metadata(kind: str, tmp_path: Path) -> None:
     assert [(one.name, one.notes) for one in found] == [("alice", ()), ("submission_metadata.yml", ())]
 
 
+@pytest.mark.parametrize("make", [make_folder, make_zip], ids=["folder", "zip"])
+def test_own_metadata_is_not_believed(make: Callable[[Tree, Path], Path], tmp_path: Path) -> None:
+    """A list that the only submission of a class brings along is a student's word, and makes nobody's grade."""
+    tree: Tree = {"submission_metadata.yml": METADATA.encode(), "submission_11/vae.py": VAE, "y/vae.py": VAE}
+    source = make({f"submission_9/{name}": content for name, content in tree.items()}, tmp_path / "class")
+    (found,) = submissions(source, tmp_path / "work")
+    assert (found.name, found.submitters, found.submission_id) == ("submission_9", (), "9")
+    assert found.notes == (roster.NOT_READ,)
+    with pytest.raises(Unreadable, match="it is not clear which file counts"):
+        stage(found.source, tmp_path / "staged")
+
+
 def test_submission_of_any_size_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one submission only so much is unpacked, code first."""
     monkeypatch.setattr(roster, "MAX_SUBMISSION", 2 * MIB)
