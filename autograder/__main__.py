@@ -288,6 +288,7 @@ def notebook(
     from autograder import execution
     from autograder.files import Unreadable
     from autograder.nursery import NurseryError
+    from autograder.results import put
 
     gc.freeze()
     try:
@@ -299,7 +300,7 @@ def notebook(
             lines = ("As it was handed in: nothing of it was run here.",)
             done = execution.Executed(execution.saved(submission), lines)
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(execution.page(done.notebook, done.lines), "utf-8")
+        put(out, execution.page(done.notebook, done.lines).encode("utf-8", "replace"))
     except (Unreadable, NurseryError, OSError) as error:
         raise click.ClickException(str(error)) from None
     for line in (*done.lines, f"Written to {out}."):

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
     from autograder.verify import Verifier
 
-__all__ = ["MAX_EMBEDDED", "Picture", "curve", "drawings", "embed"]
+__all__ = ["MAX_EMBEDDED", "NAMES", "Picture", "curve", "drawings", "embed"]
 
+NAMES = (  # of all pictures that there can be
+    *("loss", "vae-samples", "vae-interpolation", "vae-reconstructions"),
+    *("cvae-classes", "cvae-reconstructions"),
+)
 MAX_EMBEDDED = 300_000  # characters of all embedded pictures together
 HIGH = 600  # losses above it are not shown
 COLOURS = {"VAE": "#1b6ca8", "CVAE": "#b8531b"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import tempfile
@@ -10,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Results", "Row", "clean", "read", "write"]
+__all__ = ["Results", "Row", "clean", "put", "read", "write"]
 
 MAX_OUTPUT = 8_000  # characters of a row's output
 # Control characters but newline and tab, ANSI sequences first; lone surrogates; characters that turn the text round.
@@ -74,12 +75,18 @@ def clean(text: str, limit: int = MAX_OUTPUT) -> str:
 
 def write(path: Path, results: Results) -> None:
     """Write results.json: all of it or nothing. Raises OSError."""
-    data = msgspec.json.format(msgspec.json.encode(results), indent=2)
     path.parent.mkdir(parents=True, exist_ok=True)
+    put(path, msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")
+
+
+def put(path: Path, data: bytes) -> None:
+    """Write a file, all of it or nothing, in the place of a link and never through one. Raises OSError."""
+    if path.parent.resolve() == Path("/dev"):
+        raise PermissionError(errno.EPERM, "what is a device stays one", str(path))
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data + b"\n")
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
             if hasattr(os, "fchmod"):

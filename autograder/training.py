@@ -24,8 +24,9 @@ from torch.nn import functional as F
 
 from autograder import device, digits, fit, pictures
 from autograder.account import Board, describe, explain, record
+from autograder.files import reason
 from autograder.fit import Fit, Goal, Stage
-from autograder.results import Row, clean
+from autograder.results import Row, clean, put
 from autograder.student import Student
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ def judge(
         show_pictures(row, draw(fits, bands), settings)
     except Exception as error:  # noqa: BLE001 - the verdict stands without them
         row.extra_data["picture_fault"] = clean(f"{type(error).__name__}: {error}", 300)
+        row.output += f"\nThere are no pictures: {reason(error)}."
 
 
 def sum_up(row: Row, fits: Sequence[Fit], absent: Mapping[str, str], data: str) -> None:
@@ -259,11 +261,13 @@ def draw(fits: Sequence[Fit], bands: Mapping[str, Any]) -> list[Picture]:
 def show_pictures(row: Row, drawn: Sequence[Picture], settings: Settings) -> None:
     """Write the pictures into their folder, in the place of older ones, and where asked for into the row."""
     if settings.folder and drawn:
+        if settings.folder.is_symlink():  # the folder that it leads to is somebody else's choice
+            raise FileExistsError(f"{settings.folder.name} is a link, and nothing is written through it")
         settings.folder.mkdir(parents=True, exist_ok=True)
-        for old in settings.folder.glob("*.png"):
-            old.unlink()
+        for name in pictures.NAMES:
+            (settings.folder / f"{name}.png").unlink(missing_ok=True)
         for picture in drawn:
-            (settings.folder / f"{picture.name}.png").write_bytes(picture.png)
+            put(settings.folder / f"{picture.name}.png", picture.png)
         row.extra_data["pictures"] = [
             {"file": f"{settings.folder.name}/{picture.name}.png", "alt": picture.alt} for picture in drawn
         ]

@@ -133,6 +133,18 @@ def test_as_handed_in(tmp_path: Path) -> None:
     assert "A line with &lt;b&gt;." in page
 
 
+def test_the_page_goes_through_no_link(tmp_path: Path) -> None:
+    """In a student's folder, a link of the page's name is replaced, and what it leads to stays."""
+    folder = write(tmp_path / "it", "1 + 1")
+    (tmp_path / "mine").write_text("mine")
+    (folder / "notebook.html").symlink_to(tmp_path / "mine")
+    done = run(".", at=folder)
+    assert done.returncode == 0, done.stderr
+    assert "<html" in (folder / "notebook.html").read_text("utf-8")
+    assert not (folder / "notebook.html").is_symlink()
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
 def test_nothing_to_show(tmp_path: Path) -> None:
     """Where there is no notebook, or none that can be read, that is said."""
     (tmp_path / "vae.py").write_text("")

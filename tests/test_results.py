@@ -194,6 +194,14 @@ BREAKS: dict[str, tuple[object, str, Callable[..., None], type[BaseException]]] 
 }
 
 
+def test_no_device_is_replaced(tmp_path: Path) -> None:
+    """What is written to /dev, itself or by another name, fails: as root, it would take a device's place."""
+    (tmp_path / "link").symlink_to("/dev")
+    for folder in (Path("/dev"), tmp_path / "link"):
+        with pytest.raises(PermissionError, match="what is a device stays one"):
+            records.put(folder / "no such device", b"")
+
+
 @pytest.mark.parametrize(("where", "name", "action", "kind"), BREAKS.values(), ids=BREAKS)
 @pytest.mark.parametrize("old", [b"old", None], ids=["over an old file", "for the first time"])
 def test_write_whole_or_not_at_all(

@@ -379,6 +379,25 @@ def test_last_resort_replaces_old_results(project: Project, elsewhere: Path) -> 
     read_last_resort(elsewhere / "results.json")
 
 
+@pytest.mark.parametrize("name", ["results.json", "results.json.part"])
+@pytest.mark.parametrize("kind", ["file", "folder", "nothing"])
+def test_last_resort_follows_no_link(project: Project, elsewhere: Path, name: str, kind: str) -> None:
+    """In a student's folder, nothing is written where a link leads."""
+    outside = project.root / "outside"
+    if kind == "file":
+        outside.write_text("mine")
+    elif kind == "folder":
+        outside.mkdir()
+    (elsewhere / name).symlink_to(outside)
+    run(project.with_python("exit 1").script, "submission")
+    read_last_resort(elsewhere / "results.json")
+    assert not (elsewhere / "results.json").is_symlink()
+    assert outside.exists() == (kind != "nothing")
+    assert (
+        [*outside.iterdir()] == [] if kind == "folder" else kind == "nothing" or outside.read_text() == "mine"
+    )
+
+
 def test_last_resort_without_an_environment(project: Project, elsewhere: Path) -> None:
     """Before setup.sh has run, or in a copied folder, the message names the remedy."""
     ended = run(project.script, "submission")

@@ -512,6 +512,7 @@ def test_row(number: int, apart: Apart, images: Path, tmp_path: Path) -> None:
     named = [picture["file"] for picture in made.extra_data["pictures"]]
     stems = ["loss", "vae-samples", "vae-interpolation", "vae-reconstructions"]
     assert named == [f"x-training/{stem}.png" for stem in [*stems, "cvae-classes", "cvae-reconstructions"]]
+    assert {Path(name).stem for name in named} == {*pictures.NAMES}  # which the next run would remove
     assert all(len(picture["alt"]) > 20 for picture in made.extra_data["pictures"])
     for name in named:
         with Image.open(tmp_path / name) as picture:
@@ -607,6 +608,34 @@ def test_a_verdict_without_pictures(apart: Apart, images: Path, tmp_path: Path) 
     made: Row = apart(partial(ran, folder=tmp_path / "file"), REFERENCE, images, rows()).value
     assert made.extra_data["ending"] == "reached"
     assert "FileExistsError" in made.extra_data["picture_fault"]
+
+
+def test_no_picture_goes_through_a_link(apart: Apart, images: Path, tmp_path: Path) -> None:
+    """Where the pictures' folder is a link, nothing is written or removed, the row says so, and the verdict stands."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "loss.png").write_bytes(b"mine")
+    (tmp_path / "x-training").symlink_to(tmp_path / "mine")
+    made: Row = apart(partial(ran, folder=tmp_path / "x-training"), REFERENCE, images, rows()).value
+    assert made.extra_data["ending"] == "reached"
+    assert "There are no pictures: x-training is a link, and nothing is written through it." in made.output
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["loss.png"]
+    assert (tmp_path / "mine" / "loss.png").read_bytes() == b"mine"
+
+
+def test_only_own_pictures_are_replaced(tmp_path: Path) -> None:
+    """Older pictures of ours are removed, others stay, and links among them are replaced and not followed."""
+    folder, mine = tmp_path / "x-training", tmp_path / "mine"
+    folder.mkdir()
+    mine.write_bytes(b"mine")
+    (folder / "holiday.png").write_bytes(b"theirs")
+    (folder / "vae-samples.png").write_bytes(b"old")
+    (folder / "loss.png").symlink_to(mine)
+    training.show_pictures(row("T"), [pictures.Picture("loss", "A curve.", b"new")], Settings(folder=folder))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        "holiday.png": b"theirs",
+        "loss.png": b"new",
+    }
+    assert mine.read_bytes() == b"mine"
 
 
 def test_one_training_at_a_time_on_a_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
