@@ -43,6 +43,8 @@ READABLE = (
     *("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/dev/urandom"),
     *("/proc/cpuinfo", "/sys/devices/system/cpu"),
 )
+# What Python needs of the folder that it is installed in, or of an environment's: other things may lie there too.
+OF_PYTHON = ("bin", "include", "lib", "lib64", "share", "pyvenv.cfg")
 LINUX = sys.platform == "linux"
 KEPT_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "PATH", "SYSTEMROOT", "TZ")  # SYSTEMROOT: Windows needs it
 
@@ -224,8 +226,9 @@ def drop_user(plan: Plan) -> None:
 
 def readable() -> list[str]:
     """List what a worker may read: Python, its packages, the system's libraries."""
+    python = [f"{prefix}/{name}" for prefix in (sys.prefix, sys.base_prefix) for name in OF_PYTHON]
     packages = [path for path in sys.path if path.endswith("-packages")]
-    return [*needed(), *packages, *READABLE]
+    return [*python, str(Path(torch.__file__).parents[1]), *packages, *READABLE]
 
 
 def nvidia() -> tuple[list[str], list[str]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from autograder import kernel
-from autograder.confine import KEPT_VARIABLES, Plan, clean_environment, drop_user, noted, set_limits
+from autograder.confine import KEPT_VARIABLES, Plan, clean_environment, drop_user, noted, readable, set_limits
 
 if TYPE_CHECKING:
     from apart import Apart
@@ -144,3 +144,21 @@ def test_no_user_to_drop_to(apart: Apart, tmp_path: Path, uid: int | None) -> No
     """Whoever is not root keeps the user; root without an id for the worker loses its powers. Both say so."""
     said = apart(stay_oneself, str(tmp_path / "work"), uid).value
     assert "capabilities" in said if uid is None and os.geteuid() == 0 else said == "not started as root"
+
+
+@pytest.mark.parametrize("kind", ["prefix", "base_prefix"])
+def test_beside_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """Where Python or its environment was made in the folder of a class, a worker may read of it Python alone."""
+    monkeypatch.setattr(sys, kind, str(tmp_path))
+    opened = [Path(path) for path in readable()]
+    theirs = [
+        "pyvenv.cfg",
+        "bin/python",
+        "lib/python3.13/os.py",
+        "ben/vae.py",
+        "out/results/ben.json",
+        "grades.csv",
+    ]
+    assert [
+        name for name in theirs if any((tmp_path / name).is_relative_to(path) for path in opened)
+    ] == theirs[:3]
