@@ -35,6 +35,7 @@ DTYPES = (torch.float32, torch.float64, torch.int64)
 PARTS = ("encoder", "mu_layer", "logvar_layer", "decoder")  # of a model, by the assignment
 MAX_ITEMS = 1000  # of a list in an answer
 MAX_DEPTH = 10  # of lists in an answer
+BRIEF = 0.1  # seconds of a question, of which nobody asks how they were spent
 
 
 class Line(msgspec.Struct, array_like=True, frozen=True):
@@ -130,8 +131,10 @@ class Dialogue:
         self.unheard: list[tuple[int, str, float]] = []  # questions without an answer yet, and their seconds
         self.held: dict[int, tuple[Tensor, int]] = {}  # tensors that the worker holds too, and in which slots
         self.held_bytes = 0
-        self.spent = 0.0  # seconds of all questions
-        self.spent_on_row = 0.0  # seconds of this row's questions
+        self.spent = 0.0  # seconds of all questions, by the clock
+        self.spent_on_row = (
+            0.0  # seconds of this row's questions, but for those that the machine is to blame for
+        )
 
     def ask(self, what: str, verb: str, **arguments: Any) -> Any:
         """Ask a question.
@@ -172,7 +175,7 @@ class Dialogue:
             worker = self.open()
             with self.timed(worker):
                 try:
-                    value = self.listen(worker, number, what, seconds)
+                    value = self.listen(worker, number, what, min(seconds, self.time_left()))
                 except Raised as error:
                     failure = failure or error
         if failure:
@@ -183,9 +186,10 @@ class Dialogue:
     def timed(self, worker: Worker) -> Iterator[None]:
         """Count the seconds that pass, and end the worker where a question ends without an answer.
 
-        Those in which the machine kept the worker from computing do not count.
+        For the row, those in which the machine kept the worker from computing do not count.
         """
         begin = time.monotonic()
+        worker.end = begin + self.sandbox.limits.total - self.spent
         try:
             yield
         except Ended as ending:
@@ -193,9 +197,9 @@ class Dialogue:
             self.close()
             raise
         finally:
-            seconds = max(0.0, time.monotonic() - begin - worker.granted)
+            seconds = time.monotonic() - begin
             self.spent += seconds
-            self.spent_on_row += seconds
+            self.spent_on_row += max(0.0, seconds - worker.kept) if seconds > BRIEF else seconds
 
     def open(self) -> Worker:
         """Return the worker, started and with vae.py loaded. Raises how loading it failed, or NurseryError."""
@@ -208,7 +212,8 @@ class Dialogue:
         self.asked = 0
         self.unheard = []
         begin = time.monotonic()
-        seconds = min(self.sandbox.limits.start, self.sandbox.limits.total - self.spent)
+        self.worker.end = begin + self.sandbox.limits.total - self.spent
+        seconds = min(self.sandbox.limits.start, self.worker.end - begin)
         try:
             self.listen(self.worker, 0, "Your vae.py", seconds)
         except TooSlow:
@@ -234,7 +239,7 @@ class Dialogue:
             raise self.malformed() from None
         if answer.id != number or not 0 <= answer.tensors <= MAX_ITEMS:
             raise self.malformed()
-        packed = worker.hear(self.sandbox.limits.answer, seconds) if answer.tensors else b""
+        packed = worker.hear_more(self.sandbox.limits.answer) if answer.tensors else b""
         try:
             value = self.decode(answer.value, unpack(packed, answer.tensors))
         except TooBig:

@@ -32,6 +32,7 @@ goes wrong ends in one of these exceptions; the next question then starts a new 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 import signal
@@ -111,7 +112,7 @@ class Limits:
     start: float = 60  # to load vae.py; on half a CPU torchvision and matplotlib alone take 10
     question: float = 20  # right answers take milliseconds
     row: float = 40  # all questions of a row together
-    total: float = 240  # all rows; Gradescope ends a run after 600
+    total: float = 240  # all rows, by the clock; training follows, and Gradescope ends a run after 600
     memory: int = 1500 << 20  # of a worker, beyond what it shares with the grader
     disk: int = 256 << 20  # of a worker's folders
     files: int = 5000  # in a worker's folders
@@ -233,36 +234,49 @@ class Worker:
         self.stopped = False
         self.measure_at = time.monotonic() + 1  # when to measure its folders
         self.times = [times_of(pid)]  # how it has spent its time, second by second
-        self.seconds = 0.0  # allowed for the message that is waited for
+        self.before = self.times[0]  # the same when the wait began
+        self.seconds = 0.0  # allowed for this wait
+        self.end = math.inf  # of time.monotonic(), after which nothing is granted
 
     def ask(self, header: bytes, tensors: bytes, seconds: float) -> None:
         """Send a question. Raises Ended."""
         self.allow(seconds)
-        deadline = time.monotonic() + seconds
         with self.endings(seconds):
-            self.channel.send(header, deadline)
+            self.channel.send(header, self.deadline)
             if tensors:
-                self.channel.send(tensors, deadline)
+                self.channel.send(tensors, self.deadline)
 
     def hear(self, limit: int, seconds: float) -> bytes:
         """Receive one message of at most limit bytes. Raises Ended."""
         self.allow(seconds)
-        with self.endings(seconds):
-            return self.channel.receive(limit, time.monotonic() + seconds)
+        return self.hear_more(limit)
+
+    def hear_more(self, limit: int) -> bytes:
+        """Receive one more message in what is left of the same seconds. Raises Ended."""
+        with self.endings(self.seconds):
+            return self.channel.receive(limit, self.deadline)
 
     def allow(self, seconds: float) -> None:
         """Begin to wait for so many seconds, and for longer where the machine is to blame."""
-        self.channel.granted, self.seconds = 0.0, seconds
+        self.channel.granted, self.seconds, self.before = 0.0, seconds, times_of(self.pid)
 
     @property
-    def granted(self) -> float:
-        """Seconds for which the last message was waited for because the machine kept the worker from computing."""
-        return self.channel.granted
+    def deadline(self) -> float:
+        """When this wait is over, of time.monotonic(), if nothing is granted."""
+        return self.before.clock + self.seconds
+
+    @property
+    def kept(self) -> float:
+        """Seconds of this wait in which the machine kept the worker from computing, as far as that is known."""
+        now = times_of(self.pid)
+        waited = now.waiting - self.before.waiting if now.starved_since(self.before) else 0.0
+        return max(self.channel.granted, waited)
 
     def grant(self) -> float:
         """Return how many more seconds the worker gets when its time is over: twice as many as it had at most."""
-        if self.channel.granted < 2 * self.seconds and self.starved(self.seconds):
-            return self.seconds
+        more = min(self.seconds, self.end - time.monotonic())
+        if more > 0 and self.channel.granted < 2 * self.seconds and self.starved(self.seconds):
+            return more
         return 0.0
 
     @contextlib.contextmanager

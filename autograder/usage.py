@@ -50,11 +50,14 @@ class Times:
     computing: float = 0.0  # all threads
     waiting: float = 0.0  # the first thread, for a processor
     pages: int = 0
+    pressed: float = 0.0  # seconds in which the machine had too little memory for somebody on it
 
     def starved_since(self, before: Times) -> bool:
         """Tell whether the machine, and not the process, is to blame for what has not been done since."""
         seconds = self.clock - before.clock
-        kept = self.waiting - before.waiting > seconds / 4 or self.pages - before.pages > 100 * seconds
+        # A process can have its own file read from disk again and again: pages alone show nothing.
+        paging = self.pages - before.pages > 100 * seconds and self.pressed - before.pressed > seconds / 4
+        kept = paging or self.waiting - before.waiting > seconds / 4
         return kept and self.computing - before.computing < seconds / 4
 
 
@@ -66,8 +69,16 @@ def times_of(pid: int) -> Times:
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
         waiting = int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
         computing = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        return Times(clock, computing, waiting, int(fields[9]))
+        return Times(clock, computing, waiting, int(fields[9]), pressed())
     return Times(clock)
+
+
+def pressed() -> float:
+    """Read for how many seconds the machine has had too little memory (Linux, where the kernel counts them)."""
+    with contextlib.suppress(OSError, ValueError):
+        some = Path("/proc/pressure/memory").read_text(encoding="ascii").partition("\n")[0]
+        return int(some.rpartition("total=")[2]) / 1e6
+    return 0.0
 
 
 def mapped_files(pid: int) -> int:

@@ -364,7 +364,6 @@ def test_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox.workers[0], "ask", slow)
     dialogue.ask("f(...)", "call")
     assert dialogue.time_left() == 2
-    dialogue.ask("f(...)", "call")
     with pytest.raises(TooSlow, match="used up the time for this row"):
         dialogue.ask("f(...)", "call")
     monkeypatch.undo()
@@ -376,6 +375,51 @@ def test_time(monkeypatch: pytest.MonkeyPatch) -> None:
     dialogue.spent = 13
     with pytest.raises(TooSlow, match="the whole submission"):
         dialogue.ask("f(...)", "call")
+
+
+def test_time_that_the_machine_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds in which the machine kept the worker from computing count for the whole, and not for the row."""
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    limits = Limits(question=4, row=6, total=30)
+    dialogue, sandbox = talk([LOADED, *[say(None, i) for i in range(1, 20)]], limits=limits)
+    dialogue.ask("f(...)", "call")
+
+    def slow(*_: object) -> None:
+        clock[0] += 10
+
+    monkeypatch.setattr(sandbox.workers[0], "ask", slow)
+    monkeypatch.setattr(sandbox.workers[0], "kept", 9.0)
+    dialogue.ask("f(...)", "call")
+    dialogue.ask("f(...)", "call")
+    assert dialogue.time_left() == 4
+    assert sandbox.workers[0].end == 30  # nothing is granted after it
+    assert (dialogue.spent_on_row, dialogue.spent) == (2, 20)
+    with pytest.raises(TooSlow, match="the whole submission"):
+        dialogue.ask("f(...)", "call")
+
+
+def test_time_of_questions_that_were_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers that are heard together have no more time together than the row has left."""
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    limits = Limits(question=4, row=6)
+    dialogue, sandbox = talk([LOADED, *[say(None, i) for i in range(1, 20)]], limits=limits)
+    dialogue.ask("f(...)", "call")
+    worker, allowed = sandbox.workers[0], []
+
+    def slow(limit: int, seconds: float) -> bytes:
+        allowed.append(seconds)
+        clock[0] += 3
+        return worker.hear_more(limit)
+
+    monkeypatch.setattr(worker, "hear", slow)
+    for _ in range(3):
+        dialogue.tell("f(...)", "call")
+    with pytest.raises(TooSlow, match="used up the time for this row"):
+        dialogue.hear()
+    assert allowed == [4, 3]
+    assert worker.stopped
 
 
 def test_close() -> None:

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import mmap
+import multiprocessing
 import os
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from places import allowed
 
 from autograder import doctor
+from autograder.channel import Channel
 from autograder.confine import LAYERS, is_safe
 from autograder.leftovers import remove
+from autograder.sandbox import TooSlow, Worker
 from autograder.usage import Times, fits, removed_files, times_of
 
 if TYPE_CHECKING:
     from apart import Apart
 
     from autograder.results import Results
+    from autograder.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[1]
 ATTACKS = ("is the reference", "writes results.json at once", "leaves a child that holds", "reads every file")
@@ -144,7 +149,9 @@ SPENT = {
     "computed": (Times(20, computing=19, waiting=1), False),
     "waited for a processor": (Times(20, computing=1, waiting=15), True),
     "waited for its own threads": (Times(20, computing=30, waiting=15), False),
-    "waited for its memory to come back from disk": (Times(20, computing=1, pages=5000), True),
+    "waited for its memory to come back from disk": (Times(20, computing=1, pages=5000, pressed=19), True),
+    "read its own file from disk again and again": (Times(20, computing=1, pages=5000), False),
+    "slept while others ran out of memory": (Times(20, pressed=19), False),
 }
 
 
@@ -152,6 +159,36 @@ SPENT = {
 def test_starved(spent: Times, starved: bool) -> None:  # noqa: FBT001
     """A process is starved when the machine, and not what it does, kept it from computing."""
     assert spent.starved_since(Times(0)) == starved
+
+
+def test_granted_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is granted is counted over a whole answer, its tensors included, and nothing is granted after the end."""
+    worker = Worker(cast("Sandbox", None), tmp_path, None, os.getpid())
+    monkeypatch.setattr(worker, "watch", lambda: None)
+    monkeypatch.setattr(worker, "stop", lambda: 0)
+    monkeypatch.setattr(worker, "starved", lambda _: True)
+    ours, theirs = multiprocessing.Pipe()
+    reader, writer = os.pipe()
+    worker.channel = Channel(ours, reader, worker.watch, worker.grant)
+
+    def answer() -> None:
+        theirs.send_bytes(b"header")
+        theirs.send_bytes(b"tensors")
+
+    later = threading.Timer(0.25, answer)
+    later.start()
+    assert worker.hear(100, 0.1) == b"header"
+    assert worker.hear_more(100) == b"tensors"
+    assert worker.kept == pytest.approx(0.2)
+    worker.end = time.monotonic() + 0.15
+    begin = time.monotonic()
+    with pytest.raises(TooSlow):
+        worker.hear(100, 0.1)
+    assert time.monotonic() - begin < 0.2
+    later.join()
+    worker.channel.close()
+    theirs.close()
+    os.close(writer)
 
 
 def test_times(tmp_path: Path) -> None:

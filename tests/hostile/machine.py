@@ -297,7 +297,32 @@ def entitled(name: str, attempts: str, *layers: str, brief: bool = False) -> Hos
     return Hostile(name, "machine", files, NONE, layers=layers, shows=NOTHING, brief=brief)
 
 
+# Looks as if the machine kept it waiting for its memory: a file of its own, read from disk again and again.
+STALLS = """
+PAGES = os.open("pages", os.O_RDWR | os.O_CREAT)
+os.write(PAGES, bytes(8 << 20))
+os.fsync(PAGES)
+mapped = mmap.mmap(PAGES, 8 << 20, mmap.MAP_SHARED, mmap.PROT_READ)
+mapped.madvise(mmap.MADV_RANDOM)
+end, at = time.monotonic() + 12, 0
+while time.monotonic() < end:
+    if not at:
+        mapped.madvise(mmap.MADV_DONTNEED)
+        os.posix_fadvise(PAGES, 0, 0, os.POSIX_FADV_DONTNEED)
+    mapped[at]
+    at = (at + 4096) % (8 << 20)
+    time.sleep(0.004)
+"""
+
 CASES = [
+    Hostile(
+        "pretends to wait for its memory",
+        "machine",
+        vae(solution=REFERENCE, after=STALLS),
+        NONE,
+        shows="could not be imported within 8 seconds",
+        slow=True,
+    ),
     *(
         Hostile(what, "machine", vae(source, after=TELL), NONE, harm=harm, slow=what in LONG)
         for what, (source, harm) in GREEDY.items()
