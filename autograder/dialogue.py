@@ -220,6 +220,8 @@ class Dialogue:
             self.broken = TooSlow(
                 f"Your vae.py could not be imported within {seconds:.0f} seconds: it should only define classes and "
                 "functions. Training belongs in the notebook."
+                if seconds == self.sandbox.limits.start
+                else "Your code has used up the time for the whole submission."
             )
         except (Ended, Raised, WrongKind) as error:
             self.broken = error

@@ -7,12 +7,15 @@ several of them.
 from __future__ import annotations
 
 import inspect
+import io
 import os
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest._io import TerminalWriter
 
 from autograder import rubric
 from autograder.dialogue import Missing, Raised, Unfinished, WrongKind
@@ -44,6 +47,7 @@ ENDINGS: tuple[tuple[type[Exception], str], ...] = (
 )
 SEEN = ("mistake", "raised", "wrong kind of answer")  # where a student's own notebook shows it too
 FAULT = "grader fault"
+TIMEOUT = 300  # seconds for a row: more than the student's code gets for all, so what runs into it is a fault of ours
 FAULT_WORDS = (
     "The grader itself failed at this row: that is its own fault, not yours, and says nothing about your work. "
     "Course staff must look at it and grade this submission again."
@@ -65,6 +69,7 @@ class Session:
         self.asked: Student | None = None
         self.notify: Callable[[Row], None] | None = None
         self.rows: dict[str, Row] = {}
+        self.spent = 0.0  # seconds that the student's code had taken when the row began
 
     def run(
         self,
@@ -100,6 +105,10 @@ class Session:
     def pytest_configure(self, config: pytest.Config) -> None:
         """Have failures told in short: nobody reads pytest's reports, and the long ones parse the rubric's source."""
         config.option.tbstyle = "native"
+        if hasattr(
+            signal, "SIGALRM"
+        ):  # pytest-timeout shows other threads on a terminal before it says what happened
+            config.get_terminal_writer = lambda: TerminalWriter(io.StringIO())  # type: ignore[method-assign]
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Put the rows in order."""
@@ -124,6 +133,8 @@ class Session:
             row.status, row.score = "passed", row.max_score
             row.output = "Passed."
         elif error is not None:
+            if self.took_too_long(error, call.duration):
+                error = TooSlow("Your code has used up the time for this row.")
             note_failure(row, error, described(item)[1])
             if isinstance(error, pytest.exit.Exception):
                 raise error
@@ -131,10 +142,16 @@ class Session:
             self.notify(row)
         return (yield)
 
+    def took_too_long(self, error: BaseException, seconds: float) -> bool:
+        """Tell whether a row has run into pytest-timeout, and the student's code took most of its seconds."""
+        timeout = isinstance(error, pytest.fail.Exception) and "pytest-timeout" in str(error)
+        return timeout and self.asked is not None and self.asked.dialogue.spent - self.spent > seconds / 2
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
         """Let the student forget the row before, and note how long this one takes."""
         if self.asked:
+            self.spent = self.asked.dialogue.spent
             self.asked.dialogue.new_row()
         begin = time.monotonic()
         try:
@@ -201,7 +218,7 @@ def session(work: Callable[[Session], None]) -> None:
     """Open a session, do the work in it and close it. Raises RuntimeError when pytest itself fails."""
     folder = Path(rubric.__file__).parent
     arguments = [str(folder), "-c", str(folder / "pytest.ini"), "--rootdir", str(folder), "--assert=plain"]
-    arguments += ["--import-mode=importlib", "-p", "pytest_timeout", "--timeout=120", "--capture=no"]
+    arguments += ["--import-mode=importlib", "-p", "pytest_timeout", f"--timeout={TIMEOUT}", "--capture=no"]
     arguments += [word for name in UNNEEDED for word in ("-p", f"no:{name}")]
     # Nothing that happens to be installed, or set for other runs of pytest, takes part.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"

@@ -377,6 +377,14 @@ def test_time(monkeypatch: pytest.MonkeyPatch) -> None:
         dialogue.ask("f(...)", "call")
 
 
+def test_time_to_load_again() -> None:
+    """A file that is loaded again when the time for all is nearly over is not said to be slow to load."""
+    dialogue, _ = talk([TooSlow("slow")], limits=Limits(start=10, total=13))
+    dialogue.spent = 4
+    with pytest.raises(TooSlow, match="the whole submission"):
+        dialogue.ask("f(...)", "call")
+
+
 def test_time_that_the_machine_took(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds in which the machine kept the worker from computing count for the whole, and not for the row."""
     clock = [0.0]

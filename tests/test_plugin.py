@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from apart import ROWS
 
-from autograder.plugin import ENDINGS, FAULT
+from autograder.plugin import ENDINGS, FAULT, TIMEOUT
+from autograder.sandbox import Limits
 
 if TYPE_CHECKING:
     from apart import Apart
@@ -42,6 +43,7 @@ class Stub:
     def __init__(self) -> None:
         self.dialogue = self
         self.rows = 0
+        self.spent = 0.0
 
     def new_row(self) -> None:
         """Count the rows."""
@@ -121,6 +123,23 @@ def test_outcomes(apart: Apart, tmp_path: Path) -> None:
             assert r.extra_data["fault"]
         elif r.score == 0:
             assert r.output == "yours"
+
+
+def test_timeout(apart: Apart, tmp_path: Path) -> None:
+    """A row that runs into its timeout says so, and is charged to the student whose code took most of the time."""
+    bodies = (
+        "time.sleep(60)",
+        "student.spent += 0.1\n    time.sleep(60)",
+        "student.spent += 60\n    time.sleep(60)",
+    )
+    text = "".join(
+        f"\n@pytest.mark.timeout(0.5)\n{row(body, f'1.{i}').strip()}\n" for i, body in enumerate(bodies)
+    )
+    rows, *_ = apart(run_rubric, str(write(tmp_path, encoder=text))).value
+    assert [r.extra_data["ending"] for r in rows] == [FAULT, FAULT, "too slow"]
+    assert all("Timeout (>0.5s)" in r.extra_data["fault"] for r in rows[:2])
+    assert rows[2].output == "Your code has used up the time for this row."
+    assert Limits().total < TIMEOUT  # slow code comes to its own end before
 
 
 @pytest.mark.parametrize(
