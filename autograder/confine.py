@@ -29,7 +29,7 @@ import numpy.random
 import torch
 
 from autograder import kernel, landlock, seccomp
-from autograder.namespaces import closed_folder
+from autograder.namespaces import closed_folder, counted_apart
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -194,7 +194,8 @@ def set_limits(plan: Plan) -> None:
         resource.RLIMIT_FSIZE: plan.file_size,
         resource.RLIMIT_NOFILE: 1024 if plan.device == "cuda" else plan.files,
     }
-    if plan.uid is not None and "user" in plan.layers:  # it counts all processes of a user
+    # It counts all processes of a user; an ordinary one has others, but not in namespaces of its own.
+    if (plan.uid is not None and "user" in plan.layers) or counted_apart():
         limits[resource.RLIMIT_NPROC] = plan.processes
     for limit, value in limits.items():
         hard = resource.getrlimit(limit)[1]

@@ -51,7 +51,7 @@ from autograder.confine import LAYERS, Plan, is_safe
 from autograder.leftovers import remove, sweep_files, sweep_ipc
 from autograder.namespaces import closed_folder
 from autograder.nursery import Nursery, NurseryError, Spawner, Starter
-from autograder.usage import fits, memory_of, removed_files, times_of
+from autograder.usage import fits, memory_and_threads, removed_files, times_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,6 +114,7 @@ class Limits:
     row: float = 40  # all questions of a row together
     total: float = 240  # all rows, by the clock; training follows, and Gradescope ends a run after 600
     memory: int = 1500 << 20  # of a worker, beyond what it shares with the grader
+    threads: int = 64  # the same
     disk: int = 256 << 20  # of a worker's folders
     files: int = 5000  # in a worker's folders
     answer: int = 64 << 20  # one answer's tensors
@@ -192,7 +193,7 @@ class Sandbox:
             raise WeakError("; ".join(f"{layer}: {why}" for layer, why in self.state.missing.items()))
         worker.uid = uid
         worker.layers = {*self.state.layers}
-        worker.floor = memory_of(pid)
+        worker.floor = memory_and_threads(pid)
         return worker
 
     def furnish(self, scratch: Path, uid: int | None) -> Plan:
@@ -230,7 +231,7 @@ class Worker:
         self.pid = pid
         self.uid: int | None = None  # of its own
         self.layers: set[str] = set()  # in force
-        self.floor = 0  # bytes that it used before the student's code was loaded
+        self.floor = (0, 0)  # the memory and threads that it had before the student's code was loaded
         self.stopped = False
         self.measure_at = time.monotonic() + 1  # when to measure its folders
         self.times = [times_of(pid)]  # how it has spent its time, second by second
@@ -299,8 +300,11 @@ class Worker:
     def watch(self) -> None:
         """Raise MemoryError when the worker has grown too large, or its folders have."""
         limits = self.sandbox.limits
-        if self.floor and self.memory() > self.floor + limits.memory:
+        memory, threads = self.taken()
+        if memory > limits.memory:
             raise MemoryError(f"Your code used more than {limits.memory >> 20} MB of memory.")
+        if threads > limits.threads:
+            raise MemoryError(f"Your code started more than {limits.threads} threads.")
         if time.monotonic() > self.measure_at:
             self.measure_at = time.monotonic() + 1
             self.times = [*self.times[-60:], times_of(self.pid)]
@@ -316,11 +320,16 @@ class Worker:
             next((t for t in reversed(self.times) if t.clock <= now.clock - seconds), self.times[0])
         )
 
-    def memory(self) -> int:
-        """Measure the memory of the worker, and of the processes that it may have started where none forbids it."""
-        if "seccomp" in self.layers:
-            return memory_of(self.pid)
-        return sum(map(memory_of, {self.pid, *self.sandbox.starter.family()}))
+    def taken(self) -> tuple[int, int]:
+        """Measure the memory that the worker has taken since its start, and count the threads.
+
+        Those of processes that it may have started, where none forbids it, are counted too.
+        """
+        if not any(self.floor):  # it has not closed its doors yet
+            return self.floor
+        others = set() if "seccomp" in self.layers else {*self.sandbox.starter.family()}
+        memory, threads = zip(*map(memory_and_threads, {self.pid, *others}), strict=True)
+        return sum(memory) - self.floor[0], sum(threads) - self.floor[1]
 
     def stop(self) -> int:
         """End the worker and all that came from it, and remove its folders; returns its wait status."""

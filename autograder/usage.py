@@ -10,24 +10,26 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Times", "fits", "memory_of", "removed_files", "times_of"]
+__all__ = ["Times", "fits", "memory_and_threads", "removed_files", "times_of"]
 
 NOT_ITS_OWN = ("/dev/zero", "/memfd:", "/lib", "/usr", sys.prefix, sys.base_prefix)
 LARGEST = 32 << 20  # bytes of one file, by confine.Plan
 LONGEST = 2000  # characters of a folder's path
 
 
-def memory_of(pid: int) -> int:
-    """Measure a process's own memory in bytes, without the files that it shares with others (Linux)."""
-    total = 0
+def memory_and_threads(pid: int) -> tuple[int, int]:
+    """Measure a process's own memory in bytes, without the files that it shares, and count its threads (Linux)."""
+    memory, threads = 0, 0
     with (
         contextlib.suppress(OSError),
         Path(f"/proc/{pid}/status").open(encoding="ascii", errors="replace") as status,
     ):
         for line in status:
             if line.startswith(("RssAnon:", "RssShmem:")):
-                total += int(line.split()[1]) << 10
-    return total
+                memory += int(line.split()[1]) << 10
+            elif line.startswith("Threads:"):
+                threads = int(line.split()[1])
+    return memory, threads
 
 
 def removed_files(pid: int) -> int:

@@ -171,6 +171,11 @@ FAILURES = {
     "surrogates": ("raise ValueError('\\udcff')", "raised", "ValueError"),
     "recursion": ("return loss_function(x_hat, x, mu, logvar)", "raised", "RecursionError"),
     "memory": ("kept = [bytearray(b'x' * (8 << 20)) for _ in range(200)]", "too big", "memory"),
+    "threads": (
+        "import time, threading\nfor _ in range(11): threading.Timer(9, print).start()\ntime.sleep(9)",
+        "too big",
+        "more than 10 threads",
+    ),
     "more memory than there is": ("return torch.zeros(1 << 50)", "raised", "RuntimeError"),
     "huge tensor": ("return torch.zeros(17 << 20)", "too big", "larger than any right one"),
     "unfinished": ("raise NotImplementedError('5. loss')", "unfinished", "5. loss"),
@@ -180,7 +185,7 @@ FAILURES = {
 @pytest.mark.parametrize(("body", "ending", "say"), FAILURES.values(), ids=FAILURES)
 def test_failure_in_a_function(grade: Grade, body: str, ending: str, say: str) -> None:
     """A function that fails costs its own row, in words that tell how; the others do not suffer."""
-    limits = Limits(question=2, row=3, memory=300 << 20)
+    limits = Limits(question=2, row=3, memory=300 << 20, threads=10)
     results = grade(with_body("loss_function", body), limits=limits, sections=["loss"])
     assert endings(results) == {"5.1": ending}
     assert say in results.tests[0].output

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from autograder.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[1]
-ATTACKS = ("is the reference", "writes results.json at once", "leaves a child that holds", "reads every file")
+ATTACKS = (
+    *("is the reference", "writes results.json at once", "leaves a child that holds", "reads every file"),
+    "thread bomb",
+)
 PLACES = {"container": {*LAYERS}, "user": {*LAYERS, "namespaces"} - {"user"}}
 
 

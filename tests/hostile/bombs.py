@@ -229,6 +229,22 @@ CASES = [
         "pids",
     ),
     bomb(
+        "thread bomb with small stacks",
+        """
+        threading.stack_size(64 << 10)
+        end, started = time.monotonic() + 20, 0
+        def wait(): time.sleep(max(0, end - time.monotonic()))
+        try:
+            while started < 5000:
+                threading.Thread(target=wait, daemon=True).start()
+                started += 1
+        except RuntimeError:
+            pass
+        time.sleep(5)
+        """,
+        "pids",
+    ),
+    bomb(
         "processes through multiprocessing and subprocess",
         """
         import multiprocessing, subprocess
