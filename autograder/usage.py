@@ -107,19 +107,23 @@ def mapped_file(pid: int, addresses: str) -> int:
 
 
 def fits(folder: Path, disk: int, files: int) -> bool:
-    """Tell whether a folder stays within so many bytes on disk and so many entries, none of them very deep."""
+    """Tell whether a folder stays within so many bytes on disk and so many entries, none very deep or closed to us."""
     folders = [str(folder)]
-    while folders:
-        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                files -= 1
-                with contextlib.suppress(OSError):
-                    if entry.is_dir(follow_symlinks=False):
-                        if len(entry.path) > LONGEST:  # looking so deep takes ever longer
-                            return False
-                        folders.append(entry.path)
-                    elif hasattr(os.stat_result, "st_blocks"):
-                        disk -= entry.stat(follow_symlinks=False).st_blocks * 512
-                if files < 0 or disk < 0:
-                    return False
+    gone = contextlib.suppress(FileNotFoundError, NotADirectoryError)  # since it was listed
+    try:
+        while folders:
+            with gone, os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    files -= 1
+                    with gone:
+                        if entry.is_dir(follow_symlinks=False):
+                            if len(entry.path) > LONGEST:  # looking so deep takes ever longer
+                                return False
+                            folders.append(entry.path)
+                        elif hasattr(os.stat_result, "st_blocks"):
+                            disk -= entry.stat(follow_symlinks=False).st_blocks * 512
+                    if files < 0 or disk < 0:
+                        return False
+    except OSError:  # a folder that may not be listed or entered
+        return False
     return True

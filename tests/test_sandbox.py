@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from functools import partial
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from places import allowed
+from places import USER, allowed
 
 from autograder import doctor
 from autograder.channel import Channel
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 ATTACKS = (
     *("is the reference", "writes results.json at once", "leaves a child that holds", "reads every file"),
-    "thread bomb",
+    *("thread bomb", "may not be listed"),
 )
 PLACES = {"container": {*LAYERS}, "user": {*LAYERS, "namespaces"} - {"user"}}
 
@@ -123,6 +124,24 @@ def test_deep_tree_is_removed(tmp_path: Path) -> None:
     remove(top)
     assert time.process_time() - begin < 4  # of computing: a busy disk takes its own time
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("mode", [0o300, 0o400])
+def test_closed_folder_does_not_fit(mode: int) -> None:
+    """A folder that may not be listed or entered does not fit, whatever is in it."""
+    with tempfile.TemporaryDirectory() as top:
+        closed = Path(top, "closed")
+        closed.mkdir()
+        (closed / "file").touch()
+        assert fits(Path(top), 1 << 20, 10)
+        closed.chmod(mode)
+        Path(top).chmod(0o755)
+        if os.geteuid() == 0:
+            os.seteuid(USER)
+        try:
+            assert not fits(Path(top), 1 << 20, 10)
+        finally:
+            os.seteuid(os.getuid())
 
 
 def test_removed_file_is_measured(tmp_path: Path) -> None:

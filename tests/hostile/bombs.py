@@ -282,6 +282,23 @@ CASES = [
         """,
         "disk",
     ),
+    Hostile(
+        "fills the disk in a folder that may not be listed",
+        "results",
+        vae(
+            """
+            os.mkdir("closed", 0o300)
+            for number in range(16):
+                with open(f"closed/filling-{number}", "wb") as file:
+                    file.write(os.urandom(1 << 20) * 30)
+            time.sleep(3)
+            """,
+            solution=REFERENCE,
+        ),
+        NONE,
+        harm=("disk",),
+        shows="wrote more than 256 MB",
+    ),
     bomb(
         "one file of 2 GiB",
         """
