@@ -34,7 +34,7 @@ from autograder.namespaces import closed_folder, counted_apart
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-__all__ = ["LAYERS", "Plan", "confine", "hide", "is_safe", "needed"]
+__all__ = ["LAYERS", "Plan", "become", "confine", "hide", "is_safe", "needed"]
 
 LAYERS = ("process", "user", "limits", "landlock", "seccomp")
 
@@ -212,7 +212,7 @@ def drop_user(plan: Plan) -> None:
         with contextlib.suppress(kernel.Unavailable):
             kernel.lock_capabilities()
             kernel.drop_capabilities()
-        why = "no free user id was found"
+        why = "no other user id is free, or may be taken here"
         for what, paths in (
             ("Python", needed()),
             ("the temporary folder", [str(Path(plan.folder).parents[1])]),
@@ -220,6 +220,11 @@ def drop_user(plan: Plan) -> None:
             if folder := closed_folder(paths):
                 why = f"{folder} is closed to other users, and {what} lies in it"
         raise kernel.Unavailable(f"{why}; it has no capabilities instead")
+    become(uid)
+
+
+def become(uid: int) -> None:
+    """Become a user, for good. Raises OSError."""
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)

@@ -49,18 +49,26 @@ def counted_apart() -> bool:
 def fork_apart() -> int:
     """Fork, as os.fork does, into a process namespace of its own: the child sees, and can signal, nobody else.
 
-    Root enters one and comes back. An ordinary user may not come back: there a process in between makes the
-    namespace and is gone when this returns, so that the child becomes the caller's, who must be a subreaper.
-    Raises kernel.Unavailable.
+    Root enters one and comes back. An ordinary user, or the root of a user namespace, may not come back: there a
+    process in between makes the namespace and is gone when this returns, so that the child becomes the caller's, who
+    must be a subreaper. Raises kernel.Unavailable.
     """
-    if os.geteuid() == 0:
-        own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-        kernel.call("process namespace", "unshare", NEWPID)
-        child = os.fork()
-        if child:
-            kernel.call("process namespace", "setns", own, NEWPID)
+    own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        kernel.call("process namespace", "setns", own, NEWPID)  # where it is already
+    except kernel.Unavailable:
         os.close(own)
-        return child
+        return fork_through()
+    kernel.call("process namespace", "unshare", NEWPID)
+    child = os.fork()
+    if child:
+        kernel.call("process namespace", "setns", own, NEWPID)
+    os.close(own)
+    return child
+
+
+def fork_through() -> int:
+    """Fork as fork_apart does, through a process in between. Raises kernel.Unavailable."""
     gate, opener = os.pipe()
     told, teller = os.pipe()
     middle = os.fork()

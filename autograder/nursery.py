@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import traceback
 from multiprocessing import reduction
 from multiprocessing.connection import Connection
@@ -14,11 +15,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from autograder import kernel, worker
-from autograder.confine import Plan, confine, hide, is_safe, needed
+from autograder.confine import Plan, become, confine, hide, is_safe, needed
 from autograder.namespaces import closed_folder, enter, fork_apart, open_way
 
-__all__ = ["Nursery", "NurseryError", "Spawner", "Starter"]
+__all__ = ["FIRST_UID", "LAST_UID", "Nursery", "NurseryError", "Spawner", "Starter"]
 
+FIRST_UID, LAST_UID = 20_000, 60_000  # of workers: above people and services, below what a container may lack
 PATIENCE = 30  # seconds for the nursery, code of ours, to do what it is told
 
 
@@ -30,7 +32,7 @@ class Starter(Protocol):
     """Starts one worker at a time."""
 
     def reaches(self) -> bool:
-        """Tell whether a worker of another user id could still read Python's files."""
+        """Tell whether a worker could have another user id, and would still read Python's files."""
 
     def start(self, plan: Plan) -> tuple[Connection, int, int]:
         """Start a worker; returns the connection to it, a descriptor of what it prints, and its process id."""
@@ -109,11 +111,12 @@ class Spawner:
     def __init__(self) -> None:
         self.process: Any = None
         self.uid: int | None = None
+        self.rules = rules_users()
         hide()
 
     def reaches(self) -> bool:
         """Look at the folders on the way to Python."""
-        return closed_folder(needed()) is None
+        return self.rules and closed_folder(needed()) is None
 
     def start(self, plan: Plan) -> tuple[Connection, int, int]:
         """Start a fresh interpreter that becomes the worker."""
@@ -183,6 +186,7 @@ def live(
 def tend(control: Connection, *, namespaces: bool) -> None:
     """Be the nursery: start and end workers as told, until the grader hangs up."""
     missing = settle(namespaces=namespaces)
+    rules = rules_users()
     hide()
     current, uid = 0, None
     while True:
@@ -192,7 +196,7 @@ def tend(control: Connection, *, namespaces: bool) -> None:
             end(current, uid)
             return
         if order == "reaches":
-            control.send(closed_folder(needed()) is None)
+            control.send(rules and closed_folder(needed()) is None)
         elif order == "stop":
             control.send(end(current, uid))
             current = 0
@@ -212,11 +216,11 @@ def settle(*, namespaces: bool) -> str:
         enter()
         if os.geteuid() == 0:
             open_way(needed())
-        else:  # whose namespaces may be half forbidden: see whether it can be done
-            kernel.become_subreaper()
-            if (pid := fork_apart()) == 0:
-                os._exit(0)
-            os.waitpid(pid, 0)
+        # They may be half forbidden: see whether it can be done.
+        kernel.become_subreaper()
+        if (pid := fork_apart()) == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
     except (kernel.Unavailable, OSError) as reason:
         return str(reason)
     return ""
@@ -272,14 +276,26 @@ def end_user(uid: int) -> None:
     pid = os.fork()
     if pid == 0:
         try:
-            os.setgroups([])
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
+            become(uid)
             if uid > 0 and os.getresuid() == (uid, uid, uid):  # never as root: it would mean everybody
                 os.kill(-1, signal.SIGKILL)
         finally:
             os._exit(0)  # kill(-1) spares the one who calls it
     os.waitpid(pid, 0)
+
+
+def rules_users() -> bool:
+    """Try whether this process may give files to another user and become that one: not every root may."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        return False
+    pid = os.fork()
+    if pid == 0:
+        with contextlib.suppress(OSError), tempfile.TemporaryFile() as file:
+            os.fchown(file.fileno(), FIRST_UID, FIRST_UID)
+            become(FIRST_UID)
+            os._exit(0)
+        os._exit(1)
+    return os.waitpid(pid, 0)[1] == 0
 
 
 def children() -> list[int]:

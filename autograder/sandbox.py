@@ -50,7 +50,7 @@ from autograder.channel import Channel, OversizeError, StalledError
 from autograder.confine import LAYERS, Plan, is_safe
 from autograder.leftovers import remove, sweep_files, sweep_ipc
 from autograder.namespaces import closed_folder
-from autograder.nursery import Nursery, NurseryError, Spawner, Starter
+from autograder.nursery import FIRST_UID, LAST_UID, Nursery, NurseryError, Spawner, Starter
 from autograder.usage import fits, memory_and_threads, removed_files, times_of
 
 if TYPE_CHECKING:
@@ -75,7 +75,6 @@ WEAK = (
     "doctor` to see why; --accept-weak-sandbox grades all the same, at your own risk."
 )
 HEADER = 1 << 20  # bytes of an answer's JSON
-FIRST_UID, LAST_UID = 20_000, 60_000  # above those of people and services, below what a container may lack
 
 
 class Ended(Exception):  # noqa: N818 - an ending is not always an error

@@ -1,6 +1,6 @@
-"""Poorer places than this one: root with a container's capabilities, or an ordinary user.
+"""Poorer places than this one: root with a container's capabilities or none, an ordinary user, or one who plays root.
 
-    python tests/places.py container|user COMMAND ...
+    python tests/places.py container|powerless|user|player COMMAND ...
 
 runs a command there. As root only; Python stays readable there even where it lies in a closed home.
 """
@@ -48,11 +48,12 @@ def main(kind: str, *command: str) -> None:
     kernel.call("mounts of its own", "unshare", namespaces.NEWNS)
     namespaces.mount("none", "/", "", namespaces.MS_REC | namespaces.MS_PRIVATE)
     namespaces.open_way(needed())
-    if kind == "container":
-        kept = ",".join(f"+{name}" for name in CAPABILITIES)
-        os.execvp("setpriv", ["setpriv", f"--bounding-set=-all,{kept}", f"--inh-caps=-all,{kept}", *command])  # noqa: S606
+    if kind in ("container", "powerless"):
+        kept = ",".join(["-all", *(f"+{name}" for name in CAPABILITIES if kind == "container")])
+        os.execvp("setpriv", ["setpriv", f"--bounding-set={kept}", f"--inh-caps={kept}", *command])  # noqa: S606
     words = [f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
-    os.execvp("setpriv", ["setpriv", *words, *command])  # noqa: S606
+    root = ["unshare", "--user", "--map-root-user"] if kind == "player" else []
+    os.execvp("setpriv", ["setpriv", *words, *root, *command])  # noqa: S606
 
 
 if __name__ == "__main__":

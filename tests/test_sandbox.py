@@ -58,6 +58,29 @@ def test_poorer_places_hold(place: str) -> None:
     assert all(layers - {"namespaces"} == PLACES[place] & allowed() - {"namespaces"} for layers in force)
 
 
+@pytest.mark.parametrize("place", ["powerless", "player"])
+def test_roots_that_may_not_change_users(place: str) -> None:
+    """Root that may give no files away or become nobody else goes without the user layer, and leaves nothing behind."""
+    assert os.geteuid() == 0, "only root can make poorer places: run this test as root"
+    with tempfile.TemporaryDirectory() as temporary:
+        Path(temporary).chmod(0o1777)
+        done = subprocess.run(
+            [sys.executable, "tests/places.py", place, sys.executable, "-m", "autograder", "doctor"],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": temporary},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert [*Path(temporary).iterdir()] == []
+    if place == "player" and "unshare:" in done.stderr:
+        pytest.skip("this host lets no user play root")
+    assert done.returncode == 0, done.stdout + done.stderr
+    held = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("yes ")}
+    assert held - {"namespaces"} == allowed() - {"user", "namespaces"}
+    assert "no other user id is free, or may be taken here" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("layers", "safe"),
     [
