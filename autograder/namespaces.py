@@ -49,6 +49,7 @@ def counted_apart() -> bool:
 def fork_apart() -> int:
     """Fork, as os.fork does, into a process namespace of its own: the child sees, and can signal, nobody else.
 
+    Nor is System V's shared memory of an earlier child there: that namespace, too, is new for each, and the caller's.
     Root enters one and comes back. An ordinary user, or the root of a user namespace, may not come back: there a
     process in between makes the namespace and is gone when this returns, so that the child becomes the caller's, who
     must be a subreaper. Raises kernel.Unavailable.
@@ -59,7 +60,7 @@ def fork_apart() -> int:
     except kernel.Unavailable:
         os.close(own)
         return fork_through()
-    kernel.call("process namespace", "unshare", NEWPID)
+    kernel.call("process namespace", "unshare", NEWPID | NEWIPC)
     child = os.fork()
     if child:
         kernel.call("process namespace", "setns", own, NEWPID)
@@ -75,7 +76,7 @@ def fork_through() -> int:
     if middle == 0:
         try:
             os.close(opener)
-            kernel.call("process namespace", "unshare", NEWPID)
+            kernel.call("process namespace", "unshare", NEWPID | NEWIPC)
             child = os.fork()
             if child:
                 os.write(teller, child.to_bytes(4, "big"))
