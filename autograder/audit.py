@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from autograder import batch
+from autograder import batch, gradebook
+from autograder.results import ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "Known", "run", "table", "totals"]
 
-ROWS = ("1.1", "1.2", "1.3", "1.4", "2.1", "3.1", "3.2", "4.1", "5.1", "6.1", "6.2", "6.3")
 MARKS = {(True, True): "x", (False, False): "·", (True, False): "M", (False, True): "O"}  # must lose, lost
 
 
@@ -101,7 +101,7 @@ def compare(entry: Known, record: Results) -> Finding:
         lost,
         tuple(word for word in entry.words if word not in heard),
         record.fault,
-        "\n".join(shown),
+        "\n".join([*shown, *gradebook.faults(record)]),
     )
 
 

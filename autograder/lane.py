@@ -174,6 +174,8 @@ class Lane:
             if not connection.wait([self.pipe, self.process.sentinel], seconds):
                 raise LaneError(f"the grader did not finish within {seconds} seconds")
             fault = self.pipe.recv()
+            if isinstance(fault, str):  # why nothing can be graded there
+                raise LaneError(fault)
             graded = self.pipe.recv_bytes()
         except (EOFError, OSError) as error:
             self.process.join(PATIENCE)
@@ -210,7 +212,10 @@ def live(pipe: Connection, temporary: str) -> None:
 
     try:
         plugin.session(partial(serve, pipe, starter))
-    except (KeyboardInterrupt, RuntimeError):
+    except plugin.RefusedError as error:
+        with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
+            pipe.recv()  # a pipe that is closed before loses what was sent, too
+            pipe.send(str(error))
         raise SystemExit(1) from None
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending already

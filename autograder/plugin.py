@@ -20,7 +20,7 @@ from _pytest._io import TerminalWriter
 from autograder import rubric
 from autograder.dialogue import Missing, Raised, Unfinished, WrongKind
 from autograder.nursery import NurseryError
-from autograder.results import Row, clean
+from autograder.results import ROWS, Row, clean
 from autograder.rubric.expect import Mistake
 from autograder.rubric.oracle import Sizes, other_sizes
 from autograder.sandbox import Died, Ended, Malformed, TooBig, TooSlow
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from autograder.student import Student
 
-__all__ = ["Session", "run", "session"]
+__all__ = ["RefusedError", "Session", "run", "session"]
 
 # The closed list of how a row that is not passed has ended; anything else is a fault of the grader.
 ENDINGS: tuple[tuple[type[Exception], str], ...] = (
@@ -60,12 +60,17 @@ UNNEEDED = (
 )
 
 
+class RefusedError(RuntimeError):
+    """The rubric is not the assignment's twelve rows."""
+
+
 class Session:
     """Collects the rubric's rows in order, runs them for a student and notes each one's outcome."""
 
     def __init__(self, work: Callable[[Session], None]) -> None:
         self.work = work
         self.items: list[pytest.Item] = []
+        self.refused = ""
         self.asked: Student | None = None
         self.notify: Callable[[Row], None] | None = None
         self.rows: dict[str, Row] = {}
@@ -119,7 +124,9 @@ class Session:
         """Leave it to the work to do in this session which rows run when."""
         if session.testsfailed:
             raise session.Interrupted("the rubric could not be collected")
-        self.work(self)
+        self.refused = refusal(self.items)
+        if not self.refused:
+            self.work(self)
         return True
 
     @pytest.hookimpl(wrapper=True)
@@ -173,6 +180,27 @@ def blank(item: pytest.Item) -> Row:
     )
 
 
+def refusal(items: Sequence[pytest.Item]) -> str:
+    """Say why these tests are not the assignment's rows, of one point each; nothing where they are."""
+    wrong, left = [], list(ROWS)
+    for item in items:
+        row = blank(item)
+        if not row.number:
+            why = "has no @number, so it would count for nothing"
+        elif row.number not in ROWS:
+            why = f"is row {row.number}, which the assignment does not have"
+        elif row.number not in left:
+            why = f"is one more row {row.number}"
+        else:
+            left.remove(row.number)
+            why = "" if row.max_score == 1 else f"has {row.max_score:g} points, not 1"
+        if why:
+            wrong.append(f"{item.name} in {item.path.name} {why}")
+    wrong += [f"row {number} is missing" for number in left]
+    advice = "see docs/adding-a-test.md: what a row asks for is added to its own function"
+    return f"the rubric is refused: {'; '.join(wrong)} ({advice})" if wrong else ""
+
+
 def described(item: pytest.Item) -> tuple[str, str]:
     """Split a row's docstring into what holds, its first line, and what lets a student see that it does not."""
     name, _, recipe = inspect.cleandoc(function(item).__doc__ or item.name).partition("\n\n")
@@ -215,7 +243,10 @@ def run(
 
 
 def session(work: Callable[[Session], None]) -> None:
-    """Open a session, do the work in it and close it. Raises RuntimeError when pytest itself fails."""
+    """Open a session, do the work in it and close it.
+
+    Raises RefusedError, and RuntimeError when pytest itself fails.
+    """
     folder = Path(rubric.__file__).parent
     arguments = [str(folder), "-c", str(folder / "pytest.ini"), "--rootdir", str(folder), "--assert=plain"]
     arguments += ["--import-mode=importlib", "-p", "pytest_timeout", f"--timeout={TIMEOUT}", "--capture=no"]
@@ -226,5 +257,7 @@ def session(work: Callable[[Session], None]) -> None:
         os.environ.pop(variable, None)
     opened = Session(work)
     code = pytest.main(arguments, [opened])
+    if opened.refused:
+        raise RefusedError(opened.refused)
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or not opened.items:
         raise RuntimeError(f"pytest ended with {code!r} and {len(opened.items)} rows")

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograder import grade as grading
-from autograder import lane
+from autograder import lane, rubric
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from autograder.results import Results
 
-__all__ = ["PNG", "live"]
+__all__ = ["PNG", "live", "refusing"]
 
 PNG = b"\x89PNG\r\n\x1a\n and more"
 real_grade = grading.grade
@@ -27,6 +27,16 @@ real_live = lane.live
 def live(pipe: Connection, temporary: str) -> None:
     """Be a lane."""
     grading.grade = grade  # where a lane finds it
+    real_live(pipe, temporary)
+
+
+def refusing(pipe: Connection, temporary: str) -> None:
+    """Be a lane whose rubric is refused: its one test has no number."""
+    folder = Path(temporary, "rubric")
+    folder.mkdir(exist_ok=True)
+    (folder / "pytest.ini").write_text("[pytest]\npython_files = test_*.py\n")
+    (folder / "test_1_encoder.py").write_text("def test_extra(student):\n    pass\n")
+    rubric.__file__ = str(folder / "__init__.py")
     real_live(pipe, temporary)
 
 

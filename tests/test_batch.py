@@ -309,6 +309,20 @@ def test_faults(run: Callable[..., batch.Outcome], tmp_path: Path, monkeypatch: 
     assert not (tmp_path / "out" / "faults" / "killed.json").exists()
 
 
+def test_refused_rubric(
+    run: Callable[..., batch.Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the rubric is refused, each record says why: that is no grade."""
+    monkeypatch.setattr(lane, "live", faulty.refusing)
+    outcome = run(make_class(tmp_path / "class", anna=RIGHT, ben=RIGHT))
+    assert outcome.faults == ["anna", "ben"]
+    words = {found.extra_data["grader_fault"] for found in outcome.records.values()}
+    assert len(words) == 1
+    assert words.pop().startswith(
+        "LaneError: the rubric is refused: test_extra in test_1_encoder.py has no @number"
+    )
+
+
 def test_hostile(run: Callable[..., batch.Outcome], tmp_path: Path) -> None:
     """Submissions that end their process, signal all others or ask for too much memory change nobody's verdict."""
     end, kill, eat = (

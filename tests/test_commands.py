@@ -221,6 +221,7 @@ def test_grader_fault(apart: Apart, submission: Path) -> None:
     """A fault of the grader's gives 3 and a results.json that says so."""
     done = main(apart, submission.parent, submission, "--train", "never", patch=FAULT)
     assert done.code == 3
+    assert "The grader itself failed: ZeroDivisionError: division by zero" in done.printed
     record = check(submission.parent / "results.json", 0)
     assert "no fault of yours" in record["output"]
     assert "ZeroDivisionError" in record["extra_data"]["grader_fault"]

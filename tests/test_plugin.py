@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from apart import ROWS
+from apart import REFERENCE, ROWS, grade_source, lost
 
 from autograder.plugin import ENDINGS, FAULT, TIMEOUT
 from autograder.sandbox import Limits
@@ -72,6 +73,7 @@ def run_rubric(folder: str, only: tuple[str, ...] = (), listing: bool = False) -
     from autograder import plugin, rubric
 
     rubric.__file__ = f"{folder}/__init__.py"
+    plugin.refusal = lambda items: ""  # noqa: ARG005 - its name is a part of its type
     told: list[dict[str, Any]] = []
 
     def plain(row: Any) -> dict[str, Any]:
@@ -198,6 +200,85 @@ def test_student_words_are_clean(apart: Apart, tmp_path: Path) -> None:
     rows, *_ = apart(run_rubric, str(rubric)).value
     assert rows[0].output.startswith("\ufffd\ufffdxxx")
     assert len(rows[0].output) < 10_000
+
+
+# Right but for what is asked twice, which no row minds.
+KEEPS = f"""{REFERENCE}
+
+right, seen = loss_function, set()
+
+
+def loss_function(*inputs):
+    value = right(*inputs)
+    known = float(value) in seen
+    seen.add(float(value))
+    return 2 * value if known else value
+"""
+WRONG_ROWS = {
+    "no number": ("", "test_extra in test_5_loss.py has no @number"),
+    "a number of another": (
+        '@number("5.1")\n@weight(1)\n',
+        "test_extra in test_5_loss.py is one more row 5.1",
+    ),
+    "an unknown number": (
+        '@number("5.2")\n@weight(1)\n',
+        "test_extra in test_5_loss.py is row 5.2, which the assignment does not have",
+    ),
+}
+
+
+def another_rubric(folder: Path, **changed: str) -> str:
+    """Copy the rubric's tests with other texts in some of them; returns what makes a grading take them."""
+    for path in (ROOT / "autograder" / "rubric").glob("*"):
+        if path.name.startswith("test_") or path.suffix == ".ini":
+            (folder / path.name).write_text(changed.get(path.stem, path.read_text("utf-8")))
+    return f"from autograder import rubric; rubric.__file__ = {str(folder / '__init__.py')!r}"
+
+
+@pytest.mark.parametrize(("decorators", "words"), WRONG_ROWS.values(), ids=WRONG_ROWS)
+def test_wrong_rows(apart: Apart, tmp_path: Path, decorators: str, words: str) -> None:
+    """A test that is no row, or a row too many, is the grader's fault, named, and not swallowed or given a point."""
+    text = (ROOT / "autograder" / "rubric" / "test_5_loss.py").read_text("utf-8")
+    text += f'\n\n{decorators}def test_extra(student):\n    """what holds"""\n    raise fail("No.")\n'
+    patch = another_rubric(tmp_path, test_5_loss=text)
+    record = apart(partial(grade_source, REFERENCE, patch=patch)).value
+    assert record.fault
+    assert (record.score, record.max_score) == (0, 12)
+    said = record.extra_data["grader_fault"].strip().splitlines()[-1]
+    assert said.startswith(f"autograder.plugin.RefusedError: the rubric is refused: {words}")
+    assert "docs/adding-a-test.md" in said
+
+
+@pytest.mark.parametrize(
+    ("line", "other", "words"),
+    [
+        (
+            '@number("5.1")\n@weight(1)',
+            '@number("5.1")\n@weight(2)',
+            "test_loss in test_5_loss.py has 2 points",
+        ),
+        ('@number("5.1")\n@weight(1)\ndef test_loss', "def loss_of", "row 5.1 is missing"),
+    ],
+)
+def test_wrong_points(apart: Apart, tmp_path: Path, line: str, other: str, words: str) -> None:
+    """Rows that do not have one point each, twelve in all, are refused."""
+    text = (ROOT / "autograder" / "rubric" / "test_5_loss.py").read_text("utf-8")
+    patch = another_rubric(tmp_path, test_5_loss=text.replace(line, other))
+    assert words in apart(partial(grade_source, REFERENCE, patch=patch)).value.extra_data["grader_fault"]
+
+
+def test_documented_example(apart: Apart, tmp_path: Path) -> None:
+    """The page's example of a test works as it stands there: right work keeps the row, the mistake loses it."""
+    page = (ROOT / "docs" / "adding-a-test.md").read_text("utf-8")
+    added = next(block for block in page.split("```python\n")[1:] if "expect_same_again" in block)
+    text = (ROOT / "autograder" / "rubric" / "test_5_loss.py").read_text("utf-8")
+    last = "    expect_gradients(student, draw_batch(any_number(3, 9), any_number(5, 8)))\n"
+    assert f"{last}\n\n" in text
+    patch = another_rubric(tmp_path, test_5_loss=text.replace(last, last + added.partition("```")[0]))
+    right, wrong = (apart(partial(grade_source, source, patch=patch)).value for source in (REFERENCE, KEEPS))
+    assert lost(right) == []
+    assert lost(wrong) == ["5.1"]
+    assert "Asked for the same loss again" in next(r for r in wrong.tests if r.number == "5.1").output
 
 
 BROKEN = {

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 from corpus import ROWS, Entry, entries
+from graded import record
 
 from autograder import audit
 
@@ -68,3 +69,10 @@ def test_short_run() -> None:
     for row in ROWS:
         assert sum(row in entry.lost for entry in chosen) >= EACH
     assert sum(not entry.lost for entry in chosen) >= EACH
+
+
+def test_fault_is_said() -> None:
+    """Where the grader itself failed, the audit says at what."""
+    finding = audit.compare(CORPUS[0], record(grader_fault="RuntimeError: the rubric is refused"))
+    assert not finding.right
+    assert "the rubric is refused" in finding.said
