@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 
 from autograder import gradebook, tally, web
 from autograder.cores import cores
+from autograder.files import printable
 from autograder.gradebook import number
 from autograder.preview import Preview, decoded
 
@@ -32,6 +33,9 @@ __all__ = ["Entry", "write"]
 
 PNG = b"\x89PNG\r\n\x1a\n"
 NAMED_LINE = re.compile(r"\bvae\.py, line (\d{1,6})\b")  # as `autograder.dialogue` names it
+MAX_OPTION = (
+    160  # characters of a mistake in the filter, cut in its middle: what tells two apart may come last
+)
 MAX_LINES = 20_000  # of vae.py on a page
 MAX_JOBS = 8
 
@@ -121,6 +125,7 @@ def index(entries: Sequence[Entry]) -> str:
         highest=number(max((record.max_score for record in records), default=0)),
         mistakes=mistakes,
         rows_of=rows_of,
+        short=lambda mistake: printable(mistake.words, MAX_OPTION),
         columns=[(row, sum(is_lost(record, row.number) for record in records)) for row in columns],
         lines=[line(entry, columns, own) for entry, own in zip(graded, made, strict=True)],
     )

@@ -16,8 +16,11 @@ __all__ = ["Mistake", "PassRate", "ending", "histogram", "mistakes", "pass_rates
 
 # What a grading measures or draws at random; not the digits in names such as T4 or fc1.
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?!\w)")
-# A second line that tells apart what the first line puts together, in the words of the rubric.
-DIAGNOSIS = ("It looks as if ", "The cross-entropy (BCE) is ", "You ", "Your ", "you ", "your ")
+# How the rubric begins a line that names a mistake, wherever that shows; one that says more of the line before;
+# and a first line that tells what is seen, the same for many mistakes.
+DIAGNOSIS = "It looks as if "
+MORE = ("It ", "The ", "You ", "Your ", "mu and logvar ", "you ", "your ", "z ")
+SYMPTOM = ("After torch.manual_seed(", "For a batch of ")
 MAX_WORDS = 300  # characters of a line: an exception's message is the student's own
 VARIED = "…"  # stands for a number that is not the same in all the outputs put together
 
@@ -74,16 +77,16 @@ def pass_rates(records: Sequence[Results]) -> list[PassRate]:
 def mistakes(records: Sequence[Results]) -> list[Mistake]:
     """Return what the outputs of rows say that cost points, the commonest first, each counted once for a submission.
 
-    Outputs that differ in their numbers only are one mistake. A file that cannot be loaded loses all rows by
-    the same words, and is one mistake too.
+    Outputs that differ in their numbers only are one mistake, and so are those with one diagnosis, whatever it shows
+    by. A file that cannot be loaded loses all rows by the same words, and is one mistake too.
     """
     found: dict[tuple[str, ...], list[tuple[int, str, list[str]]]] = {}
     for position, record in enumerate(records):
         for row in record.tests:
             if row.max_score and ending(row) == "failed":
-                words = _words(row.output)
-                case = (position, row.number, NUMBER.findall(words))
-                found.setdefault(tuple(NUMBER.split(words)), []).append(case)
+                for words in _words(row.output):
+                    case = (position, row.number, NUMBER.findall(words))
+                    found.setdefault(tuple(NUMBER.split(words)), []).append(case)
     made = []
     for pieces, cases in found.items():
         same = [set(numbers) for numbers in zip(*(numbers for _, _, numbers in cases), strict=True)]
@@ -94,8 +97,13 @@ def mistakes(records: Sequence[Results]) -> list[Mistake]:
     return sorted(made, key=lambda mistake: (-len(mistake.made_by), mistake.rows, mistake.words))
 
 
-def _words(output: str) -> str:
-    """Return the first line of a row's output, and the second where it names the mistake."""
-    first, second, *_ = [*output.splitlines(), "", ""]
-    words = " ".join([first[:MAX_WORDS], second[:MAX_WORDS] if second.startswith(DIAGNOSIS) else ""])
-    return words.strip().removesuffix(":")  # what it announces is left out
+def _words(output: str) -> list[str]:
+    """Return the diagnoses in a row's output; where there is none, its first line, behind what says more of it."""
+    first, second, *rest = [line[:MAX_WORDS] for line in [*output.splitlines(), "", ""]]
+    if named := [line for line in (second, *rest) if line.startswith(DIAGNOSIS)]:
+        return named
+    if first.endswith(":"):  # what it announces is another row's
+        return [first[:-1]]
+    if second and first.startswith(SYMPTOM):
+        return [second]
+    return [f"{second} ({first})" if second.startswith(MORE) else first]

@@ -120,6 +120,15 @@ def test_class() -> None:
     assert [b["data-row"] for b in index.all("button") if "data-row" in b][:2] == ["5.1", "6.1"]
 
 
+def test_long_mistakes() -> None:
+    """In the filter, long mistakes that differ in their ends only can be told apart."""
+    words = "It looks as if " + "the loss were summed, and " * 8
+    html = report.index([entry(name, record({"5.1": f"No.\n{words}{name}."})) for name in "ab"])
+    options = re.findall(r"<option value=\"\d\">(.*)", html)
+    assert [option[-12:] for option in options] == ["a. (row 5.1)", "b. (row 5.1)"]
+    assert max(map(len, options)) < 200
+
+
 @pytest.mark.parametrize(
     "results",
     [

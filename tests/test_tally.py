@@ -8,6 +8,7 @@ from graded import record
 from autograder import tally
 from autograder.results import Row
 
+SEEDED = "After torch.manual_seed(0), for mu = 0, z has the mean {}; expected -0.4363.\n{}"
 LOSS = "For {} images your loss is {}; expected {}."
 
 
@@ -37,8 +38,38 @@ def words(*outputs: str) -> list[tuple[int, str]]:
         pytest.param(["Wrong … 1.", "Wrong … 2."], [(2, "Wrong … ….")], id="an ellipsis of its own"),
         pytest.param(
             ["No.\nIt looks as if a.", "No.\nIt looks as if b.", "No.\nLargest difference at [1]."],
-            [(1, "No."), (1, "No. It looks as if a."), (1, "No. It looks as if b.")],
+            [(1, "It looks as if a."), (1, "It looks as if b."), (1, "No.")],
             id="other diagnoses",
+        ),
+        pytest.param(
+            [
+                "VAE.forward is wrong.\nIt looks as if a.\nLargest difference at [1].",
+                "The mean is 7.\nIt looks as if a.",
+            ],
+            [(2, "It looks as if a.")],
+            id="one diagnosis",
+        ),
+        pytest.param(
+            ["No.\nIt looks as if a.\nLargest difference at [1].\nNo.\nIt looks as if b."],
+            [(1, "It looks as if a."), (1, "It looks as if b.")],
+            id="two in a row",
+        ),
+        pytest.param(
+            [
+                SEEDED.format(0.5, "Your noise is 0.8 times what it should be."),
+                SEEDED.format(0.6, "Your noise is 0.9 times what it should be."),
+                SEEDED.format(0.7, "Every element of z is the same."),
+            ],
+            [(2, "Your noise is … times what it should be."), (1, "Every element of z is the same.")],
+            id="what a seed shows",
+        ),
+        pytest.param(
+            [
+                "Linear has 9 parameters.\nYour layers are two.",
+                "Linear has 7 parameters.\nYour layers are two.",
+            ],
+            [(2, "Your layers are two. (Linear has … parameters.)")],
+            id="more of the line before",
         ),
         pytest.param(
             ["It raised X\n  vae.py, line 3:  a", "It raised X\n  vae.py, line 5:  b"],
@@ -51,7 +82,7 @@ def words(*outputs: str) -> list[tuple[int, str]]:
     ],
 )
 def test_words(outputs: list[str], expected: list[tuple[int, str]]) -> None:
-    """Outputs that differ in numbers only are one mistake; a diagnosis in the second line tells mistakes apart."""
+    """Outputs that differ in numbers only are one mistake; one diagnosis is one mistake, whatever it shows by."""
     assert words(*outputs) == expected
 
 
