@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 from autograder import tally
+from autograder.files import printable
 from autograder.metadata import Submitter
 from autograder.results import clean
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from autograder.results import Results, Row
     from autograder.roster import Submission
 
-__all__ = ["columns", "faults", "grades", "number", "problems"]
+__all__ = ["columns", "faults", "grades", "number", "own_name", "problems", "title"]
 
 # What a spreadsheet takes for a formula: ASCII, or in full width. Not only where a cell begins, but also behind
 # what some countries' settings take for the end of a cell, since those do not heed our quotation marks.
@@ -33,18 +35,30 @@ def grades(graded: Sequence[tuple[Submission, Results]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text)  # its lines end in CR LF, as the RFC has it
     head = ["Name", "SID", "Email", "Submission ID", "Submission", "Total Score", "Max Points"]
-    writer.writerow([*head, *(f"Row {n}" for n in numbers), "Hash", "Problems"])
+    writer.writerow([*head, *(f"Row {n}" for n in numbers), "Hash", "Note"])
     for submission, results in sorted(graded, key=lambda pair: pair[1].fault):
         rows = {row.number: row for row in results.tests}
         score = "" if results.fault else number(results.score)
         cells = ["" if results.fault or n not in rows else _cell(rows[n]) for n in numbers]
         fingerprint = str(results.extra_data.get("submission", ""))
         said = "; ".join(problems(submission, results))
-        for person in submission.submitters or (Submitter(),):
+        for person in submission.submitters or (Submitter(own_name(submission)),):
             who = [person.name, person.sid, person.email, submission.submission_id, submission.name]
             line = [*who, score, number(results.max_score), *cells, fingerprint, said]
             writer.writerow([_harmless(value) for value in line])
     return "\N{BYTE ORDER MARK}" + text.getvalue()
+
+
+def own_name(submission: Submission) -> str:
+    """Return what the submission's folder or file is called; its `name` is that made safe for files and pages."""
+    source = submission.source
+    return printable(unicodedata.normalize("NFC", source.name if source.is_dir() else source.stem))
+
+
+def title(submission: Submission) -> str:
+    """Return who handed a submission in, or what it is called where nobody knows."""
+    names = [person.name or person.email or person.sid for person in submission.submitters]
+    return ", ".join(filter(None, names)) or own_name(submission)
 
 
 def columns(records: Iterable[Results]) -> list[Row]:

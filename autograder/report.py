@@ -56,8 +56,7 @@ class Entry:
     @property
     def title(self) -> str:
         """Who handed it in, or what it is called where nobody knows."""
-        names = [person.name or person.email or person.sid for person in self.submission.submitters]
-        return ", ".join(filter(None, names)) or self.submission.name
+        return gradebook.title(self.submission)
 
     @property
     def file(self) -> str:

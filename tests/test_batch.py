@@ -407,7 +407,7 @@ def test_export(tmp_path: Path, temporary: Path) -> None:
         ("'=1+1", "00200", "10", "0"),
         ("Late Comer", "00300", "0", "0"),
     ]
-    assert "its files are missing" in lines[2]["Problems"]
+    assert "its files are missing" in lines[2]["Note"]
     page = (out / "submissions" / "submission_11.html").read_text("utf-8")
     assert "printed long ago" in page
     assert "reparametrize" in page

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import TYPE_CHECKING
 
 import pytest
 from graded import ROWS, entry, record
 
 from autograder.gradebook import grades
-from autograder.intake import Submitter
+from autograder.intake import Submitter, submissions
 from autograder.report import Entry
 from autograder.results import Results
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ANA, JAN = (
     Submitter("Ana Almeida", "00100", "ana@example.edu"),
@@ -26,7 +30,7 @@ def read(*entries: Entry) -> list[dict[str, str]]:
 
 
 def test_columns() -> None:
-    """Name, SID, e-mail, submission, score, a column for each row, the hash and the problems."""
+    """Name, SID, e-mail, submission, score, a column for each row, the hash and the notes."""
     (line,) = read(
         entry("one", record({"5.1": "No."}, notes=["From a notebook"]), ANA, notes=("Not listed",))
     )
@@ -41,12 +45,12 @@ def test_columns() -> None:
         **{f"Row {number}": "0" if number == "5.1" else "1" for number in ROWS},
         "Row T": "not run",
         "Hash": "5eed",
-        "Problems": "Not listed; From a notebook",
+        "Note": "Not listed; From a notebook",
     }
 
 
 def test_group() -> None:
-    """A group has a line for each of its people; a submission without people has one."""
+    """A group has a line for each of its people; a submission without people has one, by its folder's name."""
     lines = read(
         entry("pair", None, ANA, JAN),
         Entry(entry("folder").submission.__class__("folder", entry("x").submission.source), record(), None),
@@ -54,8 +58,26 @@ def test_group() -> None:
     assert [(line["Name"], line["Submission"]) for line in lines] == [
         ("Ana Almeida", "pair"),
         ("Ján Ďurčo, Jr.", "pair"),
-        ("", "folder"),
+        ("x", "folder"),
     ]
+
+
+def test_own_names(tmp_path: Path) -> None:
+    """In a folder of submissions the name is the folder's or file's own, so that a roster fits, and runs no formula."""
+    names = ["=cmd|calc Mallory", "Ana A\u0301lvarez", "Conor O'Brien v1.5", "Kim Lee.zip", "Li Wei.py"]
+    for name in names:
+        (tmp_path / name).mkdir() if "." not in name or "1.5" in name else (tmp_path / name).touch()
+    found = submissions(tmp_path, tmp_path / "work")
+    assert [
+        (line["Name"], line["Submission"]) for line in read(*(Entry(one, record()) for one in found))
+    ] == [
+        ("'=cmd|calc Mallory", "cmd_calc_Mallory"),
+        ("Ana Álvarez", "Ana_Álvarez"),
+        ("Conor O'Brien v1.5", "Conor_O_Brien_v1.5"),
+        ("Kim Lee", "Kim_Lee"),
+        ("Li Wei", "Li_Wei"),
+    ]
+    assert [Entry(one, record()).title for one in found][1] == "Ana Álvarez"
 
 
 @pytest.mark.parametrize(
@@ -71,14 +93,14 @@ def test_fault(results: Results) -> None:
     lines = read(entry("a", results), entry("b"))
     assert [line["Submission"] for line in lines] == ["b", "a"]
     assert {lines[1][name] for name in ("Total Score", "Row 1.1", "Row 4.1", "Row T")} == {""}
-    assert "grader itself failed" in lines[1]["Problems"]
+    assert "grader itself failed" in lines[1]["Note"]
 
 
 def test_unreadable() -> None:
     """What cannot be read has 0 points and the reason."""
     lost = dict.fromkeys(ROWS, "Not graded: it is empty")
     (line,) = read(entry("a", record(lost, unreadable="it is empty")))
-    assert (line["Total Score"], line["Row 1.1"], line["Problems"]) == ("0", "0", "Unreadable: it is empty")
+    assert (line["Total Score"], line["Row 1.1"], line["Note"]) == ("0", "0", "Unreadable: it is empty")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +127,7 @@ def test_unreadable() -> None:
 def test_formula(name: str, expected: str) -> None:
     """What a spreadsheet would run gets an apostrophe before it, at the start of a cell or of what may become one."""
     (line,) = read(entry("one", None, Submitter(name, name, name), notes=(name,)))
-    assert [line[column] for column in ("Name", "SID", "Email", "Problems")] == [expected] * 4
+    assert [line[column] for column in ("Name", "SID", "Email", "Note")] == [expected] * 4
 
 
 def test_rfc_4180() -> None:
