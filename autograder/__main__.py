@@ -160,8 +160,8 @@ def batch(path: Path, out: Path, **settings: Any) -> None:
     """Grade a class: PATH is Gradescope's export, or a folder of folders, zips and files, or such a zip.
 
     What OUT has a record of is not graded again, unless the submission or the grader has changed; so a run that was
-    stopped goes on where it was. The exit status is 0 when everything is graded, whatever the scores; 3 when the
-    grader failed at some of it; 130 after Ctrl-C.
+    stopped goes on where it was. The exit status is 0 when everything is graded, whatever the scores; 2 where there is
+    nothing to grade; 3 when the grader failed at some of it; 130 after Ctrl-C.
     """
     from autograder import batch as batches
     from autograder import summary
@@ -172,6 +172,8 @@ def batch(path: Path, out: Path, **settings: Any) -> None:
         outcome = batches.run(
             path, out, batches.Settings(**{name: value for name, value in settings.items() if value})
         )
+    except batches.ArgumentError as error:
+        raise click.UsageError(str(error)) from None
     except (Unreadable, ClusterError, OSError) as error:
         raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:  # before the first grading, or after the last

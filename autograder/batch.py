@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from autograder import cluster, files, identity, intake, results
+from autograder import cluster, files, gradebook, identity, intake, results
 from autograder.cores import cores
 from autograder.lane import Graded, Lanes, Task
 from autograder.progress import Progress
@@ -31,10 +31,15 @@ if TYPE_CHECKING:
 
     from autograder.intake import Submission
 
-__all__ = ["Outcome", "Settings", "run"]
+__all__ = ["ArgumentError", "Outcome", "Settings", "run"]
 
 
 TRAIN = ("never", "auto", "always")  # the training run; each includes those before
+SHOWN = 20  # names, where a pattern fits none
+
+
+class ArgumentError(Exception):
+    """There is nothing to grade, or nowhere to put it."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +73,14 @@ class Outcome:
 def run(path: Path, out: Path, settings: Settings) -> Outcome:
     """Grade a class: what `path` holds that has no current record in `out`.
 
-    Raises intake.Unreadable where the path as a whole cannot be taken, and OSError where `out` cannot be written,
-    or another run is writing there.
+    Raises ArgumentError where nothing fits, intake.Unreadable where the path as a whole cannot be taken, and OSError
+    where `out` cannot be written, or another run is writing there.
     """
+    expect_apart(path, out)
     (out / "results").mkdir(parents=True, exist_ok=True)
     with claimed(out), tempfile.TemporaryDirectory(prefix=".work-", dir=out) as work:
         submissions = intake.submissions(path, Path(work))
+        expect_some(path, submissions, settings.only)
         keys = {s.name: key(s) for s in submissions}
         outcome = Outcome(submissions, {})
         wanted = []
@@ -101,6 +108,24 @@ def run(path: Path, out: Path, settings: Settings) -> Outcome:
         if not outcome.interrupted:
             report(out, outcome)
     return outcome
+
+
+def expect_apart(path: Path, out: Path) -> None:
+    """Expect that what is written will not be taken for submissions, or for a part of one."""
+    place, root = out.resolve(), path.resolve()
+    # A folder right in that of the class is none of its submissions: the roster leaves it out.
+    if place.is_relative_to(root) and (place.parent != root or (root / "vae.py").is_file()):
+        raise ArgumentError(f"--out {out} lies among what is to be graded: give a folder outside of {path}")
+
+
+def expect_some(path: Path, submissions: Sequence[Submission], pattern: str) -> None:
+    """Expect submissions, and some that the pattern fits."""
+    if not submissions:
+        raise ArgumentError(f"{path} holds no submissions: no folders, zips, .py files or notebooks")
+    if not any(matches(submission, pattern) for submission in submissions):
+        names = [gradebook.title(submission) for submission in submissions]
+        shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+        raise ArgumentError(f"--only {pattern} fits none of {len(names)} submissions: {shown}")
 
 
 @contextmanager
@@ -214,11 +239,16 @@ def graded_of(future: Future[bytes]) -> Graded:
 
 
 def matches(submission: Submission, pattern: str) -> bool:
-    """Tell whether a pattern fits a submission's name, number, or one of its submitters; none fits all."""
-    words = [submission.name, submission.submission_id]
+    """Tell whether a pattern fits a submission's name, number, or one of its submitters; none fits all.
+
+    Capital and small letters are alike.
+    """
+    words = [submission.name, gradebook.own_name(submission), submission.submission_id]
     for submitter in submission.submitters:
         words += [submitter.name, submitter.email, submitter.sid]
-    return not pattern or any(word and fnmatch.fnmatch(word, pattern) for word in words)
+    return not pattern or any(
+        word and fnmatch.fnmatchcase(word.casefold(), pattern.casefold()) for word in words
+    )
 
 
 def recorded(path: Path, current: str) -> Results | None:

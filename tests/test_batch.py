@@ -23,6 +23,7 @@ from apart import REFERENCE
 from graded import record
 from handed_in import make_folder, zipped
 from rich.console import Console
+from test_commands import call_main
 
 from autograder import batch, identity, intake, lane, results, summary
 from autograder.progress import Progress
@@ -174,8 +175,12 @@ def test_resume(run: Callable[..., batch.Outcome], tmp_path: Path) -> None:
     first = run(path)
     assert (first.graded, first.faults) == (3, [])
     assert run(path).graded == 0
-    assert len(run(path, train="always", only="nobody").records) == 3  # what is not asked for stays as it is
-    assert run(path, only="a*", redo=True).graded == 1
+    with pytest.raises(
+        batch.ArgumentError, match="--only nobody fits none of 3 submissions: anna, ben, chen"
+    ):
+        run(path, only="nobody")
+    one = run(path, only="a*", redo=True)
+    assert (one.graded, len(one.records)) == (1, 3)  # what is not asked for stays as it is
     (path / "ben" / "vae.py").write_bytes(RIGHT)
     (path / "dora").mkdir()
     again = run(path)
@@ -271,15 +276,19 @@ def test_training(recorded: str, asked: str, enough: bool) -> None:  # noqa: FBT
         ("*@example.edu", True),
         ("00100", True),
         ("elena", False),
+        ("*example", True),
+        ("*ďURČO", True),
+        ("e@EXAMPLE.edu", True),
+        ("1+1 a*", True),
     ],
 )
 def test_only(pattern: str, fits: bool) -> None:  # noqa: FBT001 - a column of the table
-    """A pattern fits the name, the number, and any submitter's name, e-mail address or SID."""
+    """A pattern fits the name, the folder's own, the number, and any submitter's name, e-mail address or SID."""
     submitters = (
         intake.Submitter("Ján Ďurčo"),
         intake.Submitter("Elena Example", "00100", "e@example.edu"),
     )
-    submission = intake.Submission("submission_17", Path("x"), submitters, "17")
+    submission = intake.Submission("submission_17", Path("1+1 a.zip"), submitters, "17")
     assert batch.matches(submission, pattern) is fits
 
 
@@ -377,6 +386,35 @@ def test_busy(tmp_path: Path) -> None:
         assert not left.parent.exists()
         with pytest.raises(BlockingIOError, match="another run is writing to"):
             batch.run(path, tmp_path, batch.Settings())
+
+
+@pytest.mark.parametrize(
+    ("path", "out", "more", "words"),
+    [
+        ("class", "out", ["--only", "zzz*"], "--only zzz* fits none of 2 submissions: Anna Ö, ben"),
+        ("empty", "out", [], "holds no submissions"),
+        ("class", "class", [], "lies among what is to be graded"),
+        ("class", "class/ben/out", [], "lies among what is to be graded"),
+        ("class/ben", "class/ben/out", [], "lies among what is to be graded"),
+    ],
+    ids=["nobody", "nothing", "the same folder", "in a submission", "in the only submission"],
+)
+def test_nothing_to_do(
+    apart: Apart, tmp_path: Path, path: str, out: str, more: list[str], words: str
+) -> None:
+    """Where nothing can be graded, or its results would be taken for submissions, that is said, and the status is 2."""
+    make_class(tmp_path / "class", **{"Anna Ö": RIGHT, "ben": RIGHT})
+    (tmp_path / "empty").mkdir()
+    done = apart(call_main, ["batch", path, "--out", out, *more], str(tmp_path))
+    assert done.code == 2
+    assert words in " ".join(done.printed.split())
+    assert [file.name for file in (tmp_path / "class" / "ben").iterdir()] == ["vae.py"]
+
+
+def test_beside_the_submissions(run: Callable[..., batch.Outcome], tmp_path: Path) -> None:
+    """A folder for the results right in that of the class is none of its submissions."""
+    (tmp_path / "anna.py").write_bytes(RIGHT)
+    assert [run(tmp_path).graded for _ in range(2)] == [1, 0]
 
 
 @pytest.mark.slow
