@@ -11,10 +11,12 @@ from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from autograder import files
 from autograder.archive import in_zip
 from autograder.files import Listing, Opener, Parts, TooBig, Unreadable, printable, shown
-from autograder.metadata import Submitter
+from autograder.metadata import METADATA, Submitter
 from autograder.notebook import defines_a_model, to_python
 from autograder.roster import Submission, submissions
 
@@ -27,6 +29,7 @@ MAX_CODE = files.MIB  # bytes of vae.py
 MAX_FILES = 500  # beside vae.py
 MAX_NOTES = 20
 VAE_PY = ("vae.py",)
+CLASS = "this looks like a class, and `autograder batch` grades one"
 # Only vae.py is loaded, with nothing of the student's on the import path; so no other code is copied, and
 # nothing that would steer pytest. The project's own nndl2 takes the place of a student's copy.
 CODE = (".py", ".pyw", ".pyd", ".so", ".dll", ".dylib")
@@ -71,9 +74,9 @@ def stage(source: Path, into: Path) -> Staged:
 def _stage(listing: Listing, into: Path, *, within: bool = False) -> Staged:
     """Stage the vae.py of a listing, or what can stand for it: a notebook, or the only zip, once."""
     notes = listing.notes
-    if main := _shallowest([parts for parts in listing.files if parts[-1] == "vae.py"]):
+    if main := _shallowest([parts for parts in listing.files if parts[-1] == "vae.py"], listing):
         code = files.read(main, listing.files[main], MAX_CODE)
-    elif main := _shallowest(_notebooks(listing)):
+    elif main := _shallowest(_notebooks(listing), listing):
         notebook = files.read(main, listing.files[main], files.MAX_TOTAL)
         code, left_out = to_python(notebook, shown(main))
         notes += [f"vae.py was made from {shown(main)}: its definitions, and what they use", *left_out]
@@ -99,12 +102,14 @@ def _stage(listing: Listing, into: Path, *, within: bool = False) -> Staged:
     return Staged(hashlib.sha256(b"".join(lines)).hexdigest(), tuple(notes))
 
 
-def _shallowest(candidates: list[Parts]) -> Parts | None:
+def _shallowest(candidates: list[Parts], listing: Listing) -> Parts | None:
     """Return the one with the fewest folders above it; where there are several, none is guessed."""
     depth = min(map(len, candidates), default=0)
     shallowest = [parts for parts in candidates if len(parts) == depth]
     if len(shallowest) > 1:
         names = ", ".join(map(shown, shallowest[:5]))
+        if len(shallowest) > 2 or any(parts[-1] == METADATA for parts in listing.files):
+            raise Unreadable(f"{CLASS}: {names}; if it is one submission, hand in only one of these files")
         raise Unreadable(f"it is not clear which file counts: {names}; hand in only one of them")
     return shallowest[0] if shallowest else None
 
@@ -124,14 +129,31 @@ def _what_was_found(listing: Listing) -> str:
     own = [parts for parts in listing.files if "nndl2" not in parts and parts[-1] not in SETTINGS]
     code = [parts for parts in own if parts[-1].lower().endswith(".py")]
     notebooks = [parts for parts in listing.files if parts[-1].lower().endswith(".ipynb")]
+    zips = [parts for parts in listing.files if parts[-1].lower().endswith(".zip")]
     rest = [shown(parts) for parts in [*code, *notebooks, *listing.files]]
     found = ", ".join([*dict.fromkeys(rest)][:5])
     reason = f"there is no vae.py; found {found}" if found else "there is no vae.py"
     if len(code) == 1:
         reason += f": rename {shown(code[0])} to vae.py"
+    elif len(zips) > 2 and not code:
+        reason += f": {CLASS}"
     elif notebooks and not code:
+        damaged = [
+            n for n in notebooks[:MAX_NOTES] if not _is_json(files.read(n, listing.files[n], files.MAX_TOTAL))
+        ]
+        if damaged:
+            return f"there is no vae.py, and {shown(damaged[0])} is damaged: it is cut off, or no notebook"
         reason += ": a notebook counts only where it defines the class VAE or CVAE itself"
     return "; ".join([reason, *listing.notes[:5]])
+
+
+def _is_json(content: bytes) -> bool:
+    """Say whether bytes are JSON, as a notebook is; nothing is made of them, so no memory is taken."""
+    try:
+        msgspec.json.decode(content, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
 
 
 def _beside(listing: Listing, main: Parts) -> dict[Parts, Opener]:

@@ -118,11 +118,25 @@ REFUSED: dict[str, tuple[Tree, str]] = {
         {"b/vae.py": VAE, "a/vae.py": VAE},
         "clear which file counts: a/vae.py, b/vae.py",
     ),
+    "a class": (
+        {f"{name}/vae.py": VAE for name in "abc"},
+        "this looks like a class, and `autograder batch` grades one: a/vae.py, b/vae.py, c/vae.py; if it is one",
+    ),
+    "an export": (
+        {"a/vae.py": VAE, "b/vae.py": VAE, "submission_metadata.yml": b"{}"},
+        "this looks like a class, and `autograder batch` grades one: a/vae.py, b/vae.py",
+    ),
+    "a class of zips": ({f"{name}.zip": b"" for name in "abc"}, "c.zip: this looks like a class"),
     "a large vae.py": ({"vae.py": b"#" * (MIB + 1)}, "vae.py has more than 1 MiB"),
     "a notebook that imports it": (
         {"vae.ipynb": b'{"cells": []}'},
         "only where it defines the class VAE or CVAE",
     ),
+    "a notebook that is cut off": (
+        {"a/vae.ipynb": b'{"cells": [{"cell_type": "code", "source": "import'},
+        "there is no vae.py, and a/vae.ipynb is damaged: it is cut off, or no notebook",
+    ),
+    "a notebook without end": ({"vae.ipynb": b"[" * 100_000}, "vae.ipynb is damaged"),
     "two zips": ({"a.zip": zipped({"vae.py": VAE}), "b.zip": zipped({"vae.py": VAE})}, "found a.zip, b.zip"),
     "a zip in a zip in a zip": ({"a.zip": zipped({"b.zip": zipped({"c.zip": b""})})}, "found b.zip"),
     "vae.py thirteen folders deep": ({f"{DEEP}/m/vae.py": VAE}, "more than 12 deep"),
