@@ -151,6 +151,11 @@ def grade(  # noqa: PLR0913 - one for each option
     is_flag=True,
     help="Grade where `autograder doctor` advises against it.",
 )
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
+    help="A folder with MNIST; default: where VAE_AUTOGRADER_DATA says, then the cache, then the network.",
+)
 @click.option("--redo", is_flag=True, help="Grade again what has been graded.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option(

@@ -52,6 +52,7 @@ class Settings:
     redo: bool = False  # grade again what has been graded
     quiet: bool = False
     accept_weak: bool = False  # grade where the sandbox is too weak for files by others
+    data: Path | None = None  # where MNIST is; None: where VAE_AUTOGRADER_DATA says, the cache, the network
     cluster: str = ""  # the address of a dask scheduler, or local:N
 
 
@@ -102,11 +103,10 @@ def run(path: Path, out: Path, settings: Settings) -> Outcome:
                     save(out, submission.name, graded)
                     outcome.records[submission.name] = graded.record
                     outcome.graded += 1
-                    progress.advance(submission.name, graded.record)
+                    progress.advance(label(submission), graded.record)
             except KeyboardInterrupt:
                 outcome.interrupted = True
-        if not outcome.interrupted:
-            report(out, outcome)
+        report(out, outcome)
     return outcome
 
 
@@ -189,6 +189,7 @@ def grade_all(
                     submission.source,
                     submission.notes,
                     settings.train,
+                    data=settings.data,
                     accept_weak=settings.accept_weak,
                 )
                 running[submit(task)] = submission
@@ -236,6 +237,12 @@ def graded_of(future: Future[bytes]) -> Graded:
             extra_data={"grader_fault": results.clean(f"{type(error).__name__}: {error}")},
         )
         return Graded(record)
+
+
+def label(submission: Submission) -> str:
+    """Return what a submission is called on the terminal: with whose it is, where that is known."""
+    title = gradebook.title(submission)
+    return f"{submission.name} ({title})" if submission.submitters else title
 
 
 def matches(submission: Submission, pattern: str) -> bool:
@@ -313,7 +320,7 @@ def report(out: Path, outcome: Outcome) -> None:
 
     records = outcome.records
     entries = [pages.Entry(s, records[s.name]) for s in outcome.submissions if s.name in records]
-    pages.write(out, entries, complete)
+    pages.write(out, entries, complete, [s for s in outcome.submissions if s.name not in records])
 
 
 def files_of(submission: Submission) -> tuple[bytes | None, bytes | None]:

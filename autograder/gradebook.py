@@ -26,8 +26,10 @@ __all__ = ["columns", "faults", "grades", "number", "own_name", "problems", "tit
 FORMULA = re.compile(r"""(^|[;,|])([\s"']*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])""")
 
 
-def grades(graded: Sequence[tuple[Submission, Results]]) -> str:
+def grades(graded: Sequence[tuple[Submission, Results]], waiting: Sequence[Submission] = ()) -> str:
     """Return the grades as CSV (RFC 4180), one line for each submitter of a group, what has no grade last.
+
+    waiting: what is not graded yet
 
     The text begins with a byte order mark, without which Excel takes names in UTF-8 for another encoding.
     """
@@ -42,9 +44,12 @@ def grades(graded: Sequence[tuple[Submission, Results]]) -> str:
         cells = ["" if results.fault or n not in rows else _cell(rows[n]) for n in numbers]
         fingerprint = str(results.extra_data.get("submission", ""))
         said = "; ".join(problems(submission, results))
-        for person in submission.submitters or (Submitter(own_name(submission)),):
-            who = [person.name, person.sid, person.email, submission.submission_id, submission.name]
+        for who in _people(submission):
             line = [*who, score, number(results.max_score), *cells, fingerprint, said]
+            writer.writerow([_harmless(value) for value in line])
+    for submission in waiting:
+        for who in _people(submission):
+            line = [*who, "", "", *("" for _ in numbers), "", "Not graded yet"]
             writer.writerow([_harmless(value) for value in line])
     return "\N{BYTE ORDER MARK}" + text.getvalue()
 
@@ -99,6 +104,13 @@ def faults(results: Results) -> list[str]:
 def number(points: float | None) -> str:
     """Write points without a needless fraction."""
     return f"{points or 0:g}"
+
+
+def _people(submission: Submission) -> list[list[str]]:
+    """Return for each submitter the cells that a line begins with."""
+    people = submission.submitters or (Submitter(own_name(submission)),)
+    which = [submission.submission_id, submission.name]
+    return [[person.name, person.sid, person.email, *which] for person in people]
 
 
 def _cell(row: Row) -> str:

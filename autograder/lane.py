@@ -59,6 +59,7 @@ class Task:
     notes: tuple[str, ...] = ()  # for the record
     train: str = "never"
     seed: int | None = None
+    data: Path | None = None  # as in Settings
     accept_weak: bool = False  # as in Options
 
 
@@ -217,6 +218,8 @@ def live(pipe: Connection, temporary: str) -> None:
             pipe.recv()  # a pipe that is closed before loses what was sent, too
             pipe.send(str(error))
         raise SystemExit(1) from None
+    except (KeyboardInterrupt, RuntimeError):
+        raise SystemExit(1) from None
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending already
         starter.close()
@@ -249,7 +252,7 @@ def perform(task: Task, starter: Starter, session: Session) -> Graded:
             train=task.train,
             seed=task.seed,
             notes=task.notes,
-            training=Settings(folder=folder),
+            training=Settings(data=task.data, folder=folder),
             accept_weak=task.accept_weak,
         )
         record = grade(task.source, options, Warm(starter, session))

@@ -70,18 +70,25 @@ class Entry:
 
 
 def write(
-    out: Path, entries: Sequence[Entry], complete: Callable[[Entry], Entry] = lambda entry: entry
+    out: Path,
+    entries: Sequence[Entry],
+    complete: Callable[[Entry], Entry] = lambda entry: entry,
+    waiting: Sequence[Submission] = (),
 ) -> None:
     """Write out/grades.csv, out/index.html and out/submissions/<name>.html. Raises OSError.
 
     Each page holds all that it shows. A page that is there already, made from the same, is left as it is.
     complete: adds an entry's files just before its page is made, so that those of a whole class are never in memory
+    waiting: what is not graded yet
     """
     pages = out / "submissions"
     pages.mkdir(parents=True, exist_ok=True)
     entries = sorted(entries, key=lambda entry: (plain(entry.title), entry.submission.name))
-    put(out / "grades.csv", gradebook.grades([(entry.submission, entry.results) for entry in entries]))
-    put(out / "index.html", index(entries))
+    put(
+        out / "grades.csv",
+        gradebook.grades([(entry.submission, entry.results) for entry in entries], waiting),
+    )
+    put(out / "index.html", index(entries, waiting))
     around = list(zip(entries, [None, *entries], [*entries[1:], None], strict=False))
     jobs = min(cores(), MAX_JOBS)
 
@@ -98,7 +105,7 @@ def write(
         list(pool.map(write_share, range(jobs)))
 
 
-def index(entries: Sequence[Entry]) -> str:
+def index(entries: Sequence[Entry], waiting: Sequence[Submission] = ()) -> str:
     """Return the page of the class."""
     graded = [entry for entry in entries if not entry.results.fault]
     records = [entry.results for entry in graded]
@@ -114,6 +121,7 @@ def index(entries: Sequence[Entry]) -> str:
         "index.html.j2",
         ("vendor/sortable.js", "filter.js"),
         mark="",
+        waiting=waiting,
         faults=[entry for entry in entries if entry.results.fault],
         reasons=lambda entry: " ".join(line.splitlines()[-1] for line in gradebook.faults(entry.results)),
         histogram=histogram,

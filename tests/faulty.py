@@ -55,6 +55,7 @@ def grade(source: Path, options: grading.Options | None = None, warm: grading.Wa
     if kind == "breaks":
         options = replace(options, notes=(17,))  # type: ignore[arg-type]
     record = real_grade(source, options, warm)
+    record.extra_data["data"] = str(options.training.data)
     if kind == "draws":
         folder = options.training.folder or Path()
         folder.mkdir()

@@ -367,6 +367,13 @@ def test_pictures(run: Callable[..., batch.Outcome], tmp_path: Path, monkeypatch
     assert shown == {"The loss of each step.": faulty.PNG}
 
 
+def test_data(run: Callable[..., batch.Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder with MNIST that a batch is given is that of each grading."""
+    monkeypatch.setattr(lane, "live", faulty.live)
+    outcome = run(make_class(tmp_path / "class", anna=RIGHT), data=tmp_path / "mnist")
+    assert outcome.records["anna"].extra_data["data"] == str(tmp_path / "mnist")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's workers have a user of their own")
 def test_closed_folder(grade: Callable[..., Results], tmp_path: Path) -> None:
     """Where temporary files lie in a folder that another user may not enter, the worker keeps its user, and says so."""
@@ -432,6 +439,7 @@ def test_export(tmp_path: Path, temporary: Path) -> None:
     output = finish(start(path, out, temporary=temporary))
     assert "[1/2] submission_1" in output
     assert "[2/2] submission_1" in output
+    assert "] submission_11 (Elena Example, =1+1): 10 of 12\n" in output
     assert "\r" not in output
     for words in (
         "2 graded, mean 5.0",
@@ -455,7 +463,7 @@ def test_export(tmp_path: Path, temporary: Path) -> None:
 
 @pytest.mark.slow
 def test_interrupt(tmp_path: Path, temporary: Path) -> None:
-    """Ctrl-C leaves whole records, no process and no temporary file, and says how to go on."""
+    """Ctrl-C leaves whole records, no process and no temporary file, a page and a table, and says how to go on."""
     path, out = make_class(tmp_path / "class", **{f"s{i}": RIGHT for i in range(7)}), tmp_path / "out"
     running = start(path, out, "--jobs", "2", temporary=temporary)
     assert running.stdout
@@ -467,11 +475,18 @@ def test_interrupt(tmp_path: Path, temporary: Path) -> None:
     done = scores(out)
     assert f"Stopped: {len(done)} of 7 are graded; the same command goes on from there." in output
     assert 0 < len(done) < 7
+    notes = [
+        line["Note"] for line in csv.DictReader(io.StringIO((out / "grades.csv").read_text("utf-8-sig")))
+    ]
+    assert notes == [""] * len(done) + ["Not graded yet"] * (7 - len(done))
+    assert f"{7 - len(done)} not graded yet" in (out / "index.html").read_text("utf-8")
+    assert len([*(out / "submissions").iterdir()]) == len(done)
     assert left_of(processes) == []
     assert list(temporary.iterdir()) == []
     assert not list(out.glob(".work-*"))
     assert f"[{7 - len(done)}/{7 - len(done)}]" in finish(start(path, out))
     assert scores(out) == {f"s{i}": 12 for i in range(7)}
+    assert "not graded yet" not in (out / "index.html").read_text("utf-8")
 
 
 @pytest.mark.slow

@@ -96,6 +96,21 @@ def test_fault(results: Results) -> None:
     assert "grader itself failed" in lines[1]["Note"]
 
 
+def test_not_all() -> None:
+    """What is not graded yet has a line without a grade, that says so."""
+    one, other = entry("a", None, ANA), entry("b", None, JAN)
+    text = grades([(one.submission, one.results)], [other.submission])
+    graded, waiting = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+    assert (graded["Name"], graded["Total Score"], graded["Note"]) == ("Ana Almeida", "12", "")
+    assert {name: value for name, value in waiting.items() if value} == {
+        "Name": "Ján Ďurčo, Jr.",
+        "Email": "jan@example.edu",
+        "Submission ID": "7",
+        "Submission": "b",
+        "Note": "Not graded yet",
+    }
+
+
 def test_unreadable() -> None:
     """What cannot be read has 0 points and the reason."""
     lost = dict.fromkeys(ROWS, "Not graded: it is empty")

@@ -120,6 +120,13 @@ def test_class() -> None:
     assert [b["data-row"] for b in index.all("button") if "data-row" in b][:2] == ["5.1", "6.1"]
 
 
+def test_not_all() -> None:
+    """The page of a class that is not all graded says so."""
+    assert "not graded yet" not in report.index([entry("a")])
+    html = report.index([entry("a")], [entry("b").submission, entry("c").submission])
+    assert "This is not all: 2 not graded yet." in html
+
+
 def test_long_mistakes() -> None:
     """In the filter, long mistakes that differ in their ends only can be told apart."""
     words = "It looks as if " + "the loss were summed, and " * 8
