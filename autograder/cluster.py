@@ -104,7 +104,12 @@ def connect(address: str) -> Iterator[Any]:
         try:
             security = Security(require_encryption=True)
             client = Client(f"tls://{address.removeprefix('tls://')}", security=security, timeout=PATIENCE)
-        except (OSError, TypeError, ValueError) as error:
+        except TypeError as error:  # what dask says of TLS without certificates
+            raise ClusterError(
+                f"dask knows of no certificate to reach {address} with; docs/cluster.md says, below Certificates, "
+                f"how to make one and where to name it ({error})"
+            ) from error
+        except (OSError, ValueError) as error:
             raise ClusterError(f"the scheduler {address} cannot be reached: {error}") from error
         yield stack.enter_context(client)
 

@@ -34,6 +34,13 @@ class PassRate:
     passed: int
     total: int
 
+    @property
+    def percent(self) -> int:
+        """The share that has passed, rounded; 0 is nobody and 100 is everybody."""
+        return self.passed and max(
+            1, min(99 + self.passed // self.total, round(100 * self.passed / self.total))
+        )
+
 
 @dataclass(frozen=True)
 class Mistake:

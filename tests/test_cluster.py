@@ -165,6 +165,14 @@ def parcel(tmp_path: Path) -> Callable[..., cluster.Parcel]:
     return packed
 
 
+def test_no_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where dask's configuration names no certificate, that is said, and where to read of it."""
+    monkeypatch.setattr("dask.config.config", {})
+    words = "no certificate to reach tls://127.0.0.1:99.*docs/cluster.md"
+    with pytest.raises(cluster.ClusterError, match=words), cluster.connect("tls://127.0.0.1:99"):
+        pass
+
+
 def test_parcel(parcel: Callable[..., cluster.Parcel]) -> None:
     """What travels is the submission as it is graded, with the notes of its staging behind earlier ones."""
     packed = parcel({"a/vae.py": RIGHT, "a/b/d.bin": b"\0", "a/other.py": b"", "c.txt": b""}, notes=("late",))

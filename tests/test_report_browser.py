@@ -381,6 +381,20 @@ def test_print(index: Page) -> None:
     assert index.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
+def test_headings_in_print(index: Page) -> None:
+    """On paper each heading of the table stands apart from the next."""
+    index.emulate_media(media="print")
+    gaps = index.evaluate("""() => {
+        const places = [...document.querySelectorAll("#submissions thead button")].map((button) => {
+            const range = document.createRange();
+            range.selectNodeContents(button);
+            return range.getBoundingClientRect();
+        });
+        return places.slice(1).map((place, i) => place.left - places[i].right);
+    }""")
+    assert min(gaps) >= 4, gaps
+
+
 def test_without_scripts(watch: Callable[..., Watched], site: Path) -> None:
     """Without scripts the whole table is there, and no control that would do nothing."""
     page = watch(site / "index.html", java_script_enabled=False).page

@@ -131,6 +131,15 @@ def test_histogram() -> None:
     assert counted == [*((score, 0) for score in range(11)), (11, 1), (12, 2)]
 
 
+@pytest.mark.parametrize(
+    ("passed", "total", "percent"),
+    [(0, 7, 0), (1, 999, 1), (15, 26, 58), (11, 26, 42), (998, 999, 99), (7, 7, 100)],
+)
+def test_percent(passed: int, total: int, percent: int) -> None:
+    """Shares are rounded, but 100 % is everybody and 0 % nobody."""
+    assert tally.PassRate("5.1", "The loss", passed, total).percent == percent
+
+
 def test_pass_rates() -> None:
     """Rows that carry points are listed, the hardest first."""
     rates = tally.pass_rates([record({"5.1": "No."}), record({"5.1": "No.", "1.2": "No."}), record()])
