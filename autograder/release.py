@@ -64,7 +64,7 @@ def student_files(project: Path) -> Files:
     files |= {f"autograder/{name}": content for name, content in files.items() if name.startswith("nndl2/")}
     package = project / "autograder"
     names = [f"{module.replace('.', '/')}.py" for module in modules(package, CHECK)]
-    names += ["__init__.py", "thresholds.json", "rubric/*.py", "rubric/pytest.ini"]
+    names += ["__init__.py", "*.json", "rubric/*.py", "rubric/pytest.ini"]
     return files | {f"autograder/{name}": content for name, content in read(package, names).items()}
 
 

@@ -90,6 +90,11 @@ def test_students_zip(zips: dict[str, zipfile.ZipFile]) -> None:
     }
     assert not {f"autograder/{name}.py" for name in ("__main__", "batch", "release", "template")} & {*names}
     assert len([name for name in names if "rubric/test_" in name]) == 6
+    package = ROOT / "autograder"
+    files = [path.relative_to(package) for path in package.rglob("*") if path.is_file()]
+    data = {f"autograder/{path.as_posix()}" for path in files if path.suffix not in (".py", ".pyc")}
+    needless = {name for name in data if name.startswith("autograder/templates/")}  # of the class's pages
+    assert data - needless == {name for name in names if name in data}
     for name in names:
         if not name.startswith("autograder/"):
             assert zips["student.zip"].read(name) == (ROOT / "student_template" / name).read_bytes()
