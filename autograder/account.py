@@ -6,7 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from autograder.fit import Fit
     from autograder.verify import Loss
@@ -17,6 +17,7 @@ FEW = 25  # steps, the last ones, over which the student's own loss is averaged
 CLOSE = (
     0.1  # the difference between losses on training and on test images, and a batch's scatter, lie below it
 )
+LOSS_ROW = "5.1"
 
 
 class Board:
@@ -87,8 +88,11 @@ def finite(value: float) -> float | None:
     return round(value, 2) if abs(value) < inf else None
 
 
-def explain(fit: Fit) -> list[str]:
-    """Explain in a line each what the student should look at; nothing where all went well and as it should."""
+def explain(fit: Fit, lost: Sequence[str]) -> list[str]:
+    """Explain in a line each what the student should look at; nothing where all went well and as it should.
+
+    lost: the numbers of the rows that were not passed and that the model's training rests on
+    """
     lines = []
     if fit.ending == "NaN":
         lines.append(why_nan(fit))
@@ -98,7 +102,7 @@ def explain(fit: Fit) -> list[str]:
             f"No gradient reaches {names}: look for detach(), .data, torch.no_grad(), torch.tensor(...), and for "
             "layers that forward does not use."
         )
-    lines += compare(fit)
+    lines += compare(fit, lost)
     if fit.ending in ("stuck", "not reached") and fit.checks and fit.checks[-1][1].divergence < 1:
         lines.append(
             "The KL divergence is almost 0: the images leave no trace in z, and the decoder draws the same for all."
@@ -125,21 +129,30 @@ def why_nan(fit: Fit) -> str:
     )
 
 
-def compare(fit: Fit) -> list[str]:
-    """Compare what the student's loss_function said with the right loss, and take the best explained difference."""
+def compare(fit: Fit, lost: Sequence[str]) -> list[str]:
+    """Compare what the student's loss_function said with the right loss, and take the best explained difference.
+
+    Where row 5.1 found loss_function right, the difference comes from what it was given.
+    """
     found = []
     for (_, before), (step, now) in zip(fit.checks, fit.checks[1:], strict=False):
         last = fit.losses[:step][-min(FEW, fit.goal.every) :]
         said = sum(last) / len(last)
         low, high = sorted((before.total, now.total))
         if now.total < inf and not low * (1 - CLOSE) <= said <= high * (1 + CLOSE):
+            if LOSS_ROW not in lost:
+                text = f"Your loss_function, which row {LOSS_ROW} found right, says {said:,.4g} in training, and the"
+                others = f": see row{'s' * (len(lost) > 1)} {', '.join(lost)}" if lost else ""
+                return [f"{text} verified loss is {now.total:,.4g}{others}."]
             text = f"Your loss_function says {said:,.4g} where the right loss is {now.total:,.4g}"
             errors = {cause: abs(said / value - 1) for cause, value in slips(now).items()}
             cause = min(errors, key=lambda cause: errors[cause])
             error = errors[cause]
             if error > CLOSE:
                 cause = (
-                    "see row 5.1" if said >= 0 else "no right loss is negative; a term of it is subtracted"
+                    f"see row {LOSS_ROW}"
+                    if said >= 0
+                    else "no right loss is negative; a term of it is subtracted"
                 )
             found.append((error, f"{text}: {cause}."))
     return [min(found)[1]] if found else []

@@ -55,6 +55,7 @@ NEEDED = {
     "VAE": ("1.2", "1.3", "1.4", "2.1", "3.2", "4.1", "5.1"),
     "CVAE": ("3.2", "5.1", "6.1", "6.2", "6.3"),
 }
+SECTIONS = {"VAE": "12345", "CVAE": "356"}  # of the rubric: what a model's training rests on
 UNWRITTEN = ("missing", "unfinished")
 UNJUDGED = ("too slow", "out of time", "stopped")
 HOPELESS = ("too slow", "too big", "died", "malformed answer", "no answer", "grader fault")
@@ -143,7 +144,7 @@ def judge(
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     row.extra_data["models"] = {f.goal.kind: record(f) for f in fits}
-    sum_up(row, fits, absent, told)
+    sum_up(row, fits, absent, told, rows)
     try:
         show_pictures(row, draw(fits, bands), settings)
     except Exception as error:  # noqa: BLE001 - the verdict stands without them
@@ -151,15 +152,17 @@ def judge(
         row.output += f"\nThere are no pictures: {reason(error)}."
 
 
-def sum_up(row: Row, fits: Sequence[Fit], absent: Mapping[str, str], data: str) -> None:
+def sum_up(row: Row, fits: Sequence[Fit], absent: Mapping[str, str], data: str, rows: Sequence[Row]) -> None:
     """Word how it went, and say what that means for the row."""
+    lost = [r.number for r in rows if r.status != "passed"]
     used = " and ".join(sorted({f.device.upper() for f in fits}))
     lines = [
         f"Trained on {data}, on the {used}.",
         *(f"{kind}: not trained: {absent[kind]}" for kind in absent),
     ]
     for f in fits:
-        lines += [describe(f), *(f"  {line}" for line in explain(f))]
+        relevant = [number for number in lost if number[0] in SECTIONS[f.goal.kind]]
+        lines += [describe(f), *(f"  {line}" for line in explain(f, relevant))]
     unjudged = [f for f in fits if f.ending in UNJUDGED]
     missed = [f for f in fits if f.ending not in (*UNJUDGED, "reached")]
     if missed or (absent and not unjudged):
