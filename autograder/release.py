@@ -10,7 +10,7 @@ import ast
 import zipfile
 from typing import TYPE_CHECKING
 
-from autograder.template import student_version
+from autograder.template import is_current
 from autograder.visibility import SETTINGS, Visibility
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ Files = dict[str, bytes]  # by their names in the zip
 def release(project: Path, out: Path, visibility: Visibility | None = None) -> list[Path]:
     """Write both zips into the folder `out` and return their paths.
 
-    Raises ValueError where the student's vae.py is not what the reference gives now: it could hold a solution.
+    Raises ValueError where the students' files are not what the reference gives now: they could hold a solution.
     """
-    reference, given = project / "reference" / "vae.py", project / "student_template" / "vae.py"
-    if reference.is_file() and student_version(reference.read_text("utf-8")) != given.read_text("utf-8"):
+    reference = project / "reference"
+    if reference.is_dir() and not is_current(reference, project / "student_template"):
         raise ValueError(
             "student_template/ is not made from the present reference/: run `autograder template`"
         )

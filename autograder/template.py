@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["stale", "student_notebook", "student_version", "write_template"]
+__all__ = ["is_current", "stale", "student_notebook", "student_version", "write_template"]
 
 MARK = re.compile(r"(?P<indent> *)# solution (?:(?P<begins>begins)(?:: (?P<instead>\S.*))?|ends)")
 ALMOST_A_MARK = re.compile(r"\s*#\W*solution\b", re.IGNORECASE)
@@ -72,6 +72,33 @@ def student_notebook(source: str) -> str:
     }
     notebook = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def is_current(reference: Path, out: Path) -> bool:
+    """Say whether the template's files in the folder out are what the reference gives now.
+
+    Without jupytext, the notebook is written as a script, and compared but for empty lines. Raises ValueError as
+    student_version does, and OSError for a file that is missing.
+    """
+    try:
+        return not stale(reference, out)
+    except ModuleNotFoundError:
+        script, source = ((reference / name).read_text("utf-8") for name in ("notebook.py", "vae.py"))
+    try:
+        cells = json.loads((out / "vae.ipynb").read_bytes())["cells"]
+        lines = [line for cell in cells for line in _percent_script(cell)]
+    except (ValueError, LookupError, TypeError):
+        return False  # damaged
+    same_notebook = [*filter(None, lines)] == [*filter(None, script.splitlines())]
+    return same_notebook and student_version(source) == (out / "vae.py").read_text("utf-8")
+
+
+def _percent_script(cell: dict[str, Any]) -> list[str]:
+    """Write a cell as jupytext does: magics are comments."""
+    lines = "".join(cell["source"]).splitlines()
+    if cell["cell_type"] == "code":
+        return ["# %%", *(f"# {line}" if line.startswith(("%", "!")) else line for line in lines)]
+    return ["# %% [markdown]", *(f"# {line}".rstrip() for line in lines)]
 
 
 def stale(reference: Path, out: Path) -> list[Path]:

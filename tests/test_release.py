@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,14 +111,39 @@ def test_no_solution(zips: dict[str, zipfile.ZipFile], name: str) -> None:
     assert [(line, entry) for line in code for entry, text in texts.items() if line in text] == []
 
 
-def test_stale_template_is_refused(tmp_path: Path) -> None:
-    """Where the students' vae.py is not made from the present reference, nothing is released."""
+# Edits of the project, after which the students' files are not made from the reference: file, old text, new text.
+STALE = {
+    "vae.py for students": ("student_template/vae.py", "import torch", "import torch  # more"),
+    "vae.py": ("reference/vae.py", "import torch", "import torch  # more"),
+    "a text of the notebook": ("reference/notebook.py", "you build two models", "you build 2 models"),
+    "code of the notebook": ("reference/notebook.py", "import os\n", "import os as os\n"),
+    "a cell of the notebook": ("reference/notebook.py", "import os\n", "import os\n\n# %%\n"),
+    "a cell's kind": ("reference/notebook.py", "# %% [markdown]\n# ## Set-up", "# %%\n# ## Set-up"),
+    "a damaged notebook": ("student_template/vae.ipynb", '"cells"', "cells"),
+}
+
+
+@pytest.mark.parametrize("jupytext", [True, False], ids=["with jupytext", "without"])
+@pytest.mark.parametrize(("name", "old", "new"), STALE.values(), ids=STALE)
+def test_stale_template_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, old: str, new: str, *, jupytext: bool
+) -> None:
+    """Where the students' files are not made from the present reference, nothing is released."""
+    if not jupytext:
+        monkeypatch.setitem(sys.modules, "jupytext", None)
     project = copy_of_project(tmp_path / "project")
-    path = project / "student_template" / "vae.py"
-    path.write_text(path.read_text("utf-8") + "# more\n", "utf-8")
+    text = (project / name).read_text("utf-8")
+    assert old in text
+    (project / name).write_text(text.replace(old, new, 1), "utf-8")
     with pytest.raises(ValueError, match="autograder template"):
         release(project, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_release_without_jupytext(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is current is released where there is no jupytext, too."""
+    monkeypatch.setitem(sys.modules, "jupytext", None)
+    assert [path.name for path in release(ROOT, tmp_path)] == ["autograder.zip", "student.zip"]
 
 
 def test_modules(tmp_path: Path) -> None:
