@@ -112,8 +112,8 @@ def judge(
         extra["unreadable"] = clean(str(reason), 1000)
         rows = list_rows(options, session)
         for row in rows:
-            row.output = f"Not graded: {clean(str(reason), 1000)}"
-            row.extra_data["ending"] = "unreadable"
+            row.status, row.output = "failed", f"Not graded: {clean(str(reason), 1000)}"
+            row.extra_data["ending"] = "unreadable" if row.max_score else "not run"
         return rows
     extra["submission"] = staged.sha256
     if notes or staged.notes:

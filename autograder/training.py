@@ -65,6 +65,10 @@ class AsideError(Exception):
     """Why there is no training run."""
 
 
+class NothingError(AsideError):
+    """What is missing to train anything: that is no success."""
+
+
 def run(rows: Sequence[Row], places: Sequence[Sandbox], seed: int, settings: Settings) -> Row:
     """Train both models and tell how it went. Never raises but for KeyboardInterrupt.
 
@@ -82,6 +86,7 @@ def run(rows: Sequence[Row], places: Sequence[Sandbox], seed: int, settings: Set
             judge(row, rows, places, seed, settings, chosen, deadline)
     except (AsideError, device.BusyError) as why:
         row.output = f"Not run: {why}"
+        row.status = "failed" if isinstance(why, NothingError) else "passed"
     except Exception as error:  # noqa: BLE001 - whatever it is, no points depend on it
         row.status = "failed"
         row.output = "The training run itself failed. That is no fault of yours, and it carries no points."
@@ -98,7 +103,7 @@ def expect_wanted(rows: Sequence[Row], mode: str) -> None:
     if mode == "never":
         raise AsideError("it was switched off (--train never).")
     if not any(row.score for row in rows):
-        raise AsideError("no other row is passed yet.")
+        raise NothingError("no other row is passed yet.")
     hopeless = next((row for row in rows if row.extra_data.get("ending") in HOPELESS), None)
     if mode == "auto" and hopeless:
         raise AsideError(f"row {hopeless.number} ended with: {hopeless.extra_data['ending']}.")
@@ -116,7 +121,7 @@ def judge(
     """Train what can be trained, and write down how it went."""
     absent = {kind: why for kind in PARTS if (why := first_unwritten(rows, kind))}
     if len(absent) == len(PARTS):
-        raise AsideError(f"there is nothing to train yet: {absent['VAE']}")
+        raise NothingError(f"there is nothing to train yet: {absent['VAE']}")
     data = digits.load(settings.data, download=settings.download, seconds=settings.schedule.download)
     goals = [make_goal(kind, data) for kind in PARTS if kind not in absent]
     row.extra_data |= {"seed": seed, "data": data.name}

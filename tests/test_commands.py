@@ -160,7 +160,11 @@ def test_nothing_to_grade(apart: Apart, tmp_path: Path, make: str) -> None:
         path.write_bytes(b"PK\x03\x04 my homework")
     done = main(apart, tmp_path, path, "--train", "never")
     assert done.code == 0
-    assert "Nothing could be graded" in check(tmp_path / "results.json", 0)["output"]
+    record = check(tmp_path / "results.json", 0)
+    assert "Nothing could be graded" in record["output"]
+    assert {row["status"] for row in record["tests"]} == {"failed"}
+    assert "✓" not in done.printed
+    assert "- T " in " ".join(done.printed.split())
 
 
 UNUSABLE = {
