@@ -30,6 +30,12 @@ GRADESCOPE = Path("/autograder")
 PROJECT = Path(__file__).parents[1]
 
 
+class InputError(click.ClickException):
+    """What was given, or what is there, does not serve: told in a sentence."""
+
+    exit_code = 2
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def main() -> None:
     """Grade VAE homework: one submission, or a class of them."""
@@ -202,7 +208,15 @@ def template(out: Path | None) -> None:
     """Make the students' vae.py and vae.ipynb from reference/."""
     from autograder.template import write_template
 
-    for path in write_template(PROJECT / "reference", out or PROJECT / "student_template"):
+    try:
+        paths = write_template(PROJECT / "reference", out or PROJECT / "student_template")
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"to make the notebook takes {error.name}, which ./setup.sh --dev installs"
+        ) from None
+    except (ValueError, OSError) as error:
+        raise InputError(reason(error)) from None
+    for path in paths:
         click.echo(f"written: {path}")
 
 
@@ -238,7 +252,7 @@ def release(out: Path, visibility: str, hide: tuple[str, ...], *, due: bool) -> 
         )
         paths = releases.release(PROJECT, out, shown if shown.hide else Visibility(rows=shown.rows))
     except (ValueError, OSError) as error:
-        raise click.ClickException(str(error)) from None
+        raise InputError(reason(error)) from None
     for path in paths:
         click.echo(f"written: {path}")
 
@@ -384,6 +398,13 @@ def warn(record: Results, *, accepted: bool) -> None:
             err=True,
         )
         click.echo("`autograder doctor` says why.", err=True)
+
+
+def reason(error: Exception) -> str:
+    """Say what went wrong, of a file without the error's number."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
 
 
 def show_line(text: str) -> None:

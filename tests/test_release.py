@@ -216,9 +216,17 @@ def test_choice_is_in_the_zip(tmp_path: Path, options: list[str], expected: dict
 def test_unusable_choice(tmp_path: Path, options: list[str], words: str) -> None:
     """A choice that means nothing is refused in words."""
     done = call(tmp_path, *options)
-    assert done.exit_code != 0
+    assert done.exit_code == 2
     assert words in done.output
     assert not (tmp_path / "out").exists()
+
+
+def test_unusable_folder(tmp_path: Path) -> None:
+    """A folder that cannot be made is refused in words, without an error's number."""
+    (tmp_path / "file").touch()
+    done = CliRunner().invoke(main, ["release", "--out", str(tmp_path / "file" / "out")])
+    assert done.exit_code == 2
+    assert done.output == f"Error: {tmp_path / 'file' / 'out'}: Not a directory\n"
 
 
 def test_hidden_rows(tmp_path: Path) -> None:

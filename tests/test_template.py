@@ -19,10 +19,12 @@ from unittest.mock import Mock
 import nbformat
 import pytest
 import torch
+from click.testing import CliRunner
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from autograder import digits, execution, handin
+from autograder.__main__ import main
 from autograder.release import release
 from autograder.template import stale, student_notebook, student_version, write_template
 
@@ -291,6 +293,14 @@ def test_jupytext_is_not_needed_for_grading() -> None:
     code = "import sys, autograder.template; print('jupytext' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_jupytext_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where jupytext is missing, one sentence says so, and what installs it."""
+    monkeypatch.setitem(sys.modules, "jupytext", None)
+    done = CliRunner().invoke(main, ["template", "--out", str(tmp_path)])
+    assert done.exit_code == 2
+    assert done.output == "Error: to make the notebook takes jupytext, which ./setup.sh --dev installs\n"
 
 
 def test_sections_and_points() -> None:
