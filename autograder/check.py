@@ -73,6 +73,8 @@ class Verdict:
                 "The check itself failed; please show this to your course staff:",
                 extra["grader_fault"],
             ]
+        from autograder.results import gist  # msgspec: there, if there is a record
+
         left = [row for row in self.rows if row["status"] != "passed"]
         if not left:
             return [*lines, "Everything is right."]
@@ -80,7 +82,7 @@ class Verdict:
         numbers = ", ".join(row["number"] for row in left if section_of(row) == section)
         return [
             *lines,
-            f"Next: {section}, row{'s' * (',' in numbers)} {numbers}. {output(left[0]).splitlines()[0]}",
+            f"Next: {section}, row{'s' * (',' in numbers)} {numbers}. {gist(output(left[0]))}",
         ]
 
     def as_text(self, width: int, *, colours: bool = False) -> str:

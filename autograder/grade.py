@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from autograder import identity, intake
-from autograder.results import Results, Row, clean
+from autograder.results import Results, Row, clean, gist
 from autograder.sandbox import Limits, Sandbox, open_starter
 from autograder.schedule import Settings
 from autograder.student import Student
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Options", "Warm", "grade", "list_rows"]
 
 ROWS = ("1.1", "1.2", "1.3", "1.4", "2.1", "3.1", "3.2", "4.1", "5.1", "6.1", "6.2", "6.3")
+FEW = 4  # rows with the same words that are named one by one
 PROJECT = Path(__file__).parents[1]
 
 
@@ -199,10 +200,15 @@ def summary(results: Results) -> str:
         lines.append(f"Nothing could be graded: {results.extra_data['unreadable']}")
     lines += [f"Note: {note}" for note in results.extra_data.get("notes", [])]
     if not results.fault and "unreadable" not in results.extra_data:
-        lost = [
-            f"{row.number} {row.output.partition(chr(10))[0]}"
-            for row in results.tests
-            if row.max_score and not row.score
-        ]
-        lines += ["", "Look first at:", *lost[:3]] if lost else ["Everything is right."]
+        lost: dict[str, list[str]] = {}
+        for row in results.tests:
+            if row.max_score and not row.score:
+                lost.setdefault(gist(row.output), []).append(row.number)
+        first = [f"{listed(numbers)} {words}" for words, numbers in lost.items()]
+        lines += ["", "Look first at:", *first[:3]] if first else ["Everything is right."]
     return "\n".join(lines)
+
+
+def listed(numbers: Sequence[str]) -> str:
+    """List rows in a few words."""
+    return ", ".join(numbers) if len(numbers) <= FEW else f"{numbers[0]} and {len(numbers) - 1} more rows:"

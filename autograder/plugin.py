@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import io
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -46,6 +47,8 @@ ENDINGS: tuple[tuple[type[Exception], str], ...] = (
     (Ended, "no answer"),
 )
 SEEN = ("mistake", "raised", "wrong kind of answer")  # where a student's own notebook shows it too
+# Where it does not: the file cannot be loaded, or the mistake is another row's.
+UNSEEN = re.compile(r"Your vae\.py raised |.* cannot be judged, because of ")
 FAULT = "grader fault"
 TIMEOUT = 300  # seconds for a row: more than the student's code gets for all, so what runs into it is a fault of ours
 FAULT_WORDS = (
@@ -219,7 +222,7 @@ def note_failure(row: Row, error: BaseException, recipe: str) -> None:
             row.extra_data["sandbox"] = True
     else:
         row.output = clean(str(error))
-        if recipe and ending in SEEN:
+        if recipe and ending in SEEN and not UNSEEN.match(row.output):
             row.output += f"\n{recipe}"
 
 

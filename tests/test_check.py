@@ -402,9 +402,17 @@ def test_text() -> None:
         f"{'':13}A slip.",
         f"{'':13}  vae.py, line 3:  x = 1",
     ]
-    assert text.endswith("10 of 12 points for vae.py 5eed.\nNext: encoder, row 1.2. A slip.")
+    assert text.endswith(
+        "10 of 12 points for vae.py 5eed.\nNext: encoder, row 1.2. A slip. (vae.py, line 3: x = 1)"
+    )
     assert "Training" not in text  # it was not run
     assert repr(shown()) == shown().as_text(100)
+
+
+def test_next_names_the_mistake() -> None:
+    """What comes next is the symptom and, where it is known, the mistake."""
+    text = shown({"1.2": "A slip.\nLargest difference: 3.\nIt looks as if 2 is 1."}).as_text(80)
+    assert text.endswith("Next: encoder, row 1.2. A slip. It looks as if 2 is 1.")
 
 
 def test_narrow_text() -> None:

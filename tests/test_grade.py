@@ -129,6 +129,21 @@ def test_unloadable(grade: Grade, source: str | bytes | None, ending: str, say: 
         assert say.lower() in row.output.lower()
 
 
+def test_same_words_are_said_once(grade: Grade) -> None:
+    """The text about the whole says once, with its line, what all rows say; rows with words of their own are named."""
+    assert grade("import os\ndef broken(:\n    pass\n").output.splitlines()[2:] == [
+        "Look first at:",
+        "1.1 and 11 more rows: Your vae.py raised SyntaxError: invalid syntax (vae.py, line 2: def broken(:)",
+    ]
+    said = grade(with_body("reparametrize", "raise ValueError('my words')")).output.splitlines()[3:]
+    assert [line.split(" ")[:2] for line in said] == [
+        ["3.1,", "3.2"],
+        ["4.1", "VAE.forward"],
+        ["6.3", "CVAE.forward"],
+    ]
+    assert all("my words" in line for line in said)
+
+
 LEGAL = {
     "Latin-1 bytes, declared": b"# -*- coding: latin-1 -*-\n# caf\xe9\n" + REFERENCE.encode("latin-1"),
     "byte-order mark": b"\xef\xbb\xbf" + REFERENCE.encode(),

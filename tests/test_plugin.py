@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from apart import REFERENCE, ROWS, grade_source, lost
 
-from autograder.plugin import ENDINGS, FAULT, TIMEOUT
+from autograder.dialogue import Failure, Raised
+from autograder.plugin import ENDINGS, FAULT, TIMEOUT, note_failure
+from autograder.results import Row
+from autograder.rubric.expect import Mistake
 from autograder.sandbox import Limits
 
 if TYPE_CHECKING:
@@ -346,6 +349,26 @@ def test_environment_takes_no_part(tmp_path: Path, variable: str) -> None:
         check=False,
     )
     assert (done.stdout.strip().splitlines() or [done.stderr])[-1] == str(len(ROWS))
+
+
+SYNTAX = Failure(kind="raised", type="SyntaxError", message="invalid syntax", lines=[])
+SEEN = {
+    "a mistake": (Mistake("A slip."), True),
+    "an exception": (Raised("VAE(784)", SYNTAX), True),
+    "a file that cannot be loaded": (Raised("Your vae.py", SYNTAX), False),
+    "another row's mistake": (
+        Mistake("VAE.forward cannot be judged, because of VAE.encoder (row 1.2):\nA."),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("error", "is_seen"), SEEN.values(), ids=SEEN)
+def test_recipe_where_something_is_to_be_seen(error: Exception, is_seen: bool) -> None:  # noqa: FBT001
+    """A row says how to see its mistake in the notebook, unless the mistake is another row's, or the whole file's."""
+    judged = Row(number="4.1", name="what holds", status="failed")
+    note_failure(judged, error, "To see it in your notebook: ...")
+    assert ("To see it in your notebook" in judged.output) == is_seen
 
 
 def test_endings_are_distinct() -> None:

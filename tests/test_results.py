@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from valid import problems
 
 from autograder import results as records
-from autograder.results import MAX_OUTPUT, UNWANTED, Results, Row, clean
+from autograder.results import MAX_OUTPUT, UNWANTED, Results, Row, clean, gist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,6 +150,36 @@ def test_clean_is_quick() -> None:
     """No text takes long to clean: the patterns do not go back and forth."""
     for text in ("\x1b]" * 500_000, "\x1b[" * 500_000, "\x1b[" + "0" * 1_000_000, "\x1b]" + "x" * 1_000_000):
         clean(text, 1_000_000)
+
+
+# -- gist ------------------------------------------------------------------------------------------------------
+
+GISTS = {
+    "nothing": ("", ""),
+    "a line": ("A slip.", "A slip."),
+    "a known mistake": (
+        "A slip.\nLargest difference at [3].\nIt looks as if X took the place of Y.\nTo see it in your notebook:",
+        "A slip. It looks as if X took the place of Y.",
+    ),
+    "a term of the loss": (
+        "Your loss is 2.\nThe cross-entropy (BCE) is right.",
+        "Your loss is 2. The cross-entropy (BCE) is right.",
+    ),
+    "an exception": (
+        "VAE(1) raised X: y\n  vae.py, line 3 in f:  g()\n  vae.py, line 7 in g:  h()",
+        "VAE(1) raised X: y (vae.py, line 7 in g: h())",
+    ),
+    "another row's mistake": (
+        "It cannot be judged, because of X (row 1):\nA slip.\nIt looks as if",
+        "It cannot be judged, because of X (row 1): A slip.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("output", "said"), GISTS.values(), ids=GISTS)
+def test_gist(output: str, said: str) -> None:
+    """A row in one line: what was found, and what the mistake is, or where it lies."""
+    assert gist(output) == said
 
 
 # -- write and read --------------------------------------------------------------------------------------------
