@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NAME", "run"]
 
-NAME = "Training run: both models reach a verified loss below 120 (no points)"
+NAME = "Training run: both models reach a low verified loss (no points)"
 CURVES = Path(__file__).with_name("curves.json")
 TEST = 2_000  # test images for one verified loss
 OFTEN = 60  # steps between two verified losses, at least; half an epoch, if that is more
@@ -124,6 +124,7 @@ def judge(
         raise NothingError(f"there is nothing to train yet: {absent['VAE']}")
     data = digits.load(settings.data, download=settings.download, seconds=settings.schedule.download)
     goals = [make_goal(kind, data) for kind in PARTS if kind not in absent]
+    row.name = NAME.replace("a low verified loss", f"a verified loss below {below(data.thresholds)}")
     row.extra_data |= {"seed": seed, "data": data.name}
     if data.notes:
         row.extra_data["notes"] = [clean(note, 300) for note in data.notes]
@@ -178,6 +179,13 @@ def sum_up(row: Row, fits: Sequence[Fit], absent: Mapping[str, str], data: str, 
     else:
         row.extra_data["ending"] = "reached"
     row.output = clean("\n".join(lines))
+
+
+def below(thresholds: Mapping[str, float]) -> str:
+    """Write the thresholds: of both models, or of each."""
+    if len({*thresholds.values()}) == 1:
+        return f"{next(iter(thresholds.values())):g}"
+    return " and ".join(f"{threshold:g} ({kind})" for kind, threshold in thresholds.items())
 
 
 def passed(rows: Sequence[Row], number: str) -> bool:

@@ -523,6 +523,7 @@ def test_row(number: int, apart: Apart, images: Path, tmp_path: Path) -> None:
         None,
         None,
     )
+    assert made.name == "Training run: both models reach a verified loss below 193 (no points)"
     assert made.output.splitlines()[0] == "Trained on a few digits: 1,280 images, on the CPU."
     assert [line.split(":")[0] for line in made.output.splitlines()[1:]] == ["VAE", "CVAE"]
     models = made.extra_data["models"]
@@ -589,6 +590,15 @@ def test_stepping_aside(name: str, apart: Apart, images: Path) -> None:
     more, judged, status, why = ASIDE[name]
     made: Row = apart(partial(ran, **more), REFERENCE, images, judged).value
     assert (made.status, made.extra_data["ending"], made.output) == (status, "not run", f"Not run: {why}")
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "said"),
+    [({"VAE": 120.0, "CVAE": 120.0}, "120"), ({"VAE": 168.0, "CVAE": 160.5}, "168 (VAE) and 160.5 (CVAE)")],
+)
+def test_title_names_the_thresholds(thresholds: dict[str, float], said: str) -> None:
+    """The row's title names the thresholds of the images that were taken."""
+    assert training.below(thresholds) == said
 
 
 def test_one_model_is_trained_where_the_other_is_not_there(apart: Apart, images: Path) -> None:
