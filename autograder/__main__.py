@@ -12,6 +12,7 @@ import math  # noqa: E402
 import os  # noqa: E402
 import shutil  # noqa: E402
 import sys  # noqa: E402
+import tempfile  # noqa: E402
 import time  # noqa: E402
 
 # More threads only get in each other's way; and where there are several, a fork or Landlock would miss some.
@@ -36,12 +37,26 @@ class InputError(click.ClickException):
     exit_code = 2
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+MAX_SEED = (1 << 63) - 1  # torch's
+
+
+def expect_mnist(_context: click.Context, _option: click.Parameter, data: Path | None) -> Path | None:
+    """Refuse a folder in which there is no MNIST."""
+    from autograder import mnist
+
+    if data and not mnist.is_in(data):
+        raise click.BadParameter(f"there is no MNIST in {data}")
+    return data
+
+
+@click.group(context_settings=SETTINGS)
+@click.version_option(package_name="vae-autograder", message="%(package)s %(version)s")
 def main() -> None:
     """Grade VAE homework: one submission, or a class of them."""
 
 
-@main.command()
+@main.command(short_help="Grade one submission.")
 @click.argument("submission", required=False, type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--results", type=click.Path(dir_okay=False, path_type=Path), help="Where to write results.json."
@@ -59,10 +74,15 @@ def main() -> None:
 @click.option("--train-seconds", type=click.FloatRange(min=1), help="How long training may take.")
 @click.option(
     "--data",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    callback=expect_mnist,
     help="A folder with MNIST; default: where VAE_AUTOGRADER_DATA says, then the cache, then the network.",
 )
-@click.option("--seed", type=int, help="Repeat a grading with the seed that its results.json records.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, MAX_SEED),
+    help="Repeat a grading with the seed that its results.json records.",
+)
 @click.option(
     "--accept-weak-sandbox", is_flag=True, help="Grade where `autograder doctor` advises against it."
 )
@@ -80,7 +100,8 @@ def grade(  # noqa: PLR0913 - one for each option
     """Grade SUBMISSION: a folder, a zip, a vae.py or a notebook.
 
     Without SUBMISSION, inside Gradescope's container, its paths are used. The exit status is 0 when results.json was
-    written and holds a verdict, whatever the score; 3 when the grader itself failed, which results.json then says.
+    written and holds a verdict, whatever the score; 2 for unusable arguments; 3 when the grader itself failed, which
+    results.json then says.
     """
     from autograder import grade as grading  # torch: only when the arguments are usable
     from autograder import results as records
@@ -95,6 +116,8 @@ def grade(  # noqa: PLR0913 - one for each option
         if not submission.is_dir():
             raise click.UsageError("give a SUBMISSION: a folder, a zip, a vae.py or a notebook")
     results = results or Path("results.json")
+    if not on_gradescope:  # there, grading goes on, for what is printed
+        expect_writable(results)
     schedule = Schedule(budget=train_seconds) if train_seconds else Schedule()
     training = Settings(
         data=data,
@@ -128,7 +151,7 @@ def grade(  # noqa: PLR0913 - one for each option
     leave(3 if record.fault else 0)
 
 
-@main.command()
+@main.command(short_help="Grade a class: Gradescope's export, or a folder.")
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--out",
@@ -186,7 +209,7 @@ def batch(path: Path, out: Path, **settings: Any) -> None:
     except batches.ArgumentError as error:
         raise click.UsageError(str(error)) from None
     except (Unreadable, ClusterError, OSError) as error:
-        raise click.ClickException(str(error)) from None
+        raise InputError(reason(error)) from None
     except KeyboardInterrupt:  # before the first grading, or after the last
         click.echo("\nStopped. The same command goes on.")
         sys.exit(130)
@@ -200,7 +223,7 @@ def batch(path: Path, out: Path, **settings: Any) -> None:
     sys.exit(3 if outcome.faults else 0)
 
 
-@main.command()
+@main.command(short_help="Make the students' files from reference/.")
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Where to; default: student_template/."
 )
@@ -220,7 +243,7 @@ def template(out: Path | None) -> None:
         click.echo(f"written: {path}")
 
 
-@main.command()
+@main.command(short_help="Make the two zips, for Gradescope and for students.")
 @click.option(
     "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Where the two zips go."
 )
@@ -257,7 +280,7 @@ def release(out: Path, visibility: str, hide: tuple[str, ...], *, due: bool) -> 
         click.echo(f"written: {path}")
 
 
-@main.command()
+@main.command(short_help="Show a student's notebook as a page that does nothing.")
 @click.argument("submission", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--execute", is_flag=True, help="Run all cells first, in the sandbox, with its vae.py beside it."
@@ -292,7 +315,8 @@ def release(out: Path, visibility: str, hide: tuple[str, ...], *, due: bool) -> 
 )
 @click.option(
     "--data",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    callback=expect_mnist,
     help="A folder with MNIST; default: where VAE_AUTOGRADER_DATA says, then the cache, then the network.",
 )
 @click.option(
@@ -322,13 +346,15 @@ def notebook(
             done = execution.Executed(execution.saved(submission), lines)
         out.parent.mkdir(parents=True, exist_ok=True)
         put(out, execution.page(done.notebook, done.lines).encode("utf-8", "replace"))
-    except (Unreadable, NurseryError, OSError) as error:
+    except (Unreadable, OSError) as error:
+        raise InputError(reason(error)) from None
+    except NurseryError as error:
         raise click.ClickException(str(error)) from None
     for line in (*done.lines, f"Written to {out}."):
         click.echo(line)
 
 
-@main.command()
+@main.command(short_help="Tell what this host can keep student code in with.")
 def doctor() -> None:
     """Tell what this host allows to keep student code in with; exit status 1 where only one's own file is safe."""
     from autograder import doctor as examiner
@@ -343,7 +369,7 @@ def doctor() -> None:
     leave(0 if safe else 1)
 
 
-@main.command()
+@main.command(short_help="Grade known mistakes, and tell what comes out otherwise.")
 @click.option("--only", metavar="WORD", default="", help="Only entries whose name or family holds this word.")
 @click.option(
     "--jobs", type=click.IntRange(min=1), help="Entries at a time; default: one for each processor."
@@ -379,6 +405,16 @@ def audit(only: str, jobs: int | None, *, matrix: bool, as_json: bool) -> None:
         click.echo("\n\n".join([*([auditor.table(shown)] if shown else []), *(f.said for f in wrong)]))
         click.echo(f"\n{auditor.totals(findings)}")
     leave(1 if wrong else 0)
+
+
+def expect_writable(path: Path) -> None:
+    """Refuse a file that cannot be written, before the work is done for it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise InputError(f"{path} could not be written: {error.strerror or error}") from None
 
 
 def warn(record: Results, *, accepted: bool) -> None:
@@ -420,6 +456,11 @@ def leave(code: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(code)
+
+
+def run_autograder() -> None:
+    """Do what ./run_autograder does: `grade`, by that name."""
+    grade(prog_name="./run_autograder", **SETTINGS)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-__all__ = ["FILES", "MIRRORS", "OfflineError", "fetch", "read", "unpack"]
+__all__ = ["FILES", "MIRRORS", "OfflineError", "fetch", "is_in", "read", "unpack"]
 
 MIRRORS = (  # torchvision's
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -65,6 +65,14 @@ class DamagedError(Exception):
 
 class OfflineError(Exception):
     """No mirror gave what was asked for; the message says why."""
+
+
+def is_in(root: Path) -> bool:
+    """Say whether any of the four files is where `read` looks for them, in whatever state."""
+    folders = (root / "MNIST" / "raw", root / "raw", root)
+    return any(
+        (folder / f"{name}{end}").is_file() for folder in folders for name in FILES for end in ("", ".gz")
+    )
 
 
 def read(root: Path) -> tuple[Path, dict[str, bytearray], list[str]]:

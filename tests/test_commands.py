@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from apart import REFERENCE, ROWS
+from click.testing import CliRunner
 from valid import problems
+
+from autograder.__main__ import main as commands
 
 if TYPE_CHECKING:
     from apart import Apart, Outcome
@@ -174,6 +178,10 @@ UNUSABLE = {
     "an unknown way to train": [".", "--train", "sometimes"],
     "an unknown start": [".", "--start-method", "forkserver"],
     "a seed of words": [".", "--seed", "x"],
+    "a seed too large": [".", "--seed", "9" * 23],
+    "a negative seed": [".", "--seed", "-1"],
+    "data that is nowhere": [".", "--data", "nowhere"],
+    "data without MNIST": [".", "--data", "."],
     "results in a folder": [".", "--results", "."],
     "an option without its value": [".", "--results"],
     "nothing at all": [],
@@ -198,6 +206,30 @@ def test_unusable_arguments_from_outside(command: list[str], tmp_path: Path) -> 
     assert [*tmp_path.iterdir()] == []
 
 
+@needs_setup
+def test_usage_names_the_script(tmp_path: Path) -> None:
+    """The script's usage is its own."""
+    assert run(SCRIPT, "--help", at=tmp_path).stdout.startswith("Usage: ./run_autograder [OPTIONS]")
+
+
+def test_overview() -> None:
+    """The list of commands says in whole sentences what each does; the version can be asked for."""
+    said = CliRunner().invoke(commands, ["--help"], terminal_width=80).output
+    assert all(f"  {name} " in said for name in commands.commands)
+    assert "..." not in said.partition("Commands:")[2]
+    assert re.fullmatch(r"vae-autograder \d+\.\d+\.\d+\n", CliRunner().invoke(commands, ["--version"]).output)
+
+
+@pytest.mark.parametrize("command", ["batch", "notebook"])
+def test_unusable_file(tmp_path: Path, command: str) -> None:
+    """A file that is no submission is refused with 2 and a sentence."""
+    (tmp_path / "bad.zip").write_bytes(b"PK")
+    done = CliRunner().invoke(commands, [command, str(tmp_path / "bad.zip"), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 2
+    assert done.output.startswith("Error: ")
+    assert "Errno" not in done.output
+
+
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_help(apart: Apart, tmp_path: Path, option: str) -> None:
     """Help names the argument, the options and the exit status."""
@@ -207,12 +239,20 @@ def test_help(apart: Apart, tmp_path: Path, option: str) -> None:
         assert words in done.printed
 
 
-def test_unwritable_results(apart: Apart, submission: Path) -> None:
-    """Results that cannot be written are told, with another code than 0 and 2."""
+FULL = """
+from autograder import results
+def full(*_): raise OSError(28, "No space left on device")
+results.write = full
+"""
+
+
+@pytest.mark.parametrize(("path", "patch"), [("file/results.json", ""), ("results.json", FULL)])
+def test_unwritable_results(apart: Apart, submission: Path, path: str, patch: str) -> None:
+    """Results that cannot be written are told: with 2 before anything is graded, with another code afterwards."""
     (submission / "file").write_text("")
-    done = main(apart, submission, ".", "--train", "never", "--results", "file/results.json")
-    assert done.code not in (0, 2)
-    assert "could not be written" in done.printed
+    done = main(apart, submission, ".", "--train", "never", "--results", path, patch=patch)
+    assert done.code == (1 if patch else 2)
+    assert f"{path} could not be written" in done.printed
 
 
 FAULT = """

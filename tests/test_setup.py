@@ -477,7 +477,8 @@ def test_called_through_a_link(project: Project, elsewhere: Path) -> None:
     ended = run(link, "../a folder/vae.py", "--results", "$x *.json")
     lines = ended.stdout.splitlines()
     assert lines[0] == str(elsewhere)
-    assert lines[-6:] == ["-m", "autograder", "grade", "../a folder/vae.py", "--results", "$x *.json"]
+    call = "from autograder.__main__ import run_autograder; run_autograder()"
+    assert lines[-5:] == ["-c", call, "../a folder/vae.py", "--results", "$x *.json"]
 
 
 def test_nothing_is_imported_from_the_callers_folder(project: Project, elsewhere: Path) -> None:
