@@ -41,6 +41,7 @@ NEEDED = (
     "torch",
     "yaml",
 )
+MAX_SEED = (1 << 63) - 1  # torch's
 LOOK = 0.3  # seconds between two looks at vae.py
 GREEN, RED, DIM, PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[0m"
 
@@ -145,6 +146,8 @@ def check(here: Path, *sections: str) -> None:
     """Check these sections of here/vae.py, all of them where none is named, and show the rows."""
     if unknown := [section for section in sections if section not in SECTIONS]:
         raise ValueError(f"there is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
+    if not (here / "vae.py").is_file():
+        raise FileNotFoundError(f"there is no vae.py in {here}")
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "results.json"
         command = [
@@ -173,7 +176,11 @@ def check(here: Path, *sections: str) -> None:
 
 
 def main(here: Path) -> int:
-    """Check here/vae.py as the command line says; returns the exit status."""
+    """Check here/vae.py as the command line says; returns the exit status.
+
+    0: it was checked, whatever the points; 1: a package is missing; 2: nothing to check, or unusable arguments; 3: the
+    check itself failed
+    """
     parser = argparse.ArgumentParser(
         prog="python check.py",
         description="Check vae.py as Gradescope will: the same rows, points and words.",
@@ -198,10 +205,16 @@ def main(here: Path) -> int:
         parser.error(f"there is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
     if chosen.submit and (chosen.sections or chosen.watch):
         parser.error("--submit checks everything, once: give no section, and no --watch")
+    if chosen.seed is not None and not 0 <= chosen.seed <= MAX_SEED:
+        parser.error(f"--seed: {chosen.seed} is not between 0 and {MAX_SEED}")
+    if chosen.results and chosen.results.is_dir():
+        parser.error(f"--results: {chosen.results} is a folder; give a file")
+    if not chosen.watch and not (here / "vae.py").is_file():
+        parser.exit(2, f"There is no vae.py in {here}.\n")
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
+        listed = "requirements.txt" if Path.cwd() == here else f'"{here / "requirements.txt"}"'
         parser.exit(
-            1,
-            f"Missing: {', '.join(missing)}. Install: {sys.executable} -m pip install -r requirements.txt\n",
+            1, f"Missing: {', '.join(missing)}. Install: {sys.executable} -m pip install -r {listed}\n"
         )
     for stream in (sys.stdout, sys.stderr):  # not each terminal has a tick
         if isinstance(stream, io.TextIOWrapper):
@@ -239,7 +252,11 @@ def run(here: Path, source: Path, chosen: argparse.Namespace) -> int:
         found = handin.fingerprint(here / "vae.py") if whole else results.extra_data["submission"]
         results.extra_data["fingerprint"] = found[: handin.DIGITS]
     if chosen.results:
-        write(chosen.results, results)
+        try:
+            write(chosen.results, results)
+        except OSError as error:
+            print(f"{chosen.results} could not be written: {error.strerror}", file=sys.stderr)  # noqa: T201
+            return 2
     if not chosen.quiet:
         verdict = Verdict(msgspec.to_builtins(results))
         width = shutil.get_terminal_size((100, 24)).columns

@@ -85,7 +85,7 @@ class Homework:
                 *more.pop("script", ("check.py",)),
                 *arguments,
             ],
-            cwd=self.folder,
+            cwd=more.pop("cwd", self.folder),
             env=environment | {"PYTHONIOENCODING": "utf-8"},
             capture_output=True,
             encoding="utf-8",
@@ -169,6 +169,10 @@ def test_missing_package(homework: Homework) -> None:
     assert done.returncode == 1
     assert "Missing: msgspec" in done.stderr
     assert "pip install -r requirements.txt" in done.stderr
+    done = homework.run(
+        script=("-c", WITHOUT_MSGSPEC.replace("'check.py'", repr(str(homework.folder / "check.py")))), cwd="/"
+    )
+    assert f'pip install -r "{homework.folder / "requirements.txt"}"' in done.stderr
     listed = (homework.folder / "requirements.txt").read_text("utf-8").split()
     names = {name.replace("-", "_").replace("pyyaml", "yaml") for name in listed}
     assert {*NEEDED} <= names
@@ -229,6 +233,10 @@ def test_data_is_not_copied(tmp_path: Path) -> None:
         (["encodr"], "there is no section 'encodr'; there are encoder, decoder,"),
         (["--submit", "encoder"], "--submit checks everything"),
         (["--submit", "--watch"], "--submit checks everything"),
+        (["--results", "."], "--results: . is a folder"),
+        (["loss", "--results", "vae.py/x.json"], "x.json could not be written"),
+        (["--seed", "9" * 23], "--seed: 99999"),
+        (["--seed", "-1"], "--seed: -1 is not between"),
     ],
 )
 def test_unusable_arguments(homework: Homework, arguments: list[str], words: str) -> None:
@@ -236,6 +244,7 @@ def test_unusable_arguments(homework: Homework, arguments: list[str], words: str
     done = homework.run(*arguments)
     assert done.returncode == 2
     assert words in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_watch(homework: Homework) -> None:
@@ -294,13 +303,16 @@ runpy.run_path("check.py", None, "__main__")
 """
 
 
-def test_nothing_to_submit(homework: Homework) -> None:
-    """Without a vae.py nothing is written, and the file is named."""
+@pytest.mark.parametrize("arguments", [["--submit"], ["encoder"]])
+def test_no_vae(homework: Homework, arguments: list[str]) -> None:
+    """Without a vae.py nothing is checked or written, and one sentence says so."""
     (homework.folder / "vae.py").unlink()
-    done = homework.run("--submit")
-    assert done.returncode == 1
-    assert "vae.py: No such file" in done.stderr
+    done = homework.run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"There is no vae.py in {homework.folder}.\n"
     assert not (homework.folder / "submission.zip").exists()
+    with pytest.raises(FileNotFoundError, match=r"there is no vae\.py"):
+        check(homework.folder)
 
 
 def notebook(*cells: tuple[int | None, str]) -> Any:
@@ -473,5 +485,6 @@ check.check("loss")
 def test_broken_check_is_told(tmp_path: Path) -> None:
     """Where the check itself does not come to a result, its output is shown."""
     (tmp_path / "check.py").write_text("raise SystemExit('no luck')")
+    (tmp_path / "vae.py").touch()
     with pytest.raises(RuntimeError, match="no luck"):
         check(tmp_path)
