@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import stat
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ CLASS = "this looks like a class, and `autograder batch` grades one"
 # Only vae.py is loaded, with nothing of the student's on the import path; so no other code is copied, and
 # nothing that would steer pytest. The project's own nndl2 takes the place of a student's copy.
 CODE = (".py", ".pyw", ".pyd", ".so", ".dll", ".dylib")
+GRADED = re.compile(rb"^(?:class|def)[ \t]+(?:C?VAE|reparametrize|loss_function)\b", re.MULTILINE)
 SETTINGS = ("pytest.ini", "tox.ini", "setup.cfg", "pyproject.toml", "check.py")  # the last is the template's
 
 
@@ -88,7 +90,7 @@ def _stage(listing: Listing, into: Path, *, within: bool = False) -> Staged:
         inner.notes[:0] = [*notes, f"{shown(zips[0])} was unpacked"]
         return _stage(inner, into, within=True)
 
-    beside = _beside(listing, main)
+    beside = _beside(listing, main, code)
     digests: dict[Parts, str] = {VAE_PY: files.write([code], into, VAE_PY)[0]}
     try:
         if listing.excess:
@@ -156,9 +158,13 @@ def _is_json(content: bytes) -> bool:
     return True
 
 
-def _beside(listing: Listing, main: Parts) -> dict[Parts, Opener]:
-    """Return the data files beside and below the main file, by their path from its folder."""
+def _beside(listing: Listing, main: Parts, source: bytes) -> dict[Parts, Opener]:
+    """Return the data files beside and below the main file, by their path from its folder.
+
+    source: what is graded; other code is named where it seems to be a part of that
+    """
     root, beside, other_code, own_nndl2 = main[:-1], dict[Parts, Opener](), list[str](), False
+    looked_into = 0
     for parts, opener in listing.files.items():
         inside = parts[len(root) :]
         if parts[: len(root)] != root or inside in ((), VAE_PY) or inside[-1] in SETTINGS:
@@ -166,7 +172,9 @@ def _beside(listing: Listing, main: Parts) -> dict[Parts, Opener]:
         if inside[0] == "nndl2":
             own_nndl2 = True
         elif inside[-1].lower().endswith(CODE):
-            other_code.append(shown(parts))
+            looked_into += 1
+            if looked_into <= MAX_NOTES and _belongs(inside, opener, source):
+                other_code.append(shown(parts))
         else:
             beside[inside] = opener
     if own_nndl2:
@@ -174,6 +182,19 @@ def _beside(listing: Listing, main: Parts) -> dict[Parts, Opener]:
     if other_code:
         listing.notes.append(f"only vae.py is loaded; other code was left out: {', '.join(other_code[:5])}")
     return beside
+
+
+def _belongs(inside: Parts, opener: Opener, source: bytes) -> bool:
+    """Say whether vae.py seems to import a file, or the file to define what is graded."""
+    if inside[-1] == "vae.py":
+        return True
+    words = b"|".join(re.escape(part.partition(".")[0].encode(errors="replace")) for part in inside)
+    if re.search(rb"^[ \t]*(?:from|import)\b[^#\n]*\b(?:%b)\b" % words, source, re.MULTILINE):
+        return True
+    try:
+        return bool(GRADED.search(files.read(inside, opener, MAX_CODE)))
+    except Unreadable:
+        return False
 
 
 def _copy(beside: dict[Parts, Opener], into: Path) -> dict[Parts, str]:

@@ -58,12 +58,27 @@ TAKEN: dict[str, tuple[Tree, set[str], list[str]]] = {
     "a copy of nndl2": ({"vae.py": VAE, "nndl2/helper.py": b"", "nndl2/MNIST/t": b"x"}, set(), ["nndl2"]),
     "vae.py put into nndl2": ({"nndl2/vae.py": VAE, "nndl2/x.txt": b""}, {"x.txt"}, []),
     "code that would be planted": (
-        {"vae.py": VAE, "pytest.ini": b"", "setup.cfg": b""}
+        {"vae.py": b"import json as j\nfrom os import path, _x\n# import conftest\n", "pytest.ini": b""}
         | dict.fromkeys(
             ["conftest.py", "torch.py", "json.py", "sitecustomize.py", "_x.so"], b"raise SystemExit"
         ),
         set(),
-        ["other code was left out", "conftest.py", "torch.py"],
+        ["other code was left out: _x.so, json.py"],
+    ),
+    "code that takes no part": (
+        {"vae.py": VAE, "notebook.py": b"from vae import VAE\nmodel = VAE(784)\n"},
+        set(),
+        [],
+    ),
+    "a part in another file": (
+        {"vae.py": VAE, "loss.py": b"import torch\n\ndef loss_function(x):\n    pass\n", "plots.py": b""},
+        set(),
+        ["other code was left out: loss.py"],
+    ),
+    "a module in a folder": (
+        {"vae.py": b"from parts.encoder import f\n", "parts/encoder.py": b"", "old/x.py": b""},
+        set(),
+        ["other code was left out: parts/encoder.py"],
     ),
     "the only zip within": (
         {"hand-in/p.zip": zipped({"vae.py": VAE, "x": b""})},
