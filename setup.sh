@@ -101,7 +101,7 @@ install_cpu_torch() {
 
 # --- The installation ---
 
-pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
+pip() { "$venv/bin/python" -m pip --quiet --disable-pip-version-check "$@"; } # it still tells its errors
 
 # What .venv was made from: its first line is the folder, which is written into the environment's own files.
 stamp() { printf '%s\n' "$root" "$1" && cksum <"$root/pyproject.toml" && cksum <"$root/constraints.txt"; }
@@ -131,6 +131,7 @@ rm -f "$venv/stamp" # until all is done
 new_stamp=$(stamp "$mode") # of the files as they are now, should they change meanwhile
 if [ "$root" = /autograder/source ]; then export PIP_NO_CACHE_DIR=1; fi # pip's cache would stay in the image
 
+say "installing takes some minutes, and 1 to 2 GB on the disk with PyTorch's CPU wheels, 6 GB with its ordinary ones"
 install_cpu_torch
 (cd -- "$root" && pip install --constraint constraints.txt --editable ".$extras")
 

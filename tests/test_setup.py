@@ -151,6 +151,14 @@ def test_setup_installs_once(setup: Setup) -> None:
     assert "-m" not in setup.calls.read_text()
 
 
+def test_setup_says_what_it_takes(setup: Setup) -> None:
+    """Time and size are told before the first installation, and pip tells its errors alone."""
+    lines = setup.run().stdout.splitlines()
+    assert "takes some minutes" in next(line for line in lines if "GB" in line)
+    calls = [call for call in setup.calls.read_text().splitlines() if " install " in call]
+    assert all("-m pip --quiet " in call for call in calls)
+
+
 def test_setup_dev_includes_the_rest(setup: Setup) -> None:
     """--dev adds the test tools to an environment, which a later run without it leaves alone."""
     setup.run()
