@@ -8,8 +8,8 @@ machine, look at the best of each.
 
 from __future__ import annotations
 
+import argparse
 import os
-import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -59,7 +59,11 @@ def whole(layers: tuple[str, ...], *, namespaces: bool) -> float:
 
 def main() -> None:
     """Measure in turn, and print medians."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("rounds", type=int, nargs="?", default=15)
+    rounds = parser.parse_args().rounds
     starts: dict[str, list[float]] = {name: [] for name in PLACES}
     wholes: dict[str, list[float]] = {name: [] for name in PLACES}
     for turn in range(rounds):

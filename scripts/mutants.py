@@ -19,8 +19,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from cosmic_ray.mutating import mutate_code
-from cosmic_ray.plugins import get_operator, operator_names
+try:
+    from cosmic_ray.mutating import mutate_code
+    from cosmic_ray.plugins import get_operator, operator_names
+except ModuleNotFoundError:
+    sys.exit("scripts/mutants.py takes cosmic-ray, which is not a part of --dev: pip install cosmic-ray")
 
 HOME = Path(__file__).resolve().parents[1]
 PARTS = (

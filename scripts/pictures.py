@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import os
@@ -40,6 +41,7 @@ CLASS = {
 
 def main() -> None:
     """Make both."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     OUT.mkdir(exist_ok=True)
     corpus = {entry.name: entry.source for entry in entries()}
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:

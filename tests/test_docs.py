@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import shlex
 import shutil
@@ -73,6 +74,24 @@ def test_rubric_page_is_current() -> None:
     page = module.page()
     assert len(re.findall(r"^### \d\.\d \(1 point\)$", page, re.MULTILINE)) == 12
     assert page == TEXTS["docs/rubric.md"]
+
+
+PROGRAMS = [*sorted((ROOT / "scripts").glob("*.py")), *sorted((ROOT / "benchmarks").glob("*.py"))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", PROGRAMS, ids=[path.stem for path in PROGRAMS])
+def test_help_of_a_program(path: Path) -> None:
+    """Each script and benchmark tells its use where that is asked for, and does nothing; or what it lacks."""
+    page = ROOT / "docs" / "rubric.md"
+    before = page.stat().st_mtime_ns
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, path, "--help"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
+    assert done.stdout.startswith("usage: ") or "pip install cosmic-ray" in done.stderr
+    assert page.stat().st_mtime_ns == before
 
 
 # Commands and options
