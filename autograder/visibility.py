@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from autograder.grade import ROWS, summary
+from autograder.grade import summary
+from autograder.results import ROWS
 
 if TYPE_CHECKING:
     from pathlib import Path
