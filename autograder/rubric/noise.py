@@ -20,7 +20,9 @@ __all__ = [
     "expect_no_trace",
     "expect_own_spread",
     "expect_standard_normal",
-    "unseeded_slip",
+    "formula_slips",
+    "multiple_of",
+    "same",
 ]
 
 # Each statistic below is within 7 standard errors for right noise but for one draw in 10^11.
@@ -196,25 +198,57 @@ def smooth(number: int) -> int:
         number += 1
 
 
-def unseeded_slip(z: Tensor, eps: Tensor, v: float) -> list[str]:
-    """Name known slips of the seeded case: mu = 0, logvar = v, the right noise eps."""
-    slips = {
-        "Your standard deviation is exp(logvar); that is the variance.": math.exp(v) * eps,
-        "Your standard deviation is 1, whatever logvar is.": eps,
-        "Your z has no noise.": torch.zeros_like(eps),
-        "Your standard deviation is exp(-logvar / 2), its reciprocal.": math.exp(-v / 2) * eps,
-        "Your standard deviation is exp(logvar / 4).": math.exp(v / 4) * eps,
-        "Your standard deviation is logvar / 2.": v / 2 * eps,
-        "Your standard deviation is exp(2 * logvar).": math.exp(2 * v) * eps,
-        "Your standard deviation is 2 ** (logvar / 2): the base should be e.": 2 ** (v / 2) * eps,
+def formula_slips(mu: Tensor, logvar: Tensor, eps: Tensor) -> dict[str, Tensor]:
+    """Compute what known slips make of the noise eps in place of z.
+
+    mu, logvar, eps: (N, Z)
+    """
+    std = (logvar / 2).exp()
+    deviations = {
+        "exp(logvar); that is the variance": logvar.exp(),
+        "logvar itself": logvar,
+        "logvar / 2, without exp": logvar / 2,
+        "sqrt(logvar), without exp": logvar.sqrt(),
+        "sqrt(|logvar|), without exp": logvar.abs().sqrt(),
+        "|logvar|, without exp": logvar.abs(),
+        "logvar squared, without exp": logvar**2,
+        "relu(logvar), without exp": logvar.relu(),
+        "exp(logvar) / 2: the 2 belongs inside, exp(logvar / 2)": logvar.exp() / 2,
+        "exp(logvar / 4)": (logvar / 4).exp(),
+        "exp(2 * logvar)": (2 * logvar).exp(),
+        "exp(-logvar / 2), its reciprocal": (-logvar / 2).exp(),
+        "exp(mu / 2): mu stands where logvar belongs": (mu / 2).exp(),
+        "2 ** (logvar / 2): the base should be e": 2 ** (logvar / 2),
+        "1, whatever logvar is": torch.ones_like(logvar),
     }
-    named = [text for text, value in slips.items() if close(z, value, 1e-4)]
-    right = math.exp(v / 2) * eps
-    factor = float((z * right).sum() / (right * right).sum())
-    if float(z.max() - z.min()) <= 1e-6:
-        named = ["Every element of z is the same: each needs noise of its own."]
-    elif not named and close(z, factor * right, 1e-4):
-        named = [f"Your noise is {factor:.4g} times what it should be."]
-        if factor < 0:
-            named.append("Its sign is minus: add sigma * eps to mu.")
-    return named
+    return {f"your standard deviation is {text}": mu + value * eps for text, value in deviations.items()} | {
+        "you forgot to add mu": std * eps,
+        "you subtract mu; it should be added": std * eps - mu,
+        "you add mu twice": 2 * mu + std * eps,
+        "you forgot the noise: z is mu": mu,
+        "mu and logvar are swapped": logvar + (mu / 2).exp() * eps,
+        "mu is multiplied by the noise too": (mu + std) * eps,
+        "mu is multiplied by sigma too": (mu + eps) * std,
+        "there is no eps: z is mu + sigma": mu + std,
+        "z goes through a tanh": torch.tanh(mu + std * torch.atanh(eps)),
+        "mu is averaged over the batch": mu.mean(0) + std * eps,
+        "sigma is averaged over the batch": mu + std.mean(0) * eps,
+        "logvar is averaged over the batch": mu + (logvar.mean(0) / 2).exp() * eps,
+        "mu and logvar are averaged over the batch": mu.mean(0) + (logvar.mean(0) / 2).exp() * eps,
+        "the first image's mu and logvar serve the whole batch": mu[:1] + std[:1] * eps,
+        "the first image's mu serves the whole batch": mu[:1] + std * eps,
+        "the first image's logvar serves the whole batch": mu + std[:1] * eps,
+    }
+
+
+def same(found: Tensor, expected: Tensor) -> bool:
+    """Compare two z, one of a slip; what is no number in one must be none in the other."""
+    return torch.equal(found.isnan(), expected.isnan()) and close(
+        found.nan_to_num(), expected.nan_to_num(), 1e-4
+    )
+
+
+def multiple_of(found: Tensor, noise: Tensor) -> float | None:
+    """Return by what number the noise was multiplied, 0 too, and None where it was not."""
+    factor = float((found * noise).sum() / (noise * noise).sum())
+    return factor if close(found, factor * noise, 1e-4) else None

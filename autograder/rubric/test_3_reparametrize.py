@@ -6,6 +6,7 @@ import torch
 from gradescope_utils.autograder_utils.decorators import number, weight
 
 from autograder.rubric.expect import (
+    TOLERANCE,
     Mistake,
     close,
     expect_shape,
@@ -15,7 +16,14 @@ from autograder.rubric.expect import (
     raise_all,
     show,
 )
-from autograder.rubric.noise import expect_fresh, expect_moments, expect_standard_normal, unseeded_slip
+from autograder.rubric.noise import (
+    expect_fresh,
+    expect_moments,
+    expect_standard_normal,
+    formula_slips,
+    multiple_of,
+    same,
+)
 from autograder.rubric.oracle import any_number
 
 # Three roundings of numbers below 16, in float32: however z is computed, its mean and deviation are within this.
@@ -40,7 +48,7 @@ def test_seeded_statistics(student):
         given = f"After torch.manual_seed({seed}), for mu = 0 and logvar = {value:.4g}, z has"
         z = student.reparametrize(mu, logvar, seed=seed)
         expect_shape("z for mu and logvar of shape (1, 15)", z, (1, 15), dtype=None)
-        eps = torch.randn(1, 15, generator=torch.Generator().manual_seed(seed))
+        eps = drawn((1, 15), seed)
         z, right = z.double(), torch.exp(logvar / 2).double() * eps
         for name, statistic in (("mean", torch.mean), ("standard deviation", torch.std)):
             found, expected = float(statistic(z)), float(statistic(right))
@@ -50,7 +58,7 @@ def test_seeded_statistics(student):
                     f"{given} the {name} {found:.4f}; expected {expected:.4f}.",
                     *(
                         kept_noise(student, z, mu, logvar)
-                        or unseeded_slip(z, eps, value)
+                        or seeded_slip(student, z, eps, seed, logvar)
                         or other_noise(student, z, seed, logvar)
                     ),
                 )
@@ -63,6 +71,39 @@ def kept_noise(student, z, mu, logvar):
     if close(student.reparametrize(mu, logvar, seed=any_number(1, 2**31 - 1)), z):
         return ["z is the same for every seed: it is not random, or its noise is drawn once and kept."]
     return []
+
+
+def drawn(shape, seed):
+    """Draw the noise that torch.randn gives under this seed."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def seeded_slip(student, z, eps, seed, logvar):
+    """Name known slips where torch draws the noise eps and mu is 0.
+
+    For one logvar many formulas agree: a slip must give what comes of others, too, with the same noise.
+    """
+    if float(z.max() - z.min()) <= 1e-6:
+        return ["Every element of z is the same: each needs noise of its own."]
+    zero, mu, others = torch.zeros_like(logvar), torch.randn(1, 15), 2 * torch.randn(1, 15)
+    again = student.reparametrize(mu, others, seed=seed)
+    confirming = formula_slips(mu, others, eps)
+    named = [
+        f"{text[0].upper()}{text[1:]}."
+        for text, value in formula_slips(zero, logvar, eps).items()
+        if same(z, value) and same(again, confirming[text])
+    ]
+    found = multiple_of(z, eps)
+    if named or found is None:
+        return named
+    factor = found / math.exp(float(logvar[0, 0]) / 2)
+    if not same(again, mu + factor * torch.exp(others / 2) * eps):
+        at = float(logvar[0, 0])
+        return [
+            f"For logvar = {at:.4g} your standard deviation is {found:.4g}; expected {math.exp(at / 2):.4g}."
+        ]
+    sign = ["Its sign is minus: add sigma * eps to mu."] if factor < 0 else []
+    return [f"Your noise is {factor:.4g} times what it should be.", *sign]
 
 
 def other_noise(student, z, seed, logvar):
@@ -92,14 +133,12 @@ def test_formula_and_noise(student):
     z = student.reparametrize(held["mu"], held["logvar"], seed=seed)
     expect_untouched(student, "reparametrize", held)
     mistakes: list[Mistake] = []
-    extreme = 18 * torch.rand(shape) - 9
     if close(student.reparametrize(zero, zero, seed=seed), eps):
         with noting(mistakes):
-            expect_formula(z, mu, logvar, eps)
+            expect_formula(student, z, mu, logvar, eps, seed)
         if not mistakes:
-            far = student.reparametrize(zero, extreme, seed=seed)
             with noting(mistakes):
-                expect_unclamped(far, extreme, eps)
+                expect_unclamped(student, eps, seed)
         if mistakes:  # is the noise itself right?
             zeros = torch.zeros(any_number(1000, 1200), any_number(100, 120))
             with noting(mistakes):
@@ -120,18 +159,57 @@ def test_formula_and_noise(student):
     raise_all(mistakes)
 
 
-def expect_unclamped(z, logvar, eps):
-    """Expect sigma to be exp(logvar / 2) for logvar from -9 to 9, too."""
-    expect_shape(f"z for mu and logvar of shape {show(logvar.shape)}", z, logvar.shape)
-    apart = (z * torch.exp(-logvar / 2) - eps).abs() / eps.abs().clamp(min=0.1)
-    worst = int(apart.argmax())
-    if not apart.flatten()[worst] <= 2e-3:
-        at, noise, found = (float(t.flatten()[worst]) for t in (logvar, eps, z))
+def expect_unclamped(student, eps, seed):
+    """Expect the formula to hold for mu of -30 and 30 and for logvar from -9 to 9, too."""
+    zero, extreme = torch.zeros_like(eps), 18 * torch.rand(eps.shape) - 9
+    extreme[::3], extreme[1::3] = 9, -9  # a clamp between these shows in every grading
+    for name, mu, logvar in (("mu", 30 * ends(eps), zero), ("logvar", zero, extreme)):
+        z = student.reparametrize(mu, logvar, seed=seed)
+        expect_shape(f"z for mu and logvar of shape {show(mu.shape)}", z, mu.shape)
+        std = torch.exp(logvar / 2)
+
+        # Rounding of numbers near 30 is 4e-6, 4e-5 of the smallest noise that counts; 2e-3 are allowed.
+        def apart(value, z=z, std=std):
+            return (z - value).abs() / std / eps.abs().clamp(min=0.1)
+
+        off = apart(mu + std * eps)
+        worst = int(off.argmax())
+        if off.flatten()[worst] <= 2e-3:
+            continue
+        named = [text for text, value in clamps(student, mu, logvar, eps, seed) if apart(value).max() <= 2e-3]
         raise fail(
-            "z is right for small logvar, and wrong for larger or smaller ones: is logvar, sigma or z clamped?",
-            f"For mu = 0, logvar = {at:.4f} and noise {noise:.4f}, yours is {found:.4g};"
-            f" expected {math.exp(at / 2) * noise:.4g}.",
+            f"z is right for small {name}, and wrong for larger or smaller ones: "
+            + (
+                " or ".join(named)
+                or f"is {'mu' if name == 'mu' else 'logvar, sigma'} or z clamped, or something added?"
+            ),
+            one_element(z, mu, logvar, eps, worst),
         )
+
+
+def ends(eps):
+    """Make -1 for the first half of a batch and 1 for the second."""
+    return torch.where(torch.arange(len(eps))[:, None] < len(eps) // 2, -1.0, 1.0).expand_as(eps).clone()
+
+
+def clamps(student, mu, logvar, eps, seed):
+    """Give what z would be with mu, logvar or z clamped, to where very large and small ones seem to be."""
+    zero, std, low = torch.zeros_like(eps), torch.exp(logvar / 2), len(eps) // 2
+    far = student.reparametrize(30 * ends(eps), zero, seed=seed)
+    wide = student.reparametrize(zero, 9 * ends(eps), seed=seed)
+    if not far.shape == wide.shape == eps.shape:
+        return
+    for name, most, at in (("mu", 30, far - eps), ("logvar", 9, 2 * (wide / eps).abs().log())):
+        least, largest = float(at[:low].median()), float(at[low:].median())
+        words = [f"at least {least:.3g}"] if least > -0.999 * most else []
+        words += [f"at most {largest:.3g}"] if largest < 0.999 * most else []
+        if words and name == "mu":
+            yield f"mu is clamped, {' and '.join(words)}.", mu.clamp(least, largest) + std * eps
+        elif words:
+            clamped = torch.exp(logvar.clamp(least, largest) / 2)
+            yield f"logvar or sigma is clamped: logvar counts as {' and '.join(words)}.", mu + clamped * eps
+    both = torch.cat([far, wide])
+    yield "z is clamped.", (mu + std * eps).clamp(float(both.min()), float(both.max()))
 
 
 def expect_noise(eps):
@@ -141,45 +219,41 @@ def expect_noise(eps):
         expect_moments(eps.double(), "For mu = 0 and logvar = 0, z should be standard normal")
 
 
-def expect_formula(z, mu, logvar, eps):
+def expect_formula(student, z, mu, logvar, eps, seed):
     """Compare z with the formula and with known slips."""
-    expect_shape(f"z for mu and logvar of shape {show(mu.shape)}", z, mu.shape)
-    slips = {
-        "your standard deviation is exp(logvar); that is the variance": mu + torch.exp(logvar) * eps,
-        "your standard deviation is logvar itself": mu + logvar * eps,
-        "your standard deviation is logvar / 2, without exp": mu + logvar / 2 * eps,
-        "your standard deviation is sqrt(logvar), without exp": mu + torch.sqrt(logvar) * eps,
-        "your standard deviation is exp(logvar / 4)": mu + torch.exp(logvar / 4) * eps,
-        "your standard deviation is exp(2 * logvar)": mu + torch.exp(2 * logvar) * eps,
-        "your standard deviation is exp(-logvar / 2), its reciprocal": mu + torch.exp(-logvar / 2) * eps,
-        "your standard deviation is 2 ** (logvar / 2): the base should be e": mu + 2 ** (logvar / 2) * eps,
-        "your standard deviation is 1, whatever logvar is": mu + eps,
-        "you forgot to add mu": torch.exp(logvar / 2) * eps,
-        "you subtract mu; it should be added": torch.exp(logvar / 2) * eps - mu,
-        "you add mu twice": 2 * mu + torch.exp(logvar / 2) * eps,
-        "you forgot the noise: z is mu": mu,
-        "mu and logvar are swapped": logvar + torch.exp(mu / 2) * eps,
-        "mu is multiplied by the noise too": (mu + torch.exp(logvar / 2)) * eps,
-        "there is no eps: z is mu + sigma": mu + torch.exp(logvar / 2),
-        "z goes through a tanh": torch.tanh(mu + torch.exp(logvar / 2) * torch.atanh(eps)),
-        "mu is averaged over the batch": mu.mean(0) + torch.exp(logvar / 2) * eps,
-        "sigma is averaged over the batch": mu + torch.exp(logvar / 2).mean(0) * eps,
-        "logvar is averaged over the batch": mu + torch.exp(logvar.mean(0) / 2) * eps,
-        "mu and logvar are averaged over the batch": mu.mean(0) + torch.exp(logvar.mean(0) / 2) * eps,
-        "the first image's mu and logvar serve the whole batch": mu[:1] + torch.exp(logvar[:1] / 2) * eps,
-        "the first image's mu serves the whole batch": mu[:1] + torch.exp(logvar / 2) * eps,
-        "the first image's logvar serves the whole batch": mu + torch.exp(logvar[:1] / 2) * eps,
-    }
-    if not close(z, mu + torch.exp(logvar / 2) * eps):
-        named = [slip for slip, value in slips.items() if close(z, value)]
-        right = mu + torch.exp(logvar / 2) * eps
-        if not named and close(z[:1], right[:1]):
-            named = ["it is right for the first image of the batch only"]
-        raise fail(
-            "z is not mu + exp(logvar / 2) * eps" + (f": {' or '.join(named)}." if named else "."),
-            f"For mu = {mu[0, 0]:.4f}, logvar = {logvar[0, 0]:.4f} and noise {eps[0, 0]:.4f}, yours is {z[0, 0]:.4f};"
-            f" expected {(mu + torch.exp(logvar / 2) * eps)[0, 0]:.4f}.",
-        )
+    # What is no number is told with the numbers that it comes from.
+    expect_shape(f"z for mu and logvar of shape {show(mu.shape)}", z.nan_to_num(), mu.shape)
+    if close(z, mu + torch.exp(logvar / 2) * eps):
+        return
+    # A wrong sigma may be 0 where logvar is 0: then the noise is rather what torch draws.
+    noise, named = drawn(mu.shape, seed), []
+    for given in [eps] if multiple_of(eps, noise) is None else [eps, noise]:
+        if found := [text for text, value in formula_slips(mu, logvar, given).items() if same(z, value)]:
+            eps, named = given, found
+    if not named and multiple_of(eps, noise) is not None:
+        eps = noise
+    if not named:
+        named = [
+            text.rstrip(".") for text, value in clamps(student, mu, logvar, eps, seed) if close(z, value)
+        ]
+    right = mu + torch.exp(logvar / 2) * eps
+    error = (z - right).abs().nan_to_num(nan=torch.inf)
+    wrong = error.amax(1) > TOLERANCE * right.abs().max().clamp(min=1)
+    if not named and wrong[1:].all() and not wrong[0]:
+        named = ["it is right for the first image of the batch only"]
+    raise fail(
+        "z is not mu + exp(logvar / 2) * eps" + (f": {' or '.join(named)}." if named else "."),
+        one_element(z, mu, logvar, eps, int(error.argmax())),
+    )
+
+
+def one_element(z, mu, logvar, eps, place):
+    """Show one element of z beside the right one."""
+    m, v, noise, found = (float(t.flatten()[place]) for t in (mu, logvar, eps, z))
+    return (
+        f"For mu = {m:.4f}, logvar = {v:.4f} and noise {noise:.4f}, yours is {found:.6g};"
+        f" expected {m + math.exp(v / 2) * noise:.6g}."
+    )
 
 
 def expect_gradients(student, z, held, logvar, eps):

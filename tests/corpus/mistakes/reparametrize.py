@@ -38,21 +38,33 @@ def body(name: str, text: str, lost: str, *words: str, above: str = "") -> Mista
 # At logvar = 1, where row 3.1 looks, a wrong sigma shows unless the mistake is in how the batch is treated.
 SIGMAS = [
     sigma("variance-for-std", "torch.exp(logvar)", BOTH, "variance"),
-    sigma("logvar-for-std", "logvar", BOTH, "logvar"),
-    sigma("half-logvar-for-std", "logvar / 2", BOTH, "exp"),
+    sigma("logvar-for-std", "logvar", BOTH, "standard deviation is logvar itself"),
+    sigma("half-logvar-for-std", "logvar / 2", BOTH, "standard deviation is logvar / 2"),
+    sigma("absolute-logvar-for-std", "logvar.abs()", BOTH, "standard deviation is |logvar|"),
+    sigma("root-of-absolute-logvar", "logvar.abs().sqrt()", BOTH, "standard deviation is sqrt(|logvar|)"),
+    sigma("logvar-squared-for-std", "logvar**2", BOTH, "standard deviation is logvar squared"),
+    sigma("relu-of-logvar", "F.relu(logvar)", BOTH, "standard deviation is relu(logvar)"),
+    sigma("exp-of-mu", "torch.exp(mu / 2)", BOTH, "standard deviation is exp(mu / 2)"),
+    sigma(
+        "exp-halved-by-precedence",
+        "torch.exp(logvar) ** 1 / 2",
+        BOTH,
+        "exp(logvar) / 2: the 2 belongs inside",
+    ),
+    sigma("at-most-1", "torch.exp(logvar.clamp(max=0) / 2)", BOTH, "logvar counts as at most 0"),
     sigma("exp-of-double", "torch.exp(2 * logvar)", BOTH, "exp"),
     sigma("exp-halved", "torch.exp(logvar) / 2", BOTH, "exp"),
     sigma("negative-exponent", "torch.exp(-logvar / 2)", BOTH, "exp"),
     sigma("base-2", "2 ** (logvar / 2)", BOTH, "exp"),
     sigma("base-10", "10 ** (logvar / 2)", BOTH, "exp"),
-    sigma("softplus", "F.softplus(logvar)", BOTH, "exp"),
+    sigma("softplus", "F.softplus(logvar)", BOTH, "for logvar = 1 your standard deviation is 1.313"),
     sigma("first-order-exp", "1 + logvar / 2", BOTH, "exp"),
     sigma("std-plus-0.001", "torch.exp(logvar / 2) + 1e-3", BOTH, "exp"),
     sigma("variance-plus-0.01", "torch.sqrt(torch.exp(logvar) + 0.01)", BOTH, "exp"),
     sigma("exp-0.505", "torch.exp(0.505 * logvar)", BOTH, "exp"),
     sigma("fourth-root", "torch.exp(logvar / 4)", BOTH, "exp"),
     sigma("std-is-1", "torch.ones_like(logvar)", BOTH, "logvar"),
-    sigma("sqrt-of-logvar", "torch.sqrt(logvar)", ALL_FORWARDS, "nan"),
+    sigma("sqrt-of-logvar", "torch.sqrt(logvar)", ALL_FORWARDS, "nan", "sqrt(logvar), without exp"),
     sigma("clamped-at-2", "torch.exp(logvar.clamp(max=2) / 2)", FORMULA, "logvar"),
     sigma("absolute-logvar", "torch.exp(logvar.abs() / 2)", FORMULA, "logvar"),
     sigma(
@@ -158,6 +170,7 @@ RESULTS = [
     result("logvar-for-mu", "return logvar + sigma * eps", BOTH, "mu"),
     result("product", "return mu * sigma * eps", BOTH, "mu"),
     result("mu-in-brackets", "return (mu + sigma) * eps", FORMULA, "mu"),
+    result("mu-and-noise-in-brackets", "return (mu + eps) * sigma", FORMULA, "mu is multiplied by sigma"),
     result("divided", "return mu + eps / sigma", BOTH, "exp"),
     result("mu-scaled-by-0.99", "return 0.99 * mu + sigma * eps", FORMULA, "mu"),
     result("mean-of-mu", "return mu.mean(0) + sigma * eps", FORMULA, "mu"),
@@ -296,6 +309,18 @@ BODIES = [
 UNSEEN = [
     sigma("clamped-at-5", "torch.exp(logvar.clamp(-5, 5) / 2)", FORMULA, "clamped"),
     sigma("at-least-0.1", "torch.exp(logvar / 2).clamp(min=0.1)", FORMULA, "clamped"),
+    *(
+        result(
+            f"mu-clamped-at-{most}",
+            f"return mu.clamp(-{most}, {most}) + sigma * eps",
+            FORMULA,
+            f"mu is clamped, at least -{most} and at most {most}",
+        )
+        for most in (3, 8, 15, 25)
+    ),
+    result("clamped-at-100", "return (mu + sigma * eps).clamp(-100, 100)", FORMULA, "z is clamped"),
+    sigma("logvar-clamped-at-8.9", "torch.exp(logvar.clamp(max=8.9) / 2)", FORMULA, "at most 8.9"),
+    sigma("variance-plus-0.0001", "torch.sqrt(torch.exp(logvar) + 1e-4)", FORMULA, "yours is"),
     result("clamped-at-20", "return (mu + sigma * eps).clamp(-20, 20)", FORMULA, "clamped"),
     result("sigma-changed-in-place", "return sigma.mul_(eps) + mu", FORMULA, "inplace"),
     body(
