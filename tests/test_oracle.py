@@ -112,9 +112,9 @@ def test_right_loss_has_no_slip(batch: int, latent: int, seed: int) -> None:
     found = []
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        for _ in range(2):
+        for spread in (1, 3):
             x_hat, x = oracle.images(2 * batch).clamp(0.02, 0.98).split(batch)
-            mu, logvar = torch.randn(2, batch, latent).unbind()
+            mu, logvar = spread * torch.randn(2, batch, latent)
             inputs = x_hat, x, mu, logvar
             found.append({slips for slips in explain(inputs, float(oracle.loss(*inputs))) if len(slips) == 1})
     assert found[0] & found[1] == set()

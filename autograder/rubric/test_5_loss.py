@@ -7,6 +7,11 @@ from autograder.rubric.expect import close, expect_untouched, fail, show
 from autograder.rubric.loss_slips import alike, diagnose, draw_batch
 from autograder.rubric.oracle import any_number, loss
 
+# One latent so far out shows a clamp between these. Even there float32 is right to 1e-6. FAR_OFF is allowed: right to
+# the student who guards a logarithm, of a variance of exp(-12), with 1e-6.
+EXTREMES = (("mu", -20.0), ("mu", 20.0), ("logvar", -12.0), ("logvar", 12.0))
+FAR_OFF = 2e-4
+
 
 @number("5.1")
 @weight(1)
@@ -31,10 +36,13 @@ def test_loss(student):
         draw_batch(any_number(13, 60), 15),
         draw_batch(any_number(2, 12), any_number(3, 9)),
         draw_batch(1, any_number(20, 30)),
-        draw_batch(any_number(2, 12), 15, spread=3),  # where something may be clamped
-        draw_batch(any_number(2, 12), 15, spread=0.1),  # or let off
     ]
-    for inputs in (*batches, notebook):
+    for inputs in batches:
+        expect_value(student, inputs)
+    for name, extreme in EXTREMES:
+        expect_unclamped(student, name, extreme)
+    others = [draw_batch(any_number(2, 12), 15, spread=3), draw_batch(any_number(2, 12), 15, spread=0.1)]
+    for inputs in (*others, notebook):
         expect_value(student, inputs)
     expect_gradients(student, draw_batch(any_number(3, 9), any_number(5, 8)))
 
@@ -55,13 +63,28 @@ def expect_value(student, inputs):
     )
 
 
+def expect_unclamped(student, name, extreme):
+    """Expect the formula to hold where one latent's mu or logvar is extreme; it does where they are not."""
+    x_hat, x, mu, logvar = draw_batch(1, any_number(3, 9))
+    {"mu": mu, "logvar": logvar}[name][0, 0] = extreme
+    found = float(student.loss_function(x_hat, x, mu, logvar).sum())
+    expected = float(loss(x_hat, x, mu, logvar))
+    if not abs(found - expected) <= FAR_OFF * expected:
+        raise fail(
+            f"Your loss is right for small mu and logvar, and wrong where {name} is {extreme:g} for one latent: is "
+            "something clamped in the KL divergence, or added in a logarithm?",
+            f"There your loss of one image is {found:.6g}; expected {expected:.6g}.",
+        )
+
+
 def expect_gradients(student, inputs):
     """Expect the loss's gradients with respect to x_hat, mu and logvar, and inputs left as they were."""
     names = ("x_hat", "mu", "logvar")
     leaves = [tensor.double().requires_grad_() for tensor in inputs]
     loss(*leaves).backward()
     # The sigmoid that x_hat comes from needs it unchanged for its gradient.
-    held = [student.put(inputs[0], like="sigmoid"), *map(student.put, inputs[1:])]
+    held = [student.put(inputs[0], like="sigmoid"), student.put(inputs[1], like="data")]
+    held += map(student.put, inputs[2:])
     value = student.loss_function(*held)
     expect_untouched(student, "loss_function", {"x": held[1]})
     found = student.gradients([(value, torch.tensor(1.0))], [held[0], held[2], held[3]])

@@ -87,6 +87,20 @@ RECONSTRUCTIONS = [
     bce("missing", "torch.zeros(())", "cross-entropy"),
     bce("white-pixels-only", "-(x * x_hat.log()).sum()", "cross-entropy"),
     bce("black-pixels-only", "-((1 - x) * (1 - x_hat).log()).sum()", "cross-entropy"),
+    bce("minus-between", "-(x * x_hat.log() - (1 - x) * (1 - x_hat).log()).sum()", "sign between"),
+    bce("log-of-x-hat-twice", "-(x * x_hat.log() + (1 - x) * x_hat.log()).sum()", "log(x_hat) stood"),
+    bce("x-twice", "-(x * x_hat.log() + x * (1 - x_hat).log()).sum()", "x stood where 1 - x belongs"),
+    bce(
+        "logs-plus-0.001",
+        "-(x * (x_hat.log() + 1e-3) + (1 - x) * ((1 - x_hat).log() + 1e-3)).sum()",
+        "off by -0.78",
+        "for other x_hat too",
+    ),
+    bce(
+        "less-that-of-x",
+        "(F.binary_cross_entropy(x_hat, x) - F.binary_cross_entropy(x, x)) * x.numel()",
+        "for other x_hat too",
+    ),
     bce("base-2", "-(x * x_hat.log2() + (1 - x) * (1 - x_hat).log2()).sum()", "log"),
     bce("base-10", "-(x * x_hat.log10() + (1 - x) * (1 - x_hat).log10()).sum()", "log"),
     bce(
@@ -112,10 +126,55 @@ DIVERGENCES = [
     kl("kl-missing", "0.0", "kl"),
     kl("kl-sign", "0.5 * torch.sum(1 + logvar - mu**2 - logvar.exp())", "sign"),
     kl("kl-without-half", "-torch.sum(1 + logvar - mu**2 - logvar.exp())", "0.5"),
-    kl("kl-halved-twice", "-0.25 * torch.sum(1 + logvar - mu**2 - logvar.exp())", "kl"),
-    kl("kl-off-by-1-percent", "-0.505 * torch.sum(1 + logvar - mu**2 - logvar.exp())", "kl"),
-    kl("kl-less-1-percent", "-0.495 * torch.sum(1 + logvar - mu**2 - logvar.exp())", "kl"),
-    kl("beta-4", "-2 * torch.sum(1 + logvar - mu**2 - logvar.exp())", "kl"),
+    *(
+        kl(
+            name,
+            f"-{factor} * torch.sum(1 + logvar - mu**2 - logvar.exp())",
+            "kl divergence is wrong",
+            f"multiplied by about {2 * factor:g}",
+        )
+        for name, factor in (
+            ("kl-halved-twice", 0.25),
+            ("kl-off-by-1-percent", 0.505),
+            ("kl-less-1-percent", 0.495),
+            ("beta-4", 2),
+            ("beta-0.1", 0.05),
+            ("beta-0.001", 0.0005),
+            ("beta-0.00025", 0.000125),
+        )
+    ),
+    kl("kl-over-784", f"{KL} / 784", "multiplied by about 0.001276, 1/784"),
+    kl("kl-over-pixels-of-all", f"{KL} / x.numel() * len(x)", "multiplied by about 0.001276, 1/784"),
+    kl("kl-at-least-2", f"({KL} / len(x)).clamp(min=2) * len(x)", "bounded from below"),
+    kl(
+        "kl-mu-clamped-at-8",
+        "-0.5 * torch.sum(1 + logvar - mu.clamp(-8, 8)**2 - logvar.exp())",
+        "wrong where mu is",
+        "clamped",
+    ),
+    kl(
+        "kl-mu-at-least-minus-15",
+        "-0.5 * torch.sum(1 + logvar - mu.clamp(min=-15)**2 - logvar.exp())",
+        "wrong where mu is -20",
+        "clamped",
+    ),
+    kl(
+        "kl-logvar-at-most-10",
+        "-0.5 * torch.sum(1 + logvar.clamp(max=10) - mu**2 - logvar.clamp(max=10).exp())",
+        "wrong where logvar is 12",
+        "clamped",
+    ),
+    kl(
+        "kl-logvar-clamped-at-10",
+        "-0.5 * torch.sum(1 + logvar.clamp(-10, 10) - mu**2 - logvar.clamp(-10, 10).exp())",
+        "wrong where logvar is -12",
+        "clamped",
+    ),
+    kl(
+        "kl-variance-plus-0.0001",
+        "-0.5 * torch.sum(1 + (logvar.exp() + 1e-4).log() - mu**2 - logvar.exp())",
+        "kl divergence",
+    ),
     kl("kl-mean", "-0.5 * torch.mean(1 + logvar - mu**2 - logvar.exp())", "kl", "mean"),
     kl(
         "kl-mean-over-latents",

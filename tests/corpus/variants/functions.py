@@ -292,6 +292,22 @@ return total / len(x)
 """,
     ),
     loss(
+        "x-as-numpy",
+        """
+assert 0 <= x.numpy().min() and x.numpy().max() <= 1
+bce = F.binary_cross_entropy(x_hat, torch.from_numpy(x.numpy()), reduction="sum")
+return (bce - 0.5 * torch.sum(1 + logvar - mu**2 - logvar.exp())) / x.shape[0]
+""",
+    ),
+    loss(
+        "variance-guarded",
+        """
+bce = F.binary_cross_entropy(x_hat, x, reduction="sum")
+var = torch.exp(logvar)
+return (bce + 0.5 * torch.sum(mu**2 + var - 1 - torch.log(var + 1e-7))) / x.shape[0]
+""",
+    ),
+    loss(
         "in-double",
         """
 bce = F.binary_cross_entropy(x_hat.double(), x.double(), reduction="sum")
