@@ -327,6 +327,18 @@ class Output(NamedTuple):
     logvar: Tensor
 """
 
+CLAMPED = [  # beyond what any trained model gives, for safety's sake
+    reparametrize("clamped-at-10", "return mu + torch.exp(logvar.clamp(-10, 10) / 2) * torch.randn_like(mu)"),
+    loss(
+        "clamped-at-10",
+        """
+v = logvar.clamp(-10, 10)
+bce = F.binary_cross_entropy(x_hat, x, reduction="sum")
+return (bce + 0.5 * torch.sum(mu**2 + v.exp() - 1 - v)) / len(x)
+""",
+    ),
+]
+
 FORWARD = [
     forward(
         "looks-at-numbers",
@@ -509,4 +521,4 @@ CVAE = [
     ),
     cvae("copies", (CAST, "c = c.clone().detach().to(x.dtype)\n        x = x.clone()")),
 ]
-VARIANTS = [*REPARAMETRIZE, *LOSS, *FORWARD, *CVAE]
+VARIANTS = [*CLAMPED, *REPARAMETRIZE, *LOSS, *FORWARD, *CVAE]
