@@ -75,6 +75,7 @@ WEAK = (
     "doctor` to see why; --accept-weak-sandbox grades all the same, at your own risk."
 )
 HEADER = 1 << 20  # bytes of an answer's JSON
+MOMENT = 0.05  # seconds that are too short for the machine to take much from a worker
 
 
 class Ended(Exception):  # noqa: N818 - an ending is not always an error
@@ -234,7 +235,8 @@ class Worker:
         self.stopped = False
         self.measure_at = time.monotonic() + 1  # when to measure its folders
         self.times = [times_of(pid)]  # how it has spent its time, second by second
-        self.before = self.times[0]  # the same when the wait began
+        self.before = self.times[0]  # the same when the wait began, or a moment earlier
+        self.deadline = 0.0  # when this wait is over, of time.monotonic(), if nothing is granted
         self.seconds = 0.0  # allowed for this wait
         self.end = math.inf  # of time.monotonic(), after which nothing is granted
 
@@ -258,12 +260,10 @@ class Worker:
 
     def allow(self, seconds: float) -> None:
         """Begin to wait for so many seconds, and for longer where the machine is to blame."""
-        self.channel.granted, self.seconds, self.before = 0.0, seconds, times_of(self.pid)
-
-    @property
-    def deadline(self) -> float:
-        """When this wait is over, of time.monotonic(), if nothing is granted."""
-        return self.before.clock + self.seconds
+        now = time.monotonic()
+        self.channel.granted, self.seconds, self.deadline = 0.0, seconds, now + seconds
+        if now - self.before.clock > MOMENT:  # to look at /proc takes as long as a question
+            self.before = times_of(self.pid)
 
     @property
     def kept(self) -> float:
