@@ -111,7 +111,10 @@ def chains(layers: Sequence[Layer], size_in: int, length: int) -> Iterator[list[
                 (False, True) if layer.size_in == layer.size_out else (layer.transposed,) for layer in order
             ]
             for way in itertools.product(*ways):
-                yield [replace(layer, transposed=turned) for layer, turned in zip(order, way, strict=True)]
+                yield [
+                    layer if layer.transposed == turned else replace(layer, transposed=turned)
+                    for layer, turned in zip(order, way, strict=True)
+                ]
 
 
 def fits(layers: Sequence[Layer], size_in: int) -> bool:
