@@ -113,7 +113,8 @@ def explain_odd(parameters: Sequence[Parameter]) -> str:
     bare = [i for i, layer in enumerate(oracle.layers_of(parameters)) if layer.bias is None]
     extra = [p for i, p in enumerate(parameters) if i not in paired]
     if max(dimensions, default=0) > 2:
-        return "There is a convolution among your layers; the assignment asks for fully connected ones."
+        name = next(p.name for p in parameters if len(p.shape or ()) > 2)
+        return f"{name} has more than two dimensions, as in a convolution; the assignment asks for fully connected layers."
     if bare:
         which = (
             f"Your {ORDINALS[bare[0]]} Linear has"
