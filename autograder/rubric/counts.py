@@ -114,7 +114,7 @@ def explain_odd(parameters: Sequence[Parameter]) -> str:
     extra = [p for i, p in enumerate(parameters) if i not in paired]
     if max(dimensions, default=0) > 2:
         name = next(p.name for p in parameters if len(p.shape or ()) > 2)
-        return f"{name} has more than two dimensions, as in a convolution; the assignment asks for fully connected layers."
+        return f"{name} has more than two dimensions, as in a convolution; fully connected layers are due."
     if bare:
         which = (
             f"Your {ORDINALS[bare[0]]} Linear has"
