@@ -329,7 +329,7 @@ class Desk:
         for name in path:
             owner, found = found, getattr(found, name, None)
             if found is None:
-                others = vars(owner)["_modules"] if isinstance(owner, nn.Module) else {}
+                others = vars(owner).get("_modules", {}) if isinstance(owner, nn.Module) else {}
                 layers = [key for key, layer in others.items() if layer is not None]
                 raise MissingError(name, "none" if hasattr(owner, name) else "missing", layers[:MAX_LAYERS])
         return found

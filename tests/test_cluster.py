@@ -175,7 +175,10 @@ def test_no_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_parcel(parcel: Callable[..., cluster.Parcel]) -> None:
     """What travels is the submission as it is graded, with the notes of its staging behind earlier ones."""
-    packed = parcel({"a/vae.py": RIGHT, "a/b/d.bin": b"\0", "a/other.py": b"class VAE: pass", "c.txt": b""}, notes=("late",))
+    packed = parcel(
+        {"a/vae.py": RIGHT, "a/b/d.bin": b"\0", "a/other.py": b"class VAE: pass", "c.txt": b""},
+        notes=("late",),
+    )
     assert packed.files == {"vae.py": RIGHT, "b/d.bin": b"\0"}
     assert packed.task.notes[0] == "late"
     assert "a/other.py" in packed.task.notes[1]

@@ -283,7 +283,7 @@ def test_own_metadata_is_not_believed(make: Callable[[Tree, Path], Path], tmp_pa
     (found,) = submissions(source, tmp_path / "work")
     assert (found.name, found.submitters, found.submission_id) == ("submission_9", (), "9")
     assert found.notes == (roster.NOT_READ,)
-    with pytest.raises(Unreadable, match="it is not clear which file counts"):
+    with pytest.raises(Unreadable, match="hand in only one of these files"):
         stage(found.source, tmp_path / "staged")
 
 

@@ -226,7 +226,8 @@ def dissect(student: Student, inputs: Inputs) -> Iterator[str]:
     factors = [(ask(*probe) - bce) * n / float(divergences(*probe).sum()) for probe in probes]
     if max(factors) - min(factors) <= 0.01 * abs(factors[0]) and abs(factors[0] - 1) > 1e-3:
         share = f", 1/{1 / factors[0]:.0f}" if 0 < factors[0] < 0.05 else ""
-        yield f"It is multiplied by about {factors[0]:.4g}{share}; the batch's size is {n}."
+        sign = "Its sign is wrong: it" if factors[0] < 0 else "It"
+        yield f"{sign} is multiplied by about {factors[0]:.4g}{share}; the batch's size is {n}."
         return
     for name, parts, other in (("mu", (mu, zero), "logvar"), ("logvar", (zero, logvar), "mu")):
         found, expected = ask(*parts) - bce, float(divergences(*parts).sum()) / n

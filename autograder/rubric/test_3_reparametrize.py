@@ -99,9 +99,8 @@ def seeded_slip(student, z, eps, seed, logvar):
     factor = found / math.exp(float(logvar[0, 0]) / 2)
     if not same(again, mu + factor * torch.exp(others / 2) * eps):
         at = float(logvar[0, 0])
-        return [
-            f"For logvar = {at:.4g} your standard deviation is {found:.4g}; expected {math.exp(at / 2):.4g}."
-        ]
+        right = f"expected {math.exp(at / 2):.4g} ({factor:.4g} times that)."
+        return [f"For logvar = {at:.4g} your standard deviation is {found:.4g}; {right}"]
     sign = ["Its sign is minus: add sigma * eps to mu."] if factor < 0 else []
     return [f"Your noise is {factor:.4g} times what it should be.", *sign]
 
