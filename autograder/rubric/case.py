@@ -11,7 +11,7 @@ from torch import Tensor
 
 from autograder.dialogue import UNANSWERED, Raised, WrongKind
 from autograder.rubric import oracle
-from autograder.rubric.conspiracy import Witness
+from autograder.rubric.composer import Composed, Composer
 from autograder.rubric.expect import (
     Mistake,
     as_three,
@@ -32,7 +32,7 @@ from autograder.sandbox import Ended
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from autograder.rubric.forwards import Join, VAEForward
+    from autograder.rubric.forwards import VAEForward
     from autograder.rubric.oracle import Sizes
     from autograder.student import Model
 
@@ -57,19 +57,6 @@ class Setting:
     stretched: bool = False  # whether mu and logvar go further than people's clamps
 
 
-@dataclass(frozen=True, eq=False)
-class Composed:
-    """What the parts give, called one by one. z and x_hat are None where reparametrize fails."""
-
-    join: Join
-    mu: Tensor
-    logvar: Tensor
-    z: Tensor | None = None
-    x_hat: Tensor | None = None
-    broken: UnjudgedError | None = None  # how reparametrize failed
-    negative: bool = False  # whether some of the encoder's features are
-
-
 class Case:
     """One call of forward and the composition that it is compared with."""
 
@@ -78,9 +65,9 @@ class Case:
         self.training = setting.training
         self.when = f" for a batch of {len(x)} in {'training' if self.training else 'evaluation'} mode"
         self.student = forward.student
-        self.witness = Witness(forward, model)
         self.slipped: Composed | None = None  # what forward composes, by a known slip
         self.seed = int(torch.randint(1, 2**31, ()))
+        self.composer = Composer(forward, model, (x, c), setting.sizes.latents, self.seed)
 
     def check(self, *, forward_first: bool) -> None:
         """Compare. Raises Mistake, or UnjudgedError where a part gives nothing to compare with."""
@@ -92,9 +79,9 @@ class Case:
             answer, failure = self.ask(held)
             if isinstance(failure, Ended):  # the next worker does not have this model
                 raise failure
-            composed = self.compose_all()
+            composed = self.composer.compose_all()
         else:
-            composed = self.compose_all()
+            composed = self.composer.compose_all()
             answer, failure = self.ask(held)
         if failure:
             raise composed[0].broken or self.reason(failure, held)
@@ -117,18 +104,16 @@ class Case:
             raise self.fail("it changes the model's mode: do not call train() or eval() in forward.")
         if len(held) > 1 and held[1].is_floating_point():
             expect_untouched(self.student, f"{self.forward.name}.forward", {"c": held[1]})
-        self.witness.judge()
+        self.composer.witness.judge()
 
     def expect_fresh_noise(self, held: list[Tensor], x_hat: Tensor, right: Composed) -> None:
         """Expect another x_hat under another seed, and of two calls in a row, where reparametrize gives another z."""
-        seed = self.seed + 1
-        if close(self.image(held, seed), x_hat) and not close(
-            self.made(right, seed), self.made(right, seed + 1)
-        ):
+        seed, made = self.seed + 1, self.composer.made
+        if close(self.image(held, seed), x_hat) and not close(made(right, seed), made(right, seed + 1)):
             raise self.fail(
                 "another seed gives the same x_hat: is a seed set on the way, or z kept from an earlier call?"
             )
-        if close(self.image(held), self.image(held)) and not close(self.made(right), self.made(right)):
+        if close(self.image(held), self.image(held)) and not close(made(right), made(right)):
             raise self.fail(
                 "two calls, one behind the other, give the same x_hat.",
                 "Is a seed set on the way, or the generator's state put back?",
@@ -137,10 +122,6 @@ class Case:
     def image(self, held: list[Tensor], seed: int | None = None) -> Tensor:
         """Call forward, under a seed where one is given; returns x_hat."""
         return as_three(self.model.ask(*held, seed=seed), f"{self.forward.name}.forward")[0]
-
-    def made(self, right: Composed, seed: int | None = None) -> Tensor:
-        """Make x_hat of the same mu and logvar with the student's reparametrize and decoder."""
-        return self.decode(self.student.reparametrize(right.mu, right.logvar, seed=seed))
 
     def ask(self, held: list[Tensor]) -> tuple[Any, Raised | WrongKind | Ended | None]:
         """Call forward; returns its answer, and how it failed."""
@@ -165,78 +146,6 @@ class Case:
                         str(failure) if type(failure) is Raised else "",
                     )
         return fail(str(failure), f"That was{self.when}.") if type(failure) is Raised else failure
-
-    def compose_all(self) -> list[Composed]:
-        """Compose in each way that the encoder can take. Raises UnjudgedError when it can take none."""
-        composed: list[Composed] = []
-        first: UnjudgedError | None = None
-        for name, join in self.forward.joins.items():
-            if name == "flat" and composed:
-                continue
-            try:
-                composed.append(self.compose(join))
-            except UnjudgedError as error:
-                first = first or error
-        if first and not composed:
-            raise first
-        return composed
-
-    def compose(self, join: Join, *, rectify: bool = False) -> Composed:
-        """Call the parts one by one, under the seed that forward gets. Raises UnjudgedError.
-
-        rectify: put a ReLU behind the encoder
-        """
-        part, note = "encoder", self.witness.note
-        try:
-            given = join(self.x, self.c)
-            features = note("encoder", given, finite(self.model.encoder(given, seed=self.seed)))
-            negative = bool((features < 0).any())
-            if rectify:
-                features = torch.relu(features)
-            part = "mu_layer"
-            mu = note("mu_layer", features, finite(self.model.mu_layer(features)))
-            part = "logvar_layer"
-            logvar = note("logvar_layer", features, finite(self.model.logvar_layer(features)))
-        except UNANSWERED as error:
-            raise UnjudgedError(part, error) from None
-        if tuple(features.shape[:1]) != (len(self.x),):
-            raise UnjudgedError("encoder", f"Of {len(self.x)} images it gives {show(features.shape)}.")
-        if len(self.x) > 1 and all(t.dim() and bool((t == t[:1]).all()) for t in (mu, logvar)):
-            # Whatever forward hands to such parts, it could not be told: weights that cannot be set, for one.
-            why = "All images of a batch give the same mu and logvar, whatever weights are set."
-            raise self.forward.blame(UnjudgedError("encoder", why))
-        try:
-            z = self.witness.note_noise(mu, logvar, finite(self.student.reparametrize(mu, logvar)))
-        except UNANSWERED as error:
-            part = self.odd(features, mu, logvar) or "reparametrize"
-            return Composed(join, mu, logvar, broken=UnjudgedError(part, error))
-        try:
-            return Composed(join, mu, logvar, z, self.decode(z), negative=negative)
-        except UnjudgedError as error:
-            if part := self.odd(features, mu, logvar):
-                raise UnjudgedError(part, str(error)) from None
-            if z.shape == mu.shape:
-                raise
-        why = f"z has shape {show(z.shape)} for mu and logvar of shape {show(mu.shape)}."
-        return Composed(join, mu, logvar, broken=UnjudgedError("reparametrize", why))
-
-    def odd(self, features: Tensor, mu: Tensor, logvar: Tensor) -> str:
-        """Return the first part that gives something of another shape than it should."""
-        number, latents = len(self.x), self.setting.sizes.latents
-        shapes = {
-            "encoder": (features, (number, oracle.H)),
-            "mu_layer": (mu, (number, latents)),
-            "logvar_layer": (logvar, (number, latents)),
-        }
-        return next((part for part, (given, due) in shapes.items() if tuple(given.shape) != due), "")
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Call the decoder. Raises UnjudgedError."""
-        try:
-            given = self.forward.to_decoder(z, self.c)
-            return self.witness.note("decoder", given, finite(self.model.decoder(given)))
-        except UNANSWERED as error:
-            raise UnjudgedError("decoder", error) from None
 
     def fail(self, text: str, *lines: str) -> Mistake:
         """Word a mistake of forward's own."""
@@ -279,12 +188,12 @@ class Case:
                 return candidate
         right = composed[0]
         if right.negative:  # a last ReLU in forward, not in the encoder, is charged by the encoder's row
-            rectified = self.compose(right.join, rectify=True)
+            rectified = self.composer.compose(right.join, rectify=True)
             if close(mu, rectified.mu, SAME) and close(logvar, rectified.logvar, SAME):
                 return rectified
         named = []
         for text, slip in self.forward.slips.items():
-            if close(mu, (wrong := self.compose(slip)).mu, SAME):
+            if close(mu, (wrong := self.composer.compose(slip)).mu, SAME):
                 self.slipped = wrong  # the rest of forward may be judged all the same
                 named.append(f"It looks as if {text}.")
         named += posterior_slips((mu, logvar), (right.mu, right.logvar), SAME)
@@ -351,7 +260,7 @@ class Case:
         if self.setting.learning:  # before the noise is judged, which takes new weights
             with noting(mistakes):
                 self.gradients(right).expect_alike(found, due)
-        if close(x_hat, fitted(self.decode(formula), x_hat), SAME):
+        if close(x_hat, fitted(self.composer.decode(formula), x_hat), SAME):
             raise_all(mistakes)
             self.forward.follows_seed |= len(self.x) == 1
             return
@@ -391,7 +300,7 @@ class Case:
                         "x_hat is not what your own reparametrize and decoder give.",
                         f"It looks as if {named}.",
                     )
-        image = fitted(self.decode(z), x_hat)
+        image = fitted(self.composer.decode(z), x_hat)
         for text, change in IMAGE_SLIPS.items() if image.dim() else ():
             if close(x_hat, change(image), SAME):
                 raise self.fail("x_hat is not what your own decoder gives.", f"It looks as if {text}.")
@@ -408,12 +317,3 @@ def fitted(image: Tensor, like: Tensor) -> Tensor:
     That the decoder itself gives images is row 2.1's, or 6.2's.
     """
     return image.view(like.shape) if image.numel() == like.numel() else image
-
-
-def finite(tensor: Tensor) -> Tensor:
-    """Check that a part gives something that forward can be compared with."""
-    if not torch.isfinite(tensor).all():
-        raise WrongKind("It returns NaN or infinite values.")
-    if tensor.dtype != torch.float32:
-        raise WrongKind(f"It returns numbers of type {tensor.dtype}, which the next part cannot take.")
-    return tensor

@@ -1,0 +1,137 @@
+"""What a model's parts give, called one by one: what its forward is compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from autograder.dialogue import UNANSWERED, WrongKind
+from autograder.rubric import oracle
+from autograder.rubric.conspiracy import Witness
+from autograder.rubric.expect import show
+from autograder.rubric.forwards import UnjudgedError
+
+if TYPE_CHECKING:
+    from autograder.rubric.forwards import Join, VAEForward
+    from autograder.student import Model
+
+__all__ = ["Composed", "Composer"]
+
+
+@dataclass(frozen=True, eq=False)
+class Composed:
+    """What the parts give, called one by one. z and x_hat are None where reparametrize fails."""
+
+    join: Join
+    mu: Tensor
+    logvar: Tensor
+    z: Tensor | None = None
+    x_hat: Tensor | None = None
+    broken: UnjudgedError | None = None  # how reparametrize failed
+    negative: bool = False  # whether some of the encoder's features are
+
+
+class Composer:
+    """Calls a model's parts for some images."""
+
+    def __init__(
+        self, forward: VAEForward, model: Model, given: tuple[Tensor, Tensor], latents: int, seed: int
+    ) -> None:
+        """Call none yet.
+
+        given: images (N, 1, 28, 28) and their classes (N, C)
+        latents: how many there are
+        seed: the one that forward gets
+        """
+        self.forward, self.model, self.latents, self.seed = forward, model, latents, seed
+        self.x, self.c = given
+        self.student = forward.student
+        self.witness = Witness(forward, model)
+
+    def compose_all(self) -> list[Composed]:
+        """Compose in each way that the encoder can take. Raises UnjudgedError when it can take none."""
+        composed: list[Composed] = []
+        first: UnjudgedError | None = None
+        for name, join in self.forward.joins.items():
+            if name == "flat" and composed:
+                continue
+            try:
+                composed.append(self.compose(join))
+            except UnjudgedError as error:
+                first = first or error
+        if first and not composed:
+            raise first
+        return composed
+
+    def compose(self, join: Join, *, rectify: bool = False) -> Composed:
+        """Call the parts one by one, under the seed that forward gets. Raises UnjudgedError.
+
+        rectify: put a ReLU behind the encoder
+        """
+        part, note = "encoder", self.witness.note
+        try:
+            given = join(self.x, self.c)
+            features = note("encoder", given, finite(self.model.encoder(given, seed=self.seed)))
+            negative = bool((features < 0).any())
+            if rectify:
+                features = torch.relu(features)
+            part = "mu_layer"
+            mu = note("mu_layer", features, finite(self.model.mu_layer(features)))
+            part = "logvar_layer"
+            logvar = note("logvar_layer", features, finite(self.model.logvar_layer(features)))
+        except UNANSWERED as error:
+            raise UnjudgedError(part, error) from None
+        if tuple(features.shape[:1]) != (len(self.x),):
+            raise UnjudgedError("encoder", f"Of {len(self.x)} images it gives {show(features.shape)}.")
+        if len(self.x) > 1 and all(t.dim() and bool((t == t[:1]).all()) for t in (mu, logvar)):
+            # Whatever forward hands to such parts, it could not be told: weights that cannot be set, for one.
+            why = "All images of a batch give the same mu and logvar, whatever weights are set."
+            raise self.forward.blame(UnjudgedError("encoder", why))
+        try:
+            z = self.witness.note_noise(mu, logvar, finite(self.student.reparametrize(mu, logvar)))
+        except UNANSWERED as error:
+            part = self.odd(features, mu, logvar) or "reparametrize"
+            return Composed(join, mu, logvar, broken=UnjudgedError(part, error))
+        try:
+            return Composed(join, mu, logvar, z, self.decode(z), negative=negative)
+        except UnjudgedError as error:
+            if part := self.odd(features, mu, logvar):
+                raise UnjudgedError(part, str(error)) from None
+            if z.shape == mu.shape:
+                raise
+        why = f"z has shape {show(z.shape)} for mu and logvar of shape {show(mu.shape)}."
+        return Composed(join, mu, logvar, broken=UnjudgedError("reparametrize", why))
+
+    def odd(self, features: Tensor, mu: Tensor, logvar: Tensor) -> str:
+        """Return the first part that gives something of another shape than it should."""
+        number, latents = len(self.x), self.latents
+        shapes = {
+            "encoder": (features, (number, oracle.H)),
+            "mu_layer": (mu, (number, latents)),
+            "logvar_layer": (logvar, (number, latents)),
+        }
+        return next((part for part, (given, due) in shapes.items() if tuple(given.shape) != due), "")
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Call the decoder. Raises UnjudgedError."""
+        try:
+            given = self.forward.to_decoder(z, self.c)
+            return self.witness.note("decoder", given, finite(self.model.decoder(given)))
+        except UNANSWERED as error:
+            raise UnjudgedError("decoder", error) from None
+
+    def made(self, right: Composed, seed: int | None = None) -> Tensor:
+        """Make x_hat of the same mu and logvar with the student's reparametrize and decoder."""
+        return self.decode(self.student.reparametrize(right.mu, right.logvar, seed=seed))
+
+
+def finite(tensor: Tensor) -> Tensor:
+    """Check that a part gives something that forward can be compared with."""
+    if not torch.isfinite(tensor).all():
+        raise WrongKind("It returns NaN or infinite values.")
+    if tensor.dtype != torch.float32:
+        raise WrongKind(f"It returns numbers of type {tensor.dtype}, which the next part cannot take.")
+    return tensor
