@@ -168,6 +168,7 @@ def kl_divergences(mu: Tensor, logvar: Tensor) -> dict[str, float]:
         - m**2
         - (v / 2).exp(),
         f"the 1 were missing in {KL}": v - m**2 - v.exp(),
+        f"the sign of logvar, not of exp(logvar), were wrong in {KL}": 1 - v - m**2 - v.exp(),
         f"logvar were missing in {KL}": 1 - m**2 - v.exp(),
         f"mu were missing in {KL}": 1 + v - v.exp(),
         f"mu were not squared in {KL}": 1 + v - m - v.exp(),

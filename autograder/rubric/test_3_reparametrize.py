@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 from gradescope_utils.autograder_utils.decorators import number, weight
 
@@ -57,8 +58,9 @@ def test_seeded_statistics(student):
                 raise fail(
                     f"{given} the {name} {found:.4f}; expected {expected:.4f}.",
                     *(
-                        kept_noise(student, z, mu, logvar)
-                        or seeded_slip(student, z, eps, seed, logvar)
+                        confirmed_slips(student, z, eps, seed, logvar)
+                        or kept_noise(student, z, mu, logvar)
+                        or wrong_size(student, z, eps, seed, logvar)
                         or other_noise(student, z, seed, logvar)
                     ),
                 )
@@ -78,27 +80,32 @@ def drawn(shape, seed):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def seeded_slip(student, z, eps, seed, logvar):
+def confirmed_slips(student, z, eps, seed, logvar):
     """Name known slips where torch draws the noise eps and mu is 0.
 
     For one logvar many formulas agree: a slip must give what comes of others, too, with the same noise.
     """
-    if float(z.max() - z.min()) <= 1e-6:
-        return ["Every element of z is the same: each needs noise of its own."]
     zero, mu, others = torch.zeros_like(logvar), torch.randn(1, 15), 2 * torch.randn(1, 15)
     again = student.reparametrize(mu, others, seed=seed)
     confirming = formula_slips(mu, others, eps)
-    named = [
+    return [
         f"{text[0].upper()}{text[1:]}."
         for text, value in formula_slips(zero, logvar, eps).items()
         if same(z, value) and same(again, confirming[text])
     ]
+
+
+def wrong_size(student, z, eps, seed, logvar):
+    """Tell by what number torch's noise eps was multiplied, where mu is 0, if it was."""
+    if float(z.max() - z.min()) <= 1e-6:
+        return ["Every element of z is the same: each needs noise of its own."]
     found = multiple_of(z, eps)
-    if named or found is None:
-        return named
-    factor = found / math.exp(float(logvar[0, 0]) / 2)
+    if found is None:
+        return []
+    mu, others, at = torch.randn(1, 15), 2 * torch.randn(1, 15), float(logvar[0, 0])
+    factor = found / math.exp(at / 2)
+    again = student.reparametrize(mu, others, seed=seed)
     if not same(again, mu + factor * torch.exp(others / 2) * eps):
-        at = float(logvar[0, 0])
         right = f"expected {math.exp(at / 2):.4g} ({factor:.4g} times that)."
         return [f"For logvar = {at:.4g} your standard deviation is {found:.4g}; {right}"]
     sign = ["Its sign is minus: add sigma * eps to mu."] if factor < 0 else []
@@ -107,8 +114,13 @@ def seeded_slip(student, z, eps, seed, logvar):
 
 def other_noise(student, z, seed, logvar):
     """Tell whether it is the generator or the formula."""
+    eps = z / torch.exp(logvar / 2)
+    if close(eps, torch.rand(eps.shape, generator=torch.Generator().manual_seed(seed)), 1e-4):
+        return ["The noise is uniform, from 0 to 1: rand in place of randn?"]
+    if close(eps, torch.from_numpy(np.random.RandomState(seed).standard_normal(eps.shape)), 1e-4):
+        return ["The noise is numpy's: draw it with torch, whose generator the notebook seeds."]
     if close(student.reparametrize(torch.zeros(1, 15), logvar, seed=seed), z):
-        return ["z follows torch's seed, but is not exp(logvar / 2) times the numbers of torch.randn."]
+        return ["z follows the seed, but is not exp(logvar / 2) times the numbers of torch.randn."]
     return ["Draw the noise with torch (randn, randn_like, normal): other generators ignore torch's seed."]
 
 
@@ -213,7 +225,7 @@ def clamps(student, mu, logvar, eps, seed):
 
 def expect_noise(eps):
     """Expect z for mu = 0 and logvar = 0 to be standard normal noise, unless there is none: that is the formula's."""
-    if eps.dim() == 2 and torch.isfinite(eps).all() and eps.any():
+    if eps.dim() == 2 and torch.isfinite(eps).all() and eps.any() and (eps != 1).any():  # 1: sigma alone
         expect_fresh(eps.double())
         expect_moments(eps.double(), "For mu = 0 and logvar = 0, z should be standard normal")
 
@@ -226,7 +238,7 @@ def expect_formula(student, z, mu, logvar, eps, seed):
         return
     # A wrong sigma may be 0 where logvar is 0: then the noise is rather what torch draws.
     noise, named = drawn(mu.shape, seed), []
-    for given in [eps] if multiple_of(eps, noise) is None else [eps, noise]:
+    for given in (eps, noise):
         if found := [text for text, value in formula_slips(mu, logvar, given).items() if same(z, value)]:
             eps, named = given, found
     if not named and multiple_of(eps, noise) is not None:
@@ -261,10 +273,10 @@ def expect_gradients(student, z, held, logvar, eps):
     found = student.gradients([(z, direction)], list(held.values()))
     right = {"mu": direction, "logvar": direction * torch.exp(logvar / 2) * eps / 2}
     for (name, expected), (gradient,) in zip(right.items(), found, strict=True):
-        if gradient is None:
+        if gradient is None or not gradient.any():
             raise fail(
                 f"No gradient reaches {name}: the encoder could not learn through z.",
-                "Look for detach(), .data, torch.no_grad() and sample() in place of rsample().",
+                "Look for detach(), .data, torch.no_grad(), torch.normal() and sample() in place of rsample().",
             )
         if not close(gradient, expected, 1e-3):
             raise fail(f"The gradient of z with respect to {name} is not the right one.")

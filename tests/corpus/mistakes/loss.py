@@ -125,6 +125,7 @@ RECONSTRUCTIONS = [
 DIVERGENCES = [
     kl("kl-missing", "0.0", "kl"),
     kl("kl-sign", "0.5 * torch.sum(1 + logvar - mu**2 - logvar.exp())", "sign"),
+    kl("kl-logvar-minus", "-0.5 * torch.sum(1 - logvar - mu**2 - logvar.exp())", "sign of logvar"),
     kl("kl-without-half", "-torch.sum(1 + logvar - mu**2 - logvar.exp())", "0.5"),
     *(
         kl(

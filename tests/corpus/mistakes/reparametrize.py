@@ -166,6 +166,7 @@ RESULTS = [
     result("minus", "return mu - sigma * eps", SEEDED, "minus"),
     result("sigma-forgotten", "return mu + eps", BOTH, "logvar"),
     result("eps-forgotten", "return mu + sigma", BOTH, "random"),
+    result("mu-and-sigma-exchanged", "return sigma + mu * eps", BOTH, "exchanged"),
     result("mu-only", "return mu", BOTH, "random"),
     result("logvar-for-mu", "return logvar + sigma * eps", BOTH, "mu"),
     result("product", "return mu * sigma * eps", BOTH, "mu"),
