@@ -20,7 +20,10 @@ from autograder.namespaces import closed_folder, enter, fork_apart, open_way
 
 __all__ = ["FIRST_UID", "LAST_UID", "Nursery", "NurseryError", "Spawner", "Starter"]
 
-FIRST_UID, LAST_UID = 20_000, 60_000  # of workers: above people and services, below what a container may lack
+FIRST_UID, LAST_UID = (
+    20_000,
+    60_000,
+)  # of workers, the last excluded: above people, below what a container may lack
 PATIENCE = 30  # seconds for the nursery, code of ours, to do what it is told
 
 
@@ -285,14 +288,17 @@ def end_user(uid: int) -> None:
 
 
 def rules_users() -> bool:
-    """Try whether this process may give files to another user and become that one: not every root may."""
+    """Try whether this process may give files to another user and become that one: not every root may.
+
+    LAST_UID is no worker's: all processes of a worker's user are killed when it ends, by any grader on this machine.
+    """
     if sys.platform != "linux" or os.geteuid() != 0:
         return False
     pid = os.fork()
     if pid == 0:
         with contextlib.suppress(OSError), tempfile.TemporaryFile() as file:
-            os.fchown(file.fileno(), FIRST_UID, FIRST_UID)
-            become(FIRST_UID)
+            os.fchown(file.fileno(), LAST_UID, LAST_UID)
+            become(LAST_UID)
             os._exit(0)
         os._exit(1)
     return os.waitpid(pid, 0)[1] == 0
