@@ -351,6 +351,17 @@ return self.decoder(reparametrize(mu, logvar)), mu, logvar
         "import copy",
     ),
     Variant(
+        "forward-beside-clipped-gradients",
+        (
+            Edit(
+                "VAE.decoder",
+                "        )\n",
+                "        )\n        for parameter in self.parameters():\n"
+                "            parameter.register_hook(lambda gradient: gradient.clamp(-1, 1))\n",
+            ),
+        ),
+    ),
+    Variant(
         "forward-beside-a-method-train",
         (
             Edit(
