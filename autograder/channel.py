@@ -51,6 +51,11 @@ class _Ends:
         self.grant = grant
         self.granted = 0.0  # seconds by which the deadline was put off
         self.printed = b""
+        self.begin()
+
+    def begin(self) -> None:
+        """Make ready for the first message: each kind in its own way."""
+        raise NotImplementedError
 
     def left(self, deadline: float) -> float:
         """Return the seconds that are left. Raises StalledError when there are none, and none are granted."""
@@ -70,21 +75,14 @@ class PolledChannel(_Ends):
     in network order, then the message).
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        output: int,
-        watch: Callable[[], None],
-        grant: Callable[[], float] = lambda: 0.0,
-    ) -> None:
-        """Take over both ends: see _Ends."""
-        super().__init__(connection, output, watch, grant)
+    def begin(self) -> None:
+        """Make ready for the first message."""
         self.arrived = bytearray()  # and not taken yet
-        self.socket = connection.fileno()
+        self.socket = self.connection.fileno()
         os.set_blocking(self.socket, False)
-        os.set_blocking(output, False)
+        os.set_blocking(self.output, False)
         self.poll = select.poll()
-        self.poll.register(output, select.POLLIN)
+        self.poll.register(self.output, select.POLLIN)
         self.open = True
         self.look_at = time.monotonic() + TICK
 
@@ -161,15 +159,8 @@ class ThreadedChannel(_Ends):
     When a wait ends too early, the process is ended next; with that its thread ends, too.
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        output: int,
-        watch: Callable[[], None],
-        grant: Callable[[], float] = lambda: 0.0,
-    ) -> None:
-        """Take over both ends: see _Ends."""
-        super().__init__(connection, output, watch, grant)
+    def begin(self) -> None:
+        """Make ready for the first message."""
         self.drainer = threading.Thread(target=self.drain, daemon=True)
         self.drainer.start()
 

@@ -272,17 +272,18 @@ class Part:
         except (TypeError, ValueError):
             raise self.no_layer(rows) from None
 
-    def draw(self, scales: Sequence[float], seed: int = 0) -> int:
-        """Have the part's parameters drawn anew, normal with these standard deviations; returns the seed.
-
-        seed: one that was returned before, for the same numbers
+    def draw(self, scales: Sequence[float]) -> Drawn:
+        """Have the part's parameters, as they were listed last, drawn anew, normal with these standard deviations.
 
         Millions of numbers need not be sent where both sides can draw them (weights.draw).
         """
-        seed = seed or int(torch.randint(1, 2**31, ()))
-        self.tell(self.name, "draw", path=self.path, scales=[*scales], seed=seed)
-        self.drawn = Drawn(self.known, [*scales], seed)
-        return seed
+        return self.redraw(Drawn(self.known, [*scales], int(torch.randint(1, 2**31, ()))))
+
+    def redraw(self, drawn: Drawn) -> Drawn:
+        """Give the part's parameters numbers that were drawn for it."""
+        self.tell(self.name, "draw", path=self.path, scales=drawn.scales, seed=drawn.seed)
+        self.drawn = drawn
+        return drawn
 
     def assign(self, values: Sequence[Tensor]) -> None:
         """Give the part's parameters new values, in the order of parameters()."""

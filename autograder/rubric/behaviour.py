@@ -123,10 +123,9 @@ def parameters_in_use(student: Student, model: Model, name: str, x: Tensor) -> U
     None do where it computes something else for x than it should. It has new weights afterwards.
     """
     part: Part = getattr(model, name)
-    length = {"encoder": 3, "decoder": 4}.get(name, 1)
     try:
         behaviour = Behaviour(
-            student, model, part, x, length, last=name == "encoder", image=name == "decoder"
+            student, model, part, x, oracle.LENGTHS[name], last=name == "encoder", image=name == "decoder"
         )
         if not behaviour.matches(x, behaviour.ask(x)):
             return Used([], [])
@@ -163,10 +162,8 @@ class Behaviour:
             raise fail(f"{part.name} has {amount} parameters, far more than a right one.")
         self.layers = oracle.layers_of(parameters)
         scales = oracle.scales(parameters, 784 if image else None)
-        seed = part.draw(scales)
         # In double precision at once, for the hundreds of slips that may come.
-        shapes = [p.shape or () for p in parameters]
-        self.values = [value.double() for value in weights.draw(shapes, scales, seed)]
+        self.values = [value.double() for value in part.draw(scales).values]
         size_in = x.flatten(1).shape[1]
         self.parameters = parameters
         ways = oracle.chains(self.layers, size_in, length) if self.layers else iter(())

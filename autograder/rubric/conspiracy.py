@@ -17,7 +17,7 @@ from torch import Tensor
 
 from autograder.dialogue import PARTS, UNANSWERED
 from autograder.rubric import oracle
-from autograder.rubric.derivatives import LENGTHS, compute
+from autograder.rubric.derivatives import compute
 from autograder.rubric.expect import close, fail
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ class Result:
             return True
         rows = torch.randperm(number)[:IMAGES]
         x, y = self.given[rows].flatten(1).float(), self.found[rows].flatten(1)
-        layers = oracle.layers_of(drawn.parameters)
-        chains = oracle.chains(layers, x.shape[1], LENGTHS[self.name]) if layers else iter(())
+        chains = oracle.chains(oracle.layers_of(drawn.parameters), x.shape[1], oracle.LENGTHS[self.name])
         few = list(itertools.islice(chains, CHAINS))
         return not few or any(
             close(y, compute(self.name, x, chain, drawn.values), tolerance) for chain in few
@@ -108,7 +107,7 @@ class Witness:
         try:
             # In the order in which they were drawn: of layers that two parts share, the last one's are there.
             for name, drawn in sorted(result.drawn.items(), key=lambda item: item[1].order):
-                self.part(name).draw(drawn.scales, drawn.seed)
+                self.part(name).redraw(drawn)
             given = NEARBY * result.given
             answers = (part(given) for _ in range(PROBES))  # dropout may drop nothing at times
             return all(Result(result.name, given, found, result.drawn).follows(RIGHT) for found in answers)

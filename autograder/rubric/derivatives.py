@@ -16,14 +16,8 @@ if TYPE_CHECKING:
 
     from autograder.student import Drawn
 
-__all__ = ["LENGTHS", "compute", "true_gradients"]
+__all__ = ["compute", "true_gradients"]
 
-LENGTHS = {
-    "encoder": 3,
-    "mu_layer": 1,
-    "logvar_layer": 1,
-    "decoder": 4,
-}  # fully connected layers of each part
 SAME = 1e-3  # of the largest number: what a part computes is what its weights give
 
 
@@ -42,10 +36,11 @@ def true_gradients(
     for name, drawn in parts:
         if drawn is None:
             return None
-        values = [
-            v.clone().requires_grad_() if is_vector(v.shape) else v for v in drawn.values
-        ]  # biases alone: they are small, and each layer has one
-        chain = next(oracle.chains(oracle.layers_of(drawn.parameters), h.shape[1], LENGTHS[name]), None)
+        # Biases alone have gradients: they are small, and each layer has one.
+        values = [v.clone().requires_grad_() if is_vector(v.shape) else v for v in drawn.values]
+        chain = next(
+            oracle.chains(oracle.layers_of(drawn.parameters), h.shape[1], oracle.LENGTHS[name]), None
+        )
         if not chain:
             return None
         h = compute(name, h, chain, values)

@@ -119,10 +119,10 @@ class VAEForward:
             features = model.encoder(next(iter(self.joins.values()))(x, c))
             for part in (model.mu_layer, model.logvar_layer):
                 parameters = part.parameters()
-                part.draw(oracle.scales(parameters))
+                drawn = part.draw(oracle.scales(parameters))
                 given, layers = part(features), oracle.layers_of(parameters)
-                if part.drawn and len(layers) == 1 and layers[0].bias is not None and given.dim() == 2:
-                    values, bias = list(part.drawn.values), layers[0].bias
+                if len(layers) == 1 and layers[0].bias is not None and given.dim() == 2:
+                    values, bias = list(drawn.values), layers[0].bias
                     due = torch.linspace(-7.5, 7.5, given.shape[1])[torch.randperm(given.shape[1])]
                     values[bias] = values[bias] + (due - given[0]).view(values[bias].shape)
                     part.assign(values)

@@ -250,9 +250,8 @@ class Gradients:
         for name, right, got in zip(names, of_parts, found, strict=True):
             if len(got) != len(right) or all(map(right_or_clipped, got, right)):
                 continue
-            if all(
-                self.in_use(each).parameters for each in names
-            ):  # a part that is nearly right is its own row's
+            # A part that is nearly right is its own row's.
+            if all(self.in_use(each).parameters for each in names):
                 raise self.mistake(
                     f"gradients with respect to {name} are not the right ones, although its values are.",
                     f"Look in {name} for detach(), .data, hooks and a backward() of your own.",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from autograder.student import Parameter
 
 __all__ = [
+    "LENGTHS",
     "Layer",
     "Sizes",
     "any_number",
@@ -38,6 +39,12 @@ __all__ = [
 ]
 
 H = 400  # hidden units, by the assignment
+LENGTHS = {
+    "encoder": 3,
+    "mu_layer": 1,
+    "logvar_layer": 1,
+    "decoder": 4,
+}  # fully connected layers of each part
 AFFIX = re.compile(
     r"^(weights?|bias(es)?|w|b)_?|_?(weights?|bias(es)?|w|b)$", re.IGNORECASE
 )  # of W_in and b_in
