@@ -82,7 +82,8 @@ def connect(address: str) -> Iterator[Any]:
         from distributed import Client, LocalCluster, Security
     except ImportError:
         raise ClusterError("--cluster needs more: pip install 'vae-autograder[cluster]'") from None
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+    for name in ("distributed", "distributed.client", "distributed.gc"):  # each with a level of its own
+        logging.getLogger(name).setLevel(logging.ERROR)
     kind, _, rest = address.partition(":")
     with contextlib.ExitStack() as stack:
         if kind == "local":

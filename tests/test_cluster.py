@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import subprocess
@@ -153,6 +154,15 @@ def test_encrypted(secured: dict[str, str], tmp_path: Path) -> None:
         output, errors = batch(path, tmp_path / "out", address, secured).communicate(timeout=60)
         assert words in errors
         assert (output, errors.count("\n")) == ("", 1)
+
+
+def test_quiet() -> None:
+    """Dask's own warnings, such as of a worker that was lost on the way, are not for the TA: no work is lost."""
+    with pytest.raises(cluster.ClusterError), cluster.connect("tcp://127.0.0.1:1"):
+        pass
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.split(".")[0] == "distributed" and isinstance(logger, logging.Logger):
+            assert not logger.isEnabledFor(logging.WARNING), name
 
 
 @pytest.fixture
