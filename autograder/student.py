@@ -54,9 +54,14 @@ class Drawn:
     order: int = field(default_factory=itertools.count().__next__)  # later ones have higher numbers
 
     @cached_property
+    def numbers(self) -> list[Tensor]:
+        """The numbers, in float32, before they are multiplied by the scales; not to be written to."""
+        return weights.draw([p.shape or () for p in self.parameters], self.seed)
+
+    @cached_property
     def values(self) -> list[Tensor]:
-        """The numbers themselves, in float32."""
-        return weights.draw([p.shape or () for p in self.parameters], self.scales, self.seed)
+        """The weights, in float32."""
+        return [numbers * scale for numbers, scale in zip(self.numbers, self.scales, strict=True)]
 
 
 class Student:

@@ -25,15 +25,14 @@ STARTS = random.Random(0)  # noqa: S311 - for where first weights begin
 RESET = nn.Linear.reset_parameters
 
 
-def draw(shapes: Sequence[Sequence[int]], scales: Sequence[float], seed: int) -> list[Tensor]:
-    """Draw tensors of these shapes, normal with these standard deviations."""
-    drawn = [torch.empty(tuple(shape)) for shape in shapes]
-    fill(drawn, scales, seed)
-    return drawn
+def draw(shapes: Sequence[Sequence[int]], seed: int) -> list[Tensor]:
+    """Draw standard normal tensors of these shapes: not to be written to, since they may be pieces of the list."""
+    places = random.Random(seed)  # noqa: S311 - as in fill()
+    return [piece(math.prod(shape), places).view(tuple(shape)) for shape in shapes]
 
 
 def fill(tensors: Sequence[Tensor], scales: Sequence[float], seed: int) -> None:
-    """Draw new values for tensors, normal with these standard deviations."""
+    """Draw new values for tensors, normal with these standard deviations: those numbers of draw(), times these."""
     places = random.Random(seed)  # noqa: S311 - torch's would draw where a student's default device is
     with torch.no_grad():
         for tensor, scale in zip(tensors, scales, strict=True):

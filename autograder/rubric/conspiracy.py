@@ -54,7 +54,7 @@ class Result:
         chains = oracle.chains(oracle.layers_of(drawn.parameters), x.shape[1], oracle.LENGTHS[self.name])
         few = list(itertools.islice(chains, CHAINS))
         return not few or any(
-            close(y, compute(self.name, x, chain, drawn.values), tolerance) for chain in few
+            close(y, compute(self.name, x, chain, drawn.numbers, drawn.scales), tolerance) for chain in few
         )
 
 

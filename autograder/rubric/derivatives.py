@@ -37,13 +37,18 @@ def true_gradients(
         if drawn is None:
             return None
         # Biases alone have gradients: they are small, and each layer has one.
-        values = [v.clone().requires_grad_() if is_vector(v.shape) else v for v in drawn.values]
+        vectors = [is_vector(numbers.shape) for numbers in drawn.numbers]
+        scales = [1.0 if vector else scale for vector, scale in zip(vectors, drawn.scales, strict=True)]
+        values = [
+            (numbers * scale).requires_grad_() if vector else numbers
+            for numbers, scale, vector in zip(drawn.numbers, drawn.scales, vectors, strict=True)
+        ]
         chain = next(
             oracle.chains(oracle.layers_of(drawn.parameters), h.shape[1], oracle.LENGTHS[name]), None
         )
         if not chain:
             return None
-        h = compute(name, h, chain, values)
+        h = compute(name, h, chain, values, scales)
         biases.append([v for v in values if v.requires_grad])
     if not close(h.detach(), y.flatten(1), SAME):
         return None
@@ -54,7 +59,9 @@ def true_gradients(
     return of_x, [[next(rest) for _ in each] for each in biases]
 
 
-def compute(name: str, x: Tensor, chain: Sequence[oracle.Layer], values: Sequence[Tensor]) -> Tensor:
-    """Compute what a part's weights give, in float32: x (N, size_in); returns (N, size_out)."""
-    y = oracle.network(x, chain, values, last=name == "encoder", dtype=torch.float32)
+def compute(
+    name: str, x: Tensor, chain: Sequence[oracle.Layer], values: Sequence[Tensor], scales: Sequence[float]
+) -> Tensor:
+    """Compute what a part's values, times scales, give, in float32: x (N, size_in); returns (N, size_out)."""
+    y = oracle.network(x, chain, values, last=name == "encoder", dtype=torch.float32, scales=scales)
     return torch.sigmoid(y) if name == "decoder" else y

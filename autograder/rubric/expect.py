@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from autograder.student import Student
 
 __all__ = [
+    "TOLERANCE",
     "Mistake",
     "aligned",
     "as_three",

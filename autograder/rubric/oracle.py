@@ -162,15 +162,20 @@ def network(
     *,
     last: bool = False,
     dtype: torch.dtype = torch.float64,
+    scales: Sequence[float] = (),
 ) -> Tensor:
     """Compute fully connected layers with an activation between them, and behind the last one where asked for.
 
     x: (N, size_in); returns (N, size_out) in the given precision
+    scales: what the values are multiplied with, if with anything
     """
     x = x.to(dtype)
     for i, layer in enumerate(chain):
         weight = values[layer.weight].to(dtype)
         bias = None if layer.bias is None else values[layer.bias].to(dtype).flatten()
+        if scales:  # of a few images there are fewer numbers than of weights
+            x = x * scales[layer.weight]
+            bias = None if bias is None or layer.bias is None else bias * scales[layer.bias]
         x = F.linear(x, weight.T if layer.transposed else weight, bias)
         if last or i < len(chain) - 1:
             x = activation(x)
