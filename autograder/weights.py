@@ -16,9 +16,9 @@ import torch
 from torch import Generator, Tensor, nn, randn  # as they are before the student has any say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
-__all__ = ["draw", "fill", "is_lazy", "is_vector", "listed", "quick_start", "registered"]
+__all__ = ["draw", "fill", "is_lazy", "is_vector", "late_start", "listed", "registered", "start"]
 
 NUMBERS = randn(1 << 20, generator=Generator().manual_seed(0))
 STARTS = random.Random(0)  # noqa: S311 - for where first weights begin
@@ -54,30 +54,39 @@ def piece(number: int, places: random.Random) -> Tensor:
 
 
 @contextlib.contextmanager
-def quick_start() -> Iterator[None]:
-    """Have nn.Linear take its first weights from the list, with the variance that torch gives them.
+def late_start() -> Iterator[list[nn.Linear]]:
+    """Have nn.Linear leave its first weights open, and gather the layers that did.
 
-    For models that get new weights before they are asked for anything: torch's own way takes twice as long. Only layers
-    that are not registered, in a plain list, keep these; so they must not be zeros.
+    For models that get new weights before they are asked for anything: to write five megabytes takes as long as to
+    compute with them. What gets none, such as layers in a plain list, start() is for.
     """
+    layers: list[nn.Linear] = []
     if nn.Linear.reset_parameters is not RESET:  # the student's own
-        yield
+        yield layers
         return
-    nn.Linear.reset_parameters = start_linear  # type: ignore[assignment, method-assign]
+
+    def leave(layer: nn.Linear) -> None:
+        if layer.weight.device.type == "cpu":
+            layers.append(layer)
+        else:
+            RESET(layer)
+
+    nn.Linear.reset_parameters = leave  # type: ignore[assignment, method-assign]
     try:
-        yield
+        yield layers
     finally:
-        if nn.Linear.reset_parameters is start_linear:
+        if nn.Linear.reset_parameters is leave:
             nn.Linear.reset_parameters = RESET  # type: ignore[method-assign]
 
 
-def start_linear(layer: nn.Linear) -> None:
-    """Give a layer its first weights: variance 1 / (3 * fan_in), as U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)) has."""
-    bias: Tensor | None = layer.bias  # typed as if there always were one
-    parameters = [layer.weight] if bias is None else [layer.weight, bias]
-    if any(p.device.type != "cpu" for p in parameters):
-        RESET(layer)
-        return
+def start(layer: nn.Linear, filled: Container[int] = ()) -> None:
+    """Give a layer its first weights: variance 1 / (3 * fan_in), as U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)) has.
+
+    They come from the list: torch's own way takes twice as long.
+    filled: ids of parameters that have theirs
+    """
+    own = vars(layer)["_parameters"].values()
+    parameters = [p for p in own if p is not None and is_real(p) and id(p) not in filled]
     scale = (3 * max(1, layer.in_features)) ** -0.5
     fill(parameters, [scale] * len(parameters), STARTS.getrandbits(32))
 

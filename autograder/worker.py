@@ -120,6 +120,8 @@ class Desk:
         self.module: ModuleType | None = None
         self.switches = torch.is_grad_enabled(), torch.get_default_dtype()  # as the module has set them
         self.models: list[Any] = []
+        self.bare: dict[int | None, list[nn.Linear]] = {}  # layers that have no weights yet, by model
+        self.filled: set[int] = set()  # ids of parameters that were given some
         self.training: trainer.Training | None = None
         self.device = "cpu"  # where the models and what they are given lie
         self.leaves: list[Tensor] = []  # what a gradient is asked for
@@ -167,10 +169,12 @@ class Desk:
     def on_make(self, name: str, args: list[Any], named: dict[str, Any]) -> dict[str, int]:
         """Make a model that gets other weights before anything is asked of it."""
         try:
-            with weights.quick_start():
-                return self.make(name, args, named)
-        except (AssertionError, RuntimeError, ValueError):
-            return self.make(name, args, named)  # some check their first weights against torch's own
+            with weights.late_start() as layers:
+                made = self.make(name, args, named)
+        except (ArithmeticError, AssertionError, RuntimeError, ValueError):
+            return self.make(name, args, named)  # some check their first weights
+        self.bare[made["model"]] = layers
+        return made
 
     def make(self, name: str, args: list[Any], named: dict[str, Any]) -> dict[str, int]:
         """Make a model. Named arguments go by name where the student kept the name, else by position."""
@@ -187,6 +191,7 @@ class Desk:
 
     def on_call(self, model: int | None, path: list[str], args: list[Any], seed: int | None) -> Any:
         """Call a function, a model or a part of one."""
+        self.start(model)
         function = self.find(model, path)
         values = [self.decode(arg) for arg in args]
         if seed is not None:
@@ -218,13 +223,22 @@ class Desk:
 
     def on_assign(self, model: int, path: list[str], values: list[Any]) -> None:
         """Give a part's parameters new values."""
+        parameters = [parameter for _, parameter in self.trained_parameters(model, path)]
         with torch.no_grad():
-            for (_, parameter), value in zip(self.trained_parameters(model, path), values, strict=True):
+            for parameter, value in zip(parameters, values, strict=True):
                 parameter.copy_(self.decode(value))
+        self.filled.update(map(id, parameters))
 
     def on_draw(self, model: int, path: list[str], scales: list[float], seed: int) -> None:
         """Draw a part's parameters anew, normal with these standard deviations."""
-        weights.fill([parameter for _, parameter in self.trained_parameters(model, path)], scales, seed)
+        parameters = [parameter for _, parameter in self.trained_parameters(model, path)]
+        weights.fill(parameters, scales, seed)
+        self.filled.update(map(id, parameters))
+
+    def start(self, model: int | None) -> None:
+        """Give those of a model's layers that still have none their first weights."""
+        for layer in self.bare.pop(model, ()):
+            weights.start(layer, self.filled)
 
     def trained_parameters(self, model: int, path: list[str]) -> list[tuple[str, Tensor]]:
         """List a part's parameters that its model has too: no optimizer would know of others."""

@@ -31,21 +31,38 @@ def test_normal(shape: tuple[int, int]) -> None:
     assert abs(float((drawn / 3).pow(4).mean()) - 3) < 0.1
 
 
-def test_quick_start() -> None:
-    """Within it nn.Linear starts with torch's own variance, and behind it as ever."""
-    with weights.quick_start():
-        started = nn.Linear(784, 400).weight.detach()
+def test_late_start() -> None:
+    """Layers that were left without weights start with torch's own variance, and those made later as ever."""
+    with weights.late_start() as layers:
+        layer = nn.Linear(784, 400)
+    assert layers == [layer]
+    weights.start(layer)
+    started = layer.weight.detach()
     assert abs(float(started.var()) * 3 * 784 - 1) < 0.02
     assert float(started.abs().max()) > 1 / 28  # which is as far as torch's own go
     assert float(nn.Linear(784, 400).weight.detach().abs().max()) <= 1 / 28
 
 
-def test_quick_start_elsewhere() -> None:
-    """Layers without memory or without a bias start, too."""
-    with weights.quick_start():
+def test_start_elsewhere() -> None:
+    """Layers in double precision or without a bias start, too; those without memory are as ever."""
+    with weights.late_start() as layers:
         assert nn.Linear(3, 4, device="meta").weight.is_meta
-        assert nn.Linear(3, 4, bias=False).weight.shape == (4, 3)
-        assert nn.Linear(3, 4, dtype=torch.float64).weight.any()
+        double, bare = nn.Linear(3, 4, dtype=torch.float64), nn.Linear(3, 4, bias=False)
+    assert layers == [double, bare]
+    for layer in layers:
+        weights.start(layer)
+        assert layer.weight.any()
+
+
+def test_start_of_few() -> None:
+    """A parameter that was given numbers keeps them, and one without memory of its own stays as it is."""
+    with weights.late_start():
+        layer = nn.Linear(3, 4)
+    nn.init.constant_(layer.bias, 7)
+    layer.weight = nn.Parameter(torch.ones(1).expand(4, 3))
+    weights.start(layer, {id(layer.bias)})
+    assert layer.bias.eq(7).all()
+    assert layer.weight.eq(1).all()
 
 
 def test_students_own_start() -> None:
@@ -57,10 +74,11 @@ def test_students_own_start() -> None:
     before = nn.Linear.reset_parameters
     nn.Linear.reset_parameters = zeros  # type: ignore[assignment, method-assign]
     try:
-        with weights.quick_start():
+        with weights.late_start() as layers:
             layer = nn.Linear(3, 4)
     finally:
         nn.Linear.reset_parameters = before  # type: ignore[method-assign]
+    assert layers == []
     assert not layer.weight.any()
 
 

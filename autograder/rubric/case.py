@@ -12,6 +12,7 @@ from torch import Tensor
 from autograder.dialogue import UNANSWERED, Raised, WrongKind
 from autograder.rubric import oracle
 from autograder.rubric.composer import Composed, Composer
+from autograder.rubric.crowd import agrees
 from autograder.rubric.expect import (
     Mistake,
     as_three,
@@ -55,6 +56,7 @@ class Setting:
     learning: bool = False  # whether gradients are looked at: they take the longest
     again: bool = False  # whether forward is called once more, under other seeds
     stretched: bool = False  # whether mu and logvar go further than people's clamps
+    crowd: bool = False  # whether a few of the images will do
 
 
 class Case:
@@ -75,14 +77,27 @@ class Case:
             self.student.put(t, like="data") if t.is_floating_point() else t
             for t in self.forward.arguments(self.x, self.c)
         ]
-        if forward_first:
-            answer, failure = self.ask(held)
-            if isinstance(failure, Ended):  # the next worker does not have this model
-                raise failure
-            composed = self.composer.compose_all()
-        else:
-            composed = self.composer.compose_all()
-            answer, failure = self.ask(held)
+        composed = [] if forward_first else self.composer.compose_all()
+        answer, failure = self.ask(held)
+        if forward_first and isinstance(failure, Ended):  # the next worker does not have this model
+            raise failure
+        if failure or not (self.setting.crowd and agrees(self.composer, answer, SAME)):
+            self.compare(answer, failure, held, composed or self.composer.compose_all())
+        expect_untouched(self.student, f"{self.forward.name}.forward", {"x": held[0]})
+        if self.model.is_training() != self.training:
+            raise self.fail("it changes the model's mode: do not call train() or eval() in forward.")
+        if len(held) > 1 and held[1].is_floating_point():
+            expect_untouched(self.student, f"{self.forward.name}.forward", {"c": held[1]})
+        self.composer.witness.judge()
+
+    def compare(
+        self,
+        answer: Any,
+        failure: Raised | WrongKind | Ended | None,
+        held: list[Tensor],
+        composed: list[Composed],
+    ) -> None:
+        """Compare forward's answer with what the parts give. Raises Mistake, UnjudgedError or how it failed."""
         if failure:
             raise composed[0].broken or self.reason(failure, held)
         x_hat, mu, logvar = as_three(answer, f"{self.forward.name}.forward")
@@ -97,14 +112,8 @@ class Case:
         with noting(mistakes):
             self.expect_images(x_hat, mu, logvar, right)
         raise_all(mistakes)
-        expect_untouched(self.student, f"{self.forward.name}.forward", {"x": held[0]})
         if self.setting.again and right.z is not None:
             self.expect_fresh_noise(held, x_hat, right)
-        if self.model.is_training() != self.training:
-            raise self.fail("it changes the model's mode: do not call train() or eval() in forward.")
-        if len(held) > 1 and held[1].is_floating_point():
-            expect_untouched(self.student, f"{self.forward.name}.forward", {"c": held[1]})
-        self.composer.witness.judge()
 
     def expect_fresh_noise(self, held: list[Tensor], x_hat: Tensor, right: Composed) -> None:
         """Expect another x_hat under another seed, and of two calls in a row, where reparametrize gives another z."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from autograder.rubric.forwards import Join, VAEForward
     from autograder.student import Model
 
-__all__ = ["Composed", "Composer"]
+__all__ = ["Composed", "Composer", "finite"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,10 +115,10 @@ class Composer:
         }
         return next((part for part, (given, due) in shapes.items() if tuple(given.shape) != due), "")
 
-    def decode(self, z: Tensor) -> Tensor:
-        """Call the decoder. Raises UnjudgedError."""
+    def decode(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        """Call the decoder, with other classes where they are given. Raises UnjudgedError."""
         try:
-            given = self.forward.to_decoder(z, self.c)
+            given = self.forward.to_decoder(z, self.c if c is None else c)
             return self.witness.note("decoder", given, finite(self.model.decoder(given)))
         except UNANSWERED as error:
             raise UnjudgedError("decoder", error) from None

@@ -30,7 +30,7 @@ def expect_composition(forward: VAEForward) -> None:
     notebook, other = oracle.Sizes(), forward.sizes
     settings = (
         Setting(notebook, oracle.any_number(2, 7), training=False, dtype=torch.float32, learning=True),
-        Setting(notebook, oracle.any_number(129, 136), training=True, dtype=torch.int64),
+        Setting(notebook, oracle.any_number(129, 136), training=True, dtype=torch.int64, crowd=True),
         Setting(notebook, 1, training=False, dtype=torch.int64, again=True),
         Setting(other, oracle.any_number(8, 14), training=True, dtype=torch.int64, learning=True),
         Setting(other, 1, training=True, dtype=torch.float32, stretched=True),

@@ -1,0 +1,55 @@
+"""A large batch in forward, compared by few of its images: to ask the parts for all of them takes twenty times as long.
+
+Where the few are right, so is forward for many: what could be wrong with many alone (only so many of them, noise that
+comes back) shows at the last one, or at any. Where they are not, nothing is said yet: the parts themselves may depend
+on how many images there are, and that is charged by their own rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from autograder.dialogue import UNANSWERED
+from autograder.rubric.composer import finite
+from autograder.rubric.expect import Mistake, as_three, close
+from autograder.rubric.forwards import UnjudgedError
+
+if TYPE_CHECKING:
+    from autograder.rubric.composer import Composer
+
+__all__ = ["agrees"]
+
+FEW = 4  # images beside the first and the last
+
+
+def agrees(composer: Composer, answer: Any, tolerance: float) -> bool:
+    """Tell whether what forward answered is what the parts give, for a few of the images."""
+    number, model, note = len(composer.x), composer.model, composer.witness.note
+    rows = torch.cat([torch.tensor([0, number - 1]), 1 + torch.randperm(number - 2)[:FEW]])
+    x, c = composer.x[rows], composer.c[rows]
+    try:
+        x_hat, mu, logvar = as_three(answer, "")
+        shapes = [composer.x.shape, (number, composer.latents), (number, composer.latents)]
+        if any(
+            t.shape != s or t.dtype != torch.float32 for t, s in zip((x_hat, mu, logvar), shapes, strict=True)
+        ):
+            return False
+        z = composer.student.reparametrize(mu, logvar, seed=composer.seed)
+        if z.shape != mu.shape:
+            return False
+        for join in composer.forward.joins.values():
+            given = join(x, c)
+            features = note("encoder", given, finite(model.encoder(given)))
+            found = (
+                note("mu_layer", features, finite(model.mu_layer(features))),
+                note("logvar_layer", features, finite(model.logvar_layer(features))),
+            )
+            if close(mu[rows], found[0], tolerance) and close(logvar[rows], found[1], tolerance):
+                composer.witness.note_noise(mu, logvar, z)
+                image = composer.decode(z[rows], c)
+                return close(x_hat[rows], image, tolerance)
+    except (Mistake, UnjudgedError, *UNANSWERED):
+        pass
+    return False
