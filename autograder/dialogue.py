@@ -1,12 +1,4 @@
-"""Questions to a worker and its answers: values over, values back, and one wording for each way it can end.
-
-    answered
-    Raised             the student's code raised an exception: its type, message and their own lines
-    +-- Unfinished     a NotImplementedError, or a part that is still None
-    +-- Missing        a name that the assignment asks for is not there
-    WrongKind          an answer, but not of the kind asked for
-    sandbox.Ended      no answer: too slow, too big, the process died, bytes that are no answer
-    NurseryError       our own fault
+"""Questions to a worker and its answers: values over, values back. How a question can end is told in outcome.py.
 
 A failure while vae.py is loaded answers every later question the same way: it is not tried again.
 """
@@ -19,41 +11,21 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import torch
 from safetensors.torch import load as load_tensors
 from torch import Tensor
 
+from autograder.outcome import Failure, Missing, Raised, Unfinished, WrongKind
 from autograder.sandbox import HEADER, Ended, Malformed, Sandbox, TooBig, TooSlow, Worker
-from autograder.worker import pack
+from autograder.wire import DTYPES, pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["PARTS", "UNANSWERED", "Dialogue", "Missing", "Raised", "Unfinished", "WrongKind"]
+__all__ = ["Dialogue"]
 
-DTYPES = (torch.float32, torch.float64, torch.int64)
-PARTS = ("encoder", "mu_layer", "logvar_layer", "decoder")  # of a model, by the assignment
 MAX_ITEMS = 1000  # of a list in an answer
 MAX_DEPTH = 10  # of lists in an answer
 BRIEF = 0.1  # seconds of a question, of which nobody asks how they were spent
-
-
-class Line(msgspec.Struct, array_like=True, frozen=True):
-    """A line of vae.py on the way to where it raised."""
-
-    number: int
-    function: str
-    text: str
-
-
-class Failure(msgspec.Struct, frozen=True):
-    """What the student's code raised."""
-
-    kind: str
-    type: str
-    message: str
-    lines: list[Line]
-    others: list[str] = []  # the layers of a model without one that was asked for
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -63,59 +35,6 @@ class Answer(msgspec.Struct, frozen=True):
     value: Any = None
     error: Failure | None = None
     tensors: int = 0
-
-
-class Raised(Exception):  # noqa: N818 - it is the student's error, named as an outcome
-    """The student's code raised an exception."""
-
-    def __init__(self, what: str, failure: Failure) -> None:
-        super().__init__(what)
-        self.what = what
-        self.failure = failure
-
-    def __str__(self) -> str:
-        """Say it in the student's terms, with their own lines only."""
-        failure = self.failure
-        message = f"{self.what} raised {failure.type}" + (f": {failure.message}" if failure.message else ".")
-        for line in failure.lines:
-            where = f" in {line.function}" if line.function not in ("", "<module>") else ""
-            message += f"\n  vae.py, line {line.number}{where}:  {line.text}"
-        if failure.type == "PermissionError":
-            message += (
-                "\nThe autograder lets your code start no other program, open no connection and write only into its "
-                "own folder."
-            )
-        return message
-
-    def named_otherwise(self) -> str:
-        """Say which layers of other names there are, where one was asked for that is not."""
-        names = [name[:40] for name in self.failure.others if name not in PARTS][:5]
-        return f" Your model has {', '.join(f'`{name}`' for name in names)}: is that it?" if names else ""
-
-
-class Unfinished(Raised):
-    """A part that is still to be written."""
-
-    def __str__(self) -> str:
-        """Say which part."""
-        if self.failure.kind == "none":
-            return f"`{self.failure.message}` is still None: this part is not written yet.{self.named_otherwise()}"
-        return f"{self.what} is not written yet: {self.failure.message or 'it raises NotImplementedError'}."
-
-
-class Missing(Raised):
-    """A name that is not there."""
-
-    def __str__(self) -> str:
-        """Say which name."""
-        return f"There is no `{self.failure.message}` in your vae.py: {self.what} needs it.{self.named_otherwise()}"
-
-
-class WrongKind(Exception):  # noqa: N818 - as above
-    """An answer, but not of the kind asked for."""
-
-
-UNANSWERED = (Raised, WrongKind, Ended)
 
 
 class Dialogue:

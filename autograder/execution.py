@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup, escape
 
 from autograder import digits, files, intake, web
-from autograder.dialogue import Dialogue, Raised
+from autograder.dialogue import Dialogue
+from autograder.outcome import Raised
 from autograder.preview import Preview
 from autograder.sandbox import Ended, Limits, Sandbox, open_starter
 

@@ -20,7 +20,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from autograder.dialogue import Raised, WrongKind
+from autograder.outcome import Raised, WrongKind
 from autograder.pictures import drawings
 from autograder.sandbox import Ended, TooSlow
 from autograder.verify import LATENTS, Verifier

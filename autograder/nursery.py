@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from autograder import kernel, worker
 from autograder.confine import Plan, become, confine, hide, is_safe, needed
 from autograder.namespaces import closed_folder, enter, fork_apart, open_way
+from autograder.wire import send
 
 __all__ = ["FIRST_UID", "LAST_UID", "Nursery", "NurseryError", "Spawner", "Starter"]
 
@@ -181,7 +182,7 @@ def live(
         state["missing"]["namespaces"] = missing
     else:
         state["layers"].append("namespaces")
-    worker.send(connection, {"alive": True, **state})
+    send(connection, {"alive": True, **state})
     if is_safe(state["layers"]) or not plan.strict:
         worker.serve(connection, Path(plan.folder))
 

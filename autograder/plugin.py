@@ -19,8 +19,8 @@ import pytest
 from _pytest._io import TerminalWriter
 
 from autograder import rubric
-from autograder.dialogue import Missing, Raised, Unfinished, WrongKind
 from autograder.nursery import NurseryError
+from autograder.outcome import Missing, Raised, Unfinished, WrongKind
 from autograder.results import ROWS, Row, clean
 from autograder.rubric.expect import Mistake
 from autograder.rubric.oracle import Sizes, other_sizes

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "write"]
 
 PNG = b"\x89PNG\r\n\x1a\n"
-NAMED_LINE = re.compile(r"\bvae\.py, line (\d{1,6})\b")  # as `autograder.dialogue` names it
+NAMED_LINE = re.compile(r"\bvae\.py, line (\d{1,6})\b")  # as `autograder.outcome` names it
 MAX_OPTION = (
     160  # characters of a mistake in the filter, cut in its middle: what tells two apart may come last
 )

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from autograder import weights
-from autograder.dialogue import PARTS, Dialogue, WrongKind
+from autograder.dialogue import Dialogue
+from autograder.outcome import PARTS, WrongKind
 from autograder.weights import is_vector
 
 if TYPE_CHECKING:

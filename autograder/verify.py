@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from autograder.dialogue import Raised, WrongKind
+from autograder.outcome import Raised, WrongKind
 from autograder.rubric import oracle
 from autograder.rubric.expect import close, show
 

@@ -1,11 +1,8 @@
 """The worker: sits beside the student's vae.py, in a process of its own, and answers questions about it.
 
 It runs with the student's rights and in the student's process, so nothing here is secret and nothing here is
-believed: the grader checks each answer for itself. Of ours it imports only trainer.py and weights.py, of its kind.
-
-A question is a JSON object, and so is an answer; where an object has "tensors", a message of that many numbered
-tensors in safetensors form follows. A tensor inside a question or an answer is {"tensor": its number}; a tensor
-that the worker still holds is {"slot": its number}, so that gradients can be asked for later and across calls.
+believed: the grader checks each answer for itself. Of ours it imports only trainer.py,
+weights.py and wire.py, which tells the form of questions and answers.
 """
 
 from __future__ import annotations
@@ -14,10 +11,8 @@ import contextlib
 import gc
 import importlib.util
 import inspect
-import json
 import math
 import random
-import struct
 import sys
 import traceback
 from pathlib import Path
@@ -25,19 +20,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.random  # noqa: F401 - for reseed(): imported once, before workers are forked
 import torch
-from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
 
 from autograder import trainer, weights
+from autograder.wire import DTYPES, receive, send
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from multiprocessing.connection import Connection
     from types import ModuleType
 
-__all__ = ["pack", "serve"]
+__all__ = ["serve"]
 
-DTYPES = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64"}
 MAX_DEPTH = 8  # of tuples in an answer
 MAX_ELEMENTS = 50_000_000  # of a tensor in an answer
 MAX_INTEGER = (1 << 63) - 1  # of an answer
@@ -63,43 +57,6 @@ def serve(connection: Connection, folder: Path) -> None:
             return
         desk.tensors = tensors
         desk.answer(question, lambda: getattr(desk, "on_" + question["verb"])(**question["with"]))  # noqa: B023
-
-
-def send(connection: Connection, header: dict[str, Any], tensors: list[Tensor] | None = None) -> None:
-    """Send one message, and its tensors behind it."""
-    if tensors:
-        header["tensors"] = len(tensors)
-    # Half of a surrogate pair, as in the name of a file that is no UTF-8, is no text in JSON either.
-    connection.send_bytes(json.dumps(header, ensure_ascii=False).encode("utf-8", "replace"))
-    if tensors:
-        connection.send_bytes(pack(tensors))
-
-
-def pack(tensors: Sequence[Tensor]) -> bytes:
-    """Write contiguous tensors in safetensors form, numbered.
-
-    For a few small tensors the library takes four times as long, to find out that they share no memory.
-    """
-    header, end = {}, 0
-    for i, tensor in enumerate(tensors):
-        begin, end = end, end + tensor.nbytes
-        header[f"{i:06}"] = {
-            "dtype": DTYPES[tensor.dtype],
-            "shape": list(tensor.shape),
-            "data_offsets": [begin, end],
-        }
-    text = json.dumps(header).encode("ascii")
-    text += b" " * (-len(text) % 8)
-    return b"".join([struct.pack("<Q", len(text)), text, *(tensor.numpy().data for tensor in tensors)])
-
-
-def receive(connection: Connection) -> tuple[dict[str, Any], list[Tensor]]:
-    """Receive one message from the grader, and the tensors behind it."""
-    header = json.loads(connection.recv_bytes())
-    if not header.get("tensors"):
-        return header, []
-    named = load_tensors(connection.recv_bytes())
-    return header, [named[name] for name in sorted(named)]
 
 
 class Shell:

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load, save
 
-from autograder.dialogue import Dialogue, Missing, Raised, Unfinished, WrongKind
+from autograder.dialogue import Dialogue
+from autograder.outcome import Missing, Raised, Unfinished, WrongKind
 from autograder.sandbox import Died, Ended, Limits, Malformed, Sandbox, TooBig, TooSlow
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from apart import REFERENCE, ROWS, grade_source, lost
 
-from autograder.dialogue import Failure, Raised
+from autograder.outcome import Failure, Raised
 from autograder.plugin import ENDINGS, FAULT, TIMEOUT, note_failure
 from autograder.results import Row
 from autograder.rubric.expect import Mistake
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 HEAD = """
     import os, signal, time, pytest, warnings
     from gradescope_utils.autograder_utils.decorators import number, weight
-    from autograder.dialogue import Missing, Raised, Unfinished, WrongKind
+    from autograder.outcome import Missing, Raised, Unfinished, WrongKind
     from autograder.nursery import NurseryError
     from autograder.rubric.expect import Mistake
     from autograder.sandbox import Died, Ended, Malformed, TooBig, TooSlow

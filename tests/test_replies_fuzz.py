@@ -16,8 +16,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autograder.dialogue import DTYPES, MAX_ITEMS, Dialogue, Raised, WrongKind
+from autograder.dialogue import MAX_ITEMS, Dialogue
+from autograder.outcome import Raised, WrongKind
 from autograder.sandbox import Limits, Malformed
+from autograder.wire import DTYPES
 
 CASES = Path(__file__).parent / "fuzz_cases"
 MODERATE = settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))

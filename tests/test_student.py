@@ -12,7 +12,7 @@ import torch
 from beside import ScriptedSandbox
 from safetensors.torch import save
 
-from autograder.dialogue import WrongKind
+from autograder.outcome import WrongKind
 from autograder.sandbox import Died, Sandbox
 from autograder.student import Model, Student, as_tensor
 

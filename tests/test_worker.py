@@ -13,7 +13,8 @@ import pytest
 import torch
 from beside import BesideSandbox
 
-from autograder.dialogue import Dialogue, Missing, Raised, Unfinished, WrongKind
+from autograder.dialogue import Dialogue
+from autograder.outcome import Missing, Raised, Unfinished, WrongKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

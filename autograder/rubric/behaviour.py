@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from autograder import weights
-from autograder.dialogue import UNANSWERED, Raised
+from autograder.outcome import UNANSWERED, Raised
 from autograder.rubric import oracle
 from autograder.rubric.counts import ORDINALS, expect_count, explain_odd
 from autograder.rubric.expect import TOLERANCE, Mistake, close, difference, expect_shape, fail, show

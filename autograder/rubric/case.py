@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from autograder.dialogue import UNANSWERED, Raised, WrongKind
+from autograder.outcome import UNANSWERED, Raised, WrongKind
 from autograder.rubric import oracle
 from autograder.rubric.composer import Composed, Composer
 from autograder.rubric.crowd import agrees

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from autograder.dialogue import UNANSWERED, WrongKind
+from autograder.outcome import UNANSWERED, WrongKind
 from autograder.rubric import oracle
 from autograder.rubric.conspiracy import Witness
 from autograder.rubric.expect import show

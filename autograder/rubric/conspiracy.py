@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from autograder.dialogue import PARTS, UNANSWERED
+from autograder.outcome import PARTS, UNANSWERED
 from autograder.rubric import oracle
 from autograder.rubric.derivatives import compute
 from autograder.rubric.expect import close, fail

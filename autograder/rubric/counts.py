@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from autograder.dialogue import Raised, WrongKind
+from autograder.outcome import Raised, WrongKind
 from autograder.rubric import oracle
 from autograder.rubric.expect import fail, show
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from autograder.dialogue import UNANSWERED
+from autograder.outcome import UNANSWERED
 from autograder.rubric.composer import finite
 from autograder.rubric.expect import Mistake, as_three, close
 from autograder.rubric.forwards import UnjudgedError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from autograder.dialogue import PARTS, UNANSWERED, Missing, Unfinished
+from autograder.outcome import PARTS, UNANSWERED, Missing, Unfinished
 from autograder.rubric import oracle
 from autograder.rubric.expect import Mistake, fail
 

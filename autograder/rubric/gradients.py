@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from autograder.dialogue import PARTS, Raised, WrongKind
+from autograder.outcome import PARTS, Raised, WrongKind
 from autograder.rubric import oracle
 from autograder.rubric.behaviour import Used, parameters_in_use
 from autograder.rubric.derivatives import true_gradients

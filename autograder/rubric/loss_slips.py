@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from autograder.dialogue import Raised, WrongKind
+from autograder.outcome import Raised, WrongKind
 from autograder.rubric.oracle import any_number, cross_entropies, divergences, images
 from autograder.sandbox import Ended
 
