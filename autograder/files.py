@@ -45,7 +45,10 @@ MAX_TOTAL = 32 * MIB  # bytes of all files of a submission together
 MAX_LISTED = 20_000  # entries of a folder that are looked at: a virtual environment has as many
 CHUNK = 1 << 16
 # what zipfile and the system raise on files that are damaged, forbidden, or gone in the meantime
-DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, StructError)
+DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, StructError),
+    *(EOFError, OSError, OverflowError, RuntimeError, ValueError),
+)
 BAD_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 
 Parts = tuple[str, ...]  # a relative path, folder by folder

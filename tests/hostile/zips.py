@@ -313,6 +313,18 @@ def small() -> bytes:
     return packed.getvalue()
 
 
+def remote() -> bytes:
+    """Pack a zip whose only file is said to begin where no file can be sought, in a zip."""
+    far, packed = struct.pack("<HHQ", 1, 8, (1 << 64) - 1), io.BytesIO()
+    name = b"vae.py" + far
+    fixed = (20, 20, 0, 0, 0, 33, 0, 0, 0, 6, len(far), 0, 0, 0, 0, 0xFFFF_FFFF)
+    central = struct.pack("<4s6H3I5H2I", b"PK\x01\x02", *fixed) + name
+    end = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, 1, 1, len(central), 0, 0)
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("submission.zip", central + end)
+    return packed.getvalue()
+
+
 def tarred() -> bytes:
     """Pack the right solution and a way out as a tar."""
     packed = io.BytesIO()
@@ -334,6 +346,7 @@ def notebook(*cells: Any, **more: Any) -> bytes:
 
 
 handed("zip of 2000 entries over one another", overlapping)
+handed("zip in a zip whose file begins over 2**63 bytes away", remote)
 handed("zip of nothing", lambda: b"")
 handed("zip with an end and no beginning", lambda: b"PK\x05\x06" + bytes(18))
 handed("zip cut in the middle", lambda: small()[: len(small()) // 2])
