@@ -102,7 +102,7 @@ def confine(plan: Plan, parent: int, socket: int, output: int) -> dict[str, Any]
             rules.enforce()
     if "seccomp" in plan.layers:
         with noted(state, "seccomp"):
-            seccomp.install(os.getpid())
+            seccomp.install(os.getpid(), sharing=plan.device == "cuda")
     return state
 
 

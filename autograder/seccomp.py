@@ -53,6 +53,8 @@ _REFUSED = (
     "fremovexattr:199/16 utime:132/- utimes:235/- futimesat:261/- utimensat:280/88 truncate:76/45 "
     # Descriptors in flight to nowhere, whose removed files no limit counts.
     "sendmsg:46/211 sendmmsg:307/269 "
+    # Pages in pipes: each keeps the 2 MB that it is a part of, which nobody maps any more. Copying does without.
+    "vmsplice:278/75 splice:275/76 tee:276/77 sendfile:40/71 "
     "mknod:133/- mknodat:259/33 inotify_add_watch:254/27 fanotify_init:300/262 fanotify_mark:301/263"
 )
 _NO_SOCKETS = "socket:41/198 bind:49/200 connect:42/203 listen:50/201"
@@ -67,6 +69,7 @@ _AF_UNIX, _SOCK_STREAM, _SOCK_TYPE = 1, 1, 0xF
 _F_SETOWN, _F_SETSIG, _F_SETOWN_EX, _F_SETLEASE, _F_NOTIFY = 8, 10, 15, 1024, 1026
 _FIOSETOWN, _SIOCSPGRP, _TIOCSTI = 0x8901, 0x8902, 0x5412
 _PR_SET_PDEATHSIG = 1
+_MAP_SHARED_ANONYMOUS = 0x21
 
 
 class _Check(NamedTuple):
@@ -79,8 +82,11 @@ class _Check(NamedTuple):
     mask: int = 0xFFFF_FFFF  # the kernel too reads just the lower half of each argument below
 
 
-def _checks(pid: int) -> list[_Check]:
+def _checks(pid: int, *, sharing: bool) -> list[_Check]:
+    # Of memory that is shared with nobody, one page that is still mapped keeps all that was; none is seen.
+    shared = _Check("mmap:9/222", 3, (_MAP_SHARED_ANONYMOUS,), only=False, mask=_MAP_SHARED_ANONYMOUS)
     return [
+        *([] if sharing else [shared]),
         # To itself. A pid of 0 is the group for kill, but the caller itself for the others.
         *(_Check(call, 0, (pid,)) for call in ("kill:62/129", "tkill:200/130", "tgkill:234/131")),
         *(_Check(call, 0, (pid,)) for call in ("rt_sigqueueinfo:129/138", "rt_tgsigqueueinfo:297/240")),
@@ -127,8 +133,11 @@ def _numbers(calls: str, column: int) -> list[int]:
     return [int(number) for number in numbers if number != "-"]
 
 
-def program(pid: int, machine: str) -> bytes:
-    """Return the filter for the process ``pid`` on x86_64 or aarch64: BPF instructions of 8 bytes."""
+def program(pid: int, machine: str, *, sharing: bool = False) -> bytes:
+    """Return the filter for the process ``pid`` on x86_64 or aarch64: BPF instructions of 8 bytes.
+
+    sharing: let it map memory that it could share, as CUDA does
+    """
     column, architecture, _ = _MACHINES[machine]
     load_number = _instruction(_LOAD, _NUMBER)
     code = [
@@ -147,7 +156,7 @@ def program(pid: int, machine: str) -> bytes:
     ):
         for number in _numbers(calls, column):
             code += [_instruction(_JUMP_IF_EQUAL, number, if_false=1), _instruction(_RETURN, _ERRNO | error)]
-    for check in _checks(pid):
+    for check in _checks(pid, sharing=sharing):
         for number in _numbers(check.call, column):
             to_end = len(check.values) + check.only  # from the first comparison, when it matches
             block = [
@@ -162,16 +171,17 @@ def program(pid: int, machine: str) -> bytes:
     return b"".join([*code, _instruction(_RETURN, _ALLOW)])
 
 
-def install(pid: int) -> None:
+def install(pid: int, *, sharing: bool = False) -> None:
     """Restrict this process, whose own number is ``pid``, with all its threads, for good.
 
+    sharing: as for the filter
     Raises kernel.Unavailable where there is no seccomp, or an architecture that the lists above do not cover.
     """
     machine = os.uname().machine if sys.platform == "linux" else sys.platform
     if machine not in _MACHINES or sys.maxsize < 2**32:
         raise kernel.Unavailable(f"seccomp: no filter for {machine}")
     _, _, seccomp = _MACHINES[machine]
-    code = ctypes.create_string_buffer(program(pid, machine))
+    code = ctypes.create_string_buffer(program(pid, machine, sharing=sharing))
     # struct sock_fprog: how many instructions (one more byte, a zero, ends the buffer) and where.
     pointer = struct.pack("@HP", len(code) // 8, ctypes.addressof(code))
     kernel.forbid_new_privileges()

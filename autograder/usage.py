@@ -92,9 +92,10 @@ def mapped_files(pid: int) -> int:
     ):
         for line in maps:
             # Shared memory without a file looks the same; it is counted as memory. And a library may have been updated.
-            if line.endswith(" (deleted)\n") and not any(f" {place}" in line for place in NOT_ITS_OWN):
-                addresses, _, _, device, inode, _ = line.split(maxsplit=5)
-                found[f"{device} {inode}"] = addresses
+            if line.endswith(" (deleted)\n"):
+                addresses, _, _, device, inode, path = line.split(maxsplit=5)
+                if not path.startswith(NOT_ITS_OWN):
+                    found[f"{device} {inode}"] = addresses
     return sum(mapped_file(pid, addresses) for addresses in found.values())
 
 

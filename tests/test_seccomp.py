@@ -101,6 +101,10 @@ REFUSED = [
     ("System V messages", "syscall(68 if x86 else 186, 0, 0o1600)", "EPERM"),
     ("POSIX messages", "syscall(240 if x86 else 180, b'vae-test\\0', 0, 0, 0)", "EPERM"),
     ("file in memory", "os.memfd_create('x')", "EPERM"),
+    ("shared memory without a file", "mmap.mmap(-1, 4096)", "EPERM"),
+    ("pages in a pipe", "syscall(278 if x86 else 75, read_end, 0, 0, 0)", "EPERM"),
+    ("a file's pages in a pipe", "os.sendfile(read_end, file, 0, 1)", "EPERM"),
+    ("a pipe's pages in a pipe", "syscall(276 if x86 else 77, read_end, read_end, 1, 0)", "EPERM"),
     ("kernel's asynchronous reads", "syscall(206 if x86 else 0, 1, bytes(8))", "EPERM"),
     ("writing everybody's files out", "syscall(162 if x86 else 81)", "EPERM"),
     ("reserving disk space", "syscall(285 if x86 else 47, file, 0, 0, 1 << 20)", "ENOTSUP"),
@@ -134,7 +138,12 @@ KEPT = [
     ("pipe", "r, w = os.pipe(); os.write(w, b'x'); fcntl.fcntl(r, fcntl.F_SETFL, os.O_NONBLOCK)"),
     ("file", "Path(name).write_text('x'); os.rename(name, name + '2'); os.remove(name + '2')"),
     ("folder", "tempfile.TemporaryDirectory().cleanup()"),
-    ("shared anonymous memory", "mmap.mmap(-1, 4096).close()"),
+    ("memory without a file", "mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE).close()"),
+    ("shared file", "f = tempfile.TemporaryFile(); f.truncate(4096); mmap.mmap(f.fileno(), 4096).close()"),
+    (
+        "copy of a file",
+        "Path(name).write_text('x'); shutil.copyfile(name, name + '2'); os.remove(name + '2')",
+    ),
     ("event loop", "asyncio.run(asyncio.sleep(0))"),
     ("pipe of multiprocessing", "a, b = multiprocessing.Pipe(); a.send(1); assert b.recv() == 1"),
     ("random numbers", "os.urandom(8)"),
@@ -195,7 +204,7 @@ def test_foreign_architecture() -> None:
     """A call by the entry for 32-bit programs, whose numbers mean other calls, ends the process."""
     getpid = bytes.fromhex("b814000000 cd80 c3")  # mov eax, 20; int 0x80; ret
     code = f"""
-page = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+page = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
 page.write({getpid!r})
 ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))()
 """
@@ -242,11 +251,15 @@ VERDICTS = [
     ("x86_64", "open to write", 2, (0, os.O_TRUNC | os.O_WRONLY | os.O_CREAT), ALLOWED),
     ("x86_64", "thread", 56, (0x3D0F00,), ALLOWED),
     ("x86_64", "process", 56, (0x1200011,), errno.EPERM),
+    ("x86_64", "memory of its own", 9, (0, 4096, 3, 0x22), ALLOWED),
+    ("x86_64", "shared file", 9, (0, 4096, 3, 0x01, 3), ALLOWED),
+    ("x86_64", "shared memory", 9, (0, 4096, 3, 0x4023), errno.EPERM),
     ("x86_64", "kill itself", 62, (PID, 9), ALLOWED),
     ("x86_64", "kill itself, upper half set", 62, (PID | 1 << 32, 9), ALLOWED),
     ("x86_64", "kill all", 62, (2**64 - 1, 9), errno.EPERM),
     ("aarch64", "read", 63, (), ALLOWED),
     ("aarch64", "mmap", 222, (), ALLOWED),
+    ("aarch64", "shared memory", 222, (0, 4096, 3, 0x21), errno.EPERM),
     ("aarch64", "futex", 98, (), ALLOWED),
     ("aarch64", "exit_group", 94, (), ALLOWED),
     ("aarch64", "rt_sigaction", 134, (), ALLOWED),
@@ -305,6 +318,12 @@ def test_program(machine: str, number: int, arguments: tuple[int, ...], verdict:
     data = struct.pack("=iIQ6Q", number, ARCHITECTURES[machine], 0, *(*arguments, *bytes(6))[:6])
     expected = {ALLOWED: 0x7FFF_0000, KILLED: 0x8000_0000}.get(verdict, 0x0005_0000 | verdict)
     assert decide(seccomp.program(PID, ours), data) == expected
+
+
+def test_sharing() -> None:
+    """A process that is to compute on a GPU may map shared memory, as CUDA does, and nothing else more."""
+    data = struct.pack("=iIQ6Q", 9, ARCHITECTURES["x86_64"], 0, 0, 4096, 3, 0x21, 0, 0)
+    assert decide(seccomp.program(PID, "x86_64", sharing=True), data) == 0x7FFF_0000
 
 
 HEADERS = {

@@ -161,7 +161,7 @@ EXTRAS = """
         return nested
 
     def gone():
-        memory = mmap.mmap(-1, 1 << 16)
+        memory = mmap.mmap(-1, 1 << 16, mmap.MAP_PRIVATE)
         address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
         tensor = torch.frombuffer(memory, dtype=torch.float32)
         libc.munmap(ctypes.c_void_p(address), ctypes.c_size_t(1 << 16))

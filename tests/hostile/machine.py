@@ -90,6 +90,21 @@ GREEDY = {
         """,
         ("disk", "memory"),
     ),
+    "hides files that it has removed behind a folder's name": (  # as the system's libraries are, after an update
+        """
+        os.makedirs("a /usr")
+        libc.mmap.restype = ctypes.c_void_p
+        for i in range(20):
+            fd = os.open(f"a /usr/page-{i}", os.O_RDWR | os.O_CREAT)
+            os.write(fd, bytes(31 << 20))
+            libc.mmap(None, ctypes.c_size_t(4096), 1, 1, fd, ctypes.c_long(0))
+            os.unlink(f"a /usr/page-{i}")
+            os.close(fd)
+        time.sleep(2.2)
+        say("BREACHED", "620 MB in files that nobody counts")
+        """,
+        ("disk", "memory"),
+    ),
     "hides memory in pages that nothing maps": (
         """
         reader, kept = None, []
@@ -102,7 +117,7 @@ GREEDY = {
                 break
             kept.append(pair)
             os.set_blocking(pair[1], False)
-            page = mmap.mmap(-1, 1 << 20)
+            page = mmap.mmap(-1, 1 << 20, mmap.MAP_PRIVATE)
             page[:] = b"x" * (1 << 20)
             address = ctypes.addressof(ctypes.c_char.from_buffer(page))
             libc.vmsplice(pair[1], struct.pack("PN", address, 1 << 20), ctypes.c_size_t(1), 1)
@@ -120,8 +135,8 @@ GREEDY = {
     ),
     "takes and gives back memory again and again": (
         """
-        for _ in range(60):
-            kept = mmap.mmap(-1, 1200 << 20)
+        for _ in range(12):
+            kept = mmap.mmap(-1, 1200 << 20, mmap.MAP_PRIVATE)
             for at in range(0, 1200 << 20, 4096):
                 kept[at] = 1
             kept.close()
@@ -204,7 +219,23 @@ HELPERS = dedent("""
         return limits[limit] != -1
 
 
+    def give(number, *arguments):
+        try:
+            return system(number, *arguments) > 0
+        except OSError:
+            return False
+
+
     limits = {n: resource.getrlimit(n)[1] for n in range(10)}
+    PIPES, LETTER = os.pipe() + os.pipe(), ctypes.create_string_buffer(b"x")
+    os.write(PIPES[1], b"x")
+    OWN = os.open(__file__, os.O_RDONLY)
+    IN_PIPES = [
+        (number(278, 75), (PIPES[1], struct.pack("PN", ctypes.addressof(LETTER), 1), 1, 0)),
+        (number(276, 77), (PIPES[0], PIPES[3], 1, 0)),
+        (number(275, 76), (OWN, None, PIPES[1], None, 1, 0)),
+        (number(40, 71), (PIPES[1], OWN, None, 1)),
+    ]
 """)
 
 # An expression that is true when it got through, and the layers that stop it alone.
@@ -285,6 +316,14 @@ RIGHTS = {
         "seccomp",
     ),
     "reads the processor's ports": ("libc.iopl(3) == 0 or libc.ioperm(0x70, 1, 1) == 0", "user", "seccomp"),
+    "keeps memory that is not seen by one page of it": (  # of as much as there is
+        "ctypes.c_long(libc.mmap(None, 4096, 3, 0x21, -1, 0)).value != -1",
+        "seccomp",
+    ),
+    "keeps memory that is not seen in a pipe": (  # each page keeps the 2 MB that it is a part of
+        "[n for n, arguments in IN_PIPES if give(n, *arguments)]",
+        "seccomp",
+    ),
     "is forgotten when its parent dies": ("libc.prctl(1, 0, 0, 0, 0) == 0", "seccomp"),
 }
 
