@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import select
 import signal
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from typing import Any, Protocol
 from autograder import kernel, worker
 from autograder.confine import Plan, become, confine, hide, is_safe, needed
 from autograder.namespaces import closed_folder, enter, fork_apart, open_way
+from autograder.usage import removed_files
 from autograder.wire import send
 
 __all__ = ["FIRST_UID", "LAST_UID", "Nursery", "NurseryError", "Spawner", "Starter"]
@@ -46,6 +48,9 @@ class Starter(Protocol):
 
     def family(self) -> list[int]:
         """List the processes of the worker and of what it started, where it may start any."""
+
+    def removed(self) -> int:
+        """Measure the removed files that the worker holds, where only its own user may look."""
 
     def close(self) -> None:
         """Start no more workers."""
@@ -102,6 +107,10 @@ class Nursery:
         """List the nursery's descendants: what a worker leaves without a parent becomes its child."""
         return descendants(self.pid)
 
+    def removed(self) -> int:
+        """Have the nursery look at them: what becomes another user must not have the grader's memory."""
+        return self.tell("removed")
+
     def close(self) -> None:
         """End the nursery, and with it its worker."""
         self.control.close()
@@ -154,6 +163,10 @@ class Spawner:
         """List the worker and its descendants."""
         return [self.process.pid, *descendants(self.process.pid)]
 
+    def removed(self) -> int:
+        """Know of none."""
+        return 0
+
     def close(self) -> None:
         """Nothing is kept between workers."""
 
@@ -192,7 +205,7 @@ def tend(control: Connection, *, namespaces: bool) -> None:
     missing = settle(namespaces=namespaces)
     rules = rules_users()
     hide()
-    current, uid = 0, None
+    current, uid, own = 0, None, None
     while True:
         try:
             order: Plan | str = control.recv()
@@ -204,7 +217,10 @@ def tend(control: Connection, *, namespaces: bool) -> None:
         elif order == "stop":
             control.send(end(current, uid))
             current = 0
+        elif order == "removed":
+            control.send(removed_as(own, current) if own else 0)
         elif isinstance(order, Plan):
+            own = order.uid
             # Where the process namespace does not end all that was started in it, the user id has to.
             uid = order.uid if missing else None
             current = give_birth(order, control, missing)
@@ -286,6 +302,26 @@ def end_user(uid: int) -> None:
         finally:
             os._exit(0)  # kill(-1) spares the one who calls it
     os.waitpid(pid, 0)
+
+
+def removed_as(uid: int, pid: int) -> int:
+    """Measure the removed files that a worker holds as its own user: root may need a capability for it."""
+    ready, result = os.pipe()
+    child = os.fork()
+    if child == 0:
+
+        def look() -> None:
+            become(uid)
+            os.write(result, str(removed_files(pid) or 0).encode())
+
+        run_and_exit(look)
+    os.close(result)
+    answered = select.select([ready], [], [], PATIENCE / 2)[0]  # nothing, where the worker could stop it
+    found = os.read(ready, 100) if answered else b""
+    os.close(ready)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return int(found) if found else 1 << 62
 
 
 def rules_users() -> bool:

@@ -307,7 +307,10 @@ class Worker:
         if time.monotonic() > self.measure_at:
             self.measure_at = time.monotonic() + 1
             self.times = [*self.times[-60:], times_of(self.pid)]
-            if not fits(self.scratch, limits.disk - removed_files(self.pid), limits.files):
+            removed = removed_files(self.pid)
+            if removed is None:
+                removed = self.sandbox.starter.removed()
+            if not fits(self.scratch, limits.disk - removed, limits.files):
                 raise MemoryError(
                     f"Your code wrote more than {limits.disk >> 20} MB or {limits.files} files."
                 )

@@ -68,7 +68,7 @@ _O_ACCMODE, _O_TRUNC = 0o3, 0o1000
 _AF_UNIX, _SOCK_STREAM, _SOCK_TYPE = 1, 1, 0xF
 _F_SETOWN, _F_SETSIG, _F_SETOWN_EX, _F_SETLEASE, _F_NOTIFY = 8, 10, 15, 1024, 1026
 _FIOSETOWN, _SIOCSPGRP, _TIOCSTI = 0x8901, 0x8902, 0x5412
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _MAP_SHARED_ANONYMOUS = 0x21
 
 
@@ -104,7 +104,8 @@ def _checks(pid: int, *, sharing: bool) -> list[_Check]:
         # To truncate and only read, or to truncate and do neither: before ABI 3, Landlock does not see that.
         _Check("open:2/-", 1, (_O_TRUNC, _O_TRUNC | _O_ACCMODE), only=False, mask=_O_TRUNC | _O_ACCMODE),
         _Check("openat:257/56", 2, (_O_TRUNC, _O_TRUNC | _O_ACCMODE), only=False, mask=_O_TRUNC | _O_ACCMODE),
-        _Check("prctl:157/167", 0, (_PR_SET_PDEATHSIG,), only=False),
+        # Outliving the parent, and hiding from it what it holds.
+        _Check("prctl:157/167", 0, (_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE), only=False),
     ]
 
 

@@ -32,9 +32,12 @@ def memory_and_threads(pid: int) -> tuple[int, int]:
     return memory, threads
 
 
-def removed_files(pid: int) -> int:
-    """Measure the files that a process has removed and holds open or mapped, in bytes (Linux, where we may look)."""
-    total = mapped_files(pid)
+def removed_files(pid: int) -> int | None:
+    """Measure the files that a process has removed and holds open or mapped, in bytes (Linux); None for no right to."""
+    try:
+        total = mapped_files(pid)
+    except PermissionError:
+        return None
     with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as entries:
         for entry in entries:
             with contextlib.suppress(OSError):
@@ -84,10 +87,10 @@ def pressed() -> float:
 
 
 def mapped_files(pid: int) -> int:
-    """Measure the removed files that a process has mapped, if only a page of each, in bytes on disk."""
+    """Measure the removed files that a process has mapped, in bytes on disk. Raises PermissionError."""
     found: dict[str, str] = {}
     with (
-        contextlib.suppress(OSError),
+        contextlib.suppress(FileNotFoundError, ProcessLookupError),
         Path(f"/proc/{pid}/maps").open(encoding="utf-8", errors="replace") as maps,
     ):
         for line in maps:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 ATTACKS = (
     *("is the reference", "writes results.json at once", "leaves a child that holds", "reads every file"),
-    *("thread bomb", "may not be listed"),
+    *("thread bomb", "may not be listed", "behind a folder's name"),
 )
 PLACES = {"container": {*LAYERS}, "user": {*LAYERS, "namespaces"} - {"user"}}
 
@@ -172,9 +172,9 @@ def test_removed_file_is_measured(tmp_path: Path) -> None:
     with (tmp_path / "file").open("wb") as file:
         file.write(bytes(1 << 20))
         file.flush()
-        assert removed_files(os.getpid()) < 1 << 20
+        assert (removed_files(os.getpid()) or 0) < 1 << 20
         (tmp_path / "file").unlink()
-        assert removed_files(os.getpid()) >= 1 << 20
+        assert (removed_files(os.getpid()) or 0) >= 1 << 20
 
 
 def test_removed_file_is_measured_where_it_is_mapped(tmp_path: Path) -> None:
@@ -182,9 +182,9 @@ def test_removed_file_is_measured_where_it_is_mapped(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(bytes(1 << 20))
     with (tmp_path / "file").open("r+b") as file:
         mapped = mmap.mmap(file.fileno(), 1 << 20)
-    before = removed_files(os.getpid())
+    before = removed_files(os.getpid()) or 0
     (tmp_path / "file").unlink()
-    assert removed_files(os.getpid()) >= before + (1 << 20)
+    assert (removed_files(os.getpid()) or 0) >= before + (1 << 20)
     mapped.close()
     assert removed_files(os.getpid()) == before
 

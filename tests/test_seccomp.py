@@ -86,6 +86,7 @@ REFUSED = [
     ("session", "os.setsid()", "EPERM"),
     ("process group", "os.setpgid(0, 0)", "EPERM"),
     ("outliving the parent", "syscall(157 if x86 else 167, 1, 0, 0, 0, 0)", "EPERM"),
+    ("hiding from the grader", "syscall(157 if x86 else 167, 4, 0, 0, 0, 0)", "EPERM"),
     ("io_uring", "syscall(425, 1, bytes(120))", "EPERM"),
     ("keys", "syscall(250 if x86 else 219, 0, -3, 1)", "EPERM"),
     ("bpf", "syscall(321 if x86 else 280, 1, 0, 0)", "EPERM"),
