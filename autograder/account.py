@@ -145,7 +145,7 @@ def compare(fit: Fit, lost: Sequence[str]) -> list[str]:
                 others = f": see row{'s' * (len(lost) > 1)} {', '.join(lost)}" if lost else ""
                 return [f"{text} verified loss is {now.total:,.4g}{others}."]
             text = f"Your loss_function says {said:,.4g} where the right loss is {now.total:,.4g}"
-            errors = {cause: abs(said / value - 1) for cause, value in slips(now).items()}
+            errors = {cause: abs(said / value - 1) for cause, value in slips(now).items() if value}
             cause = min(errors, key=lambda cause: errors[cause])
             error = errors[cause]
             if error > CLOSE:

@@ -247,9 +247,7 @@ class Part:
 
     def parameters(self) -> list[Parameter]:
         """List the part's parameters, in their own order."""
-        rows = self.question(self.name, "parameters", path=self.path, values=False)
-        if isinstance(rows, list) and len(rows) > MAX_PARAMETERS:
-            raise WrongKind(f"{self.name} has {len(rows)} parameters' tensors, far more than a right one.")
+        rows = self.listed(values=False)
         try:
             self.known = [
                 Parameter(str(name), None if shape is None else as_shape(shape)) for name, shape, _ in rows
@@ -257,6 +255,13 @@ class Part:
         except (TypeError, ValueError):
             raise self.no_layer(rows) from None
         return self.known
+
+    def listed(self, *, values: bool) -> Any:
+        """Ask for the part's parameters, and expect no more than can be looked through."""
+        rows = self.question(self.name, "parameters", path=self.path, values=values)
+        if isinstance(rows, list) and len(rows) > MAX_PARAMETERS:
+            raise WrongKind(f"{self.name} has {len(rows)} parameters' tensors, far more than a right one.")
+        return rows
 
     def no_layer(self, rows: object) -> WrongKind:
         """Word that the part is something else, whose type's name came in place of its parameters."""
@@ -270,13 +275,16 @@ class Part:
 
     def values(self) -> list[tuple[Parameter, Tensor]]:
         """List the part's parameters with their values."""
-        rows = self.question(self.name, "parameters", path=self.path, values=True)
+        rows = self.listed(values=True)
         try:
-            return [
+            found = [
                 (Parameter(str(name), as_shape(shape)), as_tensor(value, name)) for name, shape, value in rows
             ]
         except (TypeError, ValueError):
             raise self.no_layer(rows) from None
+        if any(parameter.shape != tuple(value.shape) for parameter, value in found):
+            raise WrongKind(f"The parameters of {self.name} have other shapes than they are said to have.")
+        return found
 
     def draw(self, scales: Sequence[float]) -> Drawn:
         """Have the part's parameters, as they were listed last, drawn anew, normal with these standard deviations.

@@ -216,6 +216,28 @@ WRONG: dict[str, tuple[str, str, Sequence[str]]] = {
         "broken",
         ["at step 5"],
     ),
+    "its encoder gives fewer features than its layers take": (
+        REFERENCE + "\nclass VAE(VAE):\n    def __init__(self, *a, **k):\n        super().__init__(*a, **k)\n"
+        "        self.encoder[5] = nn.Linear(400, 300)\n",
+        "broken",
+        ["at step 1", "VAE.mu_layer takes 400 numbers for each image; it is given 300."],
+    ),
+    "its encoder gives a single number": (
+        REFERENCE + "\nclass One(nn.Sequential):\n    def forward(self, x):\n        return super().forward(x).sum()\n"
+        "\nclass VAE(VAE):\n    def __init__(self, *a, **k):\n        super().__init__(*a, **k)\n"
+        "        self.encoder = One(*self.encoder)\n",
+        "broken",
+        ["at step 1", "VAE.encoder gives shape ()"],
+    ),
+    # All of them, four of hundreds, would take hours to look through.
+    "its decoder has hundreds of layers, and computes something else": (
+        REFERENCE + "\nclass Half(nn.Sequential):\n    def forward(self, x):\n        return super().forward(x) / 2\n"
+        "\nclass VAE(VAE):\n    def __init__(self, *a, **k):\n        super().__init__(*a, **k)\n"
+        "        self.decoder = Half(*self.decoder)\n"
+        "        self.decoder[0].more = nn.ModuleList(nn.Linear(3, 3) for _ in range(490))\n",
+        "broken",
+        ["at step 1", "VAE.decoder has 988 parameters' tensors, far more than a right one."],
+    ),
 }  # fmt: skip
 
 
