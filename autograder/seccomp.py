@@ -62,7 +62,7 @@ _NO_RESERVING = "fallocate:285/47"  # gigabytes at a stroke, between two looks; 
 _ABSENT = "clone3:435 openat2:437"  # their arguments lie in memory; libc falls back to clone and openat
 _FIRST_UNKNOWN = 453
 
-_CLONE_THREAD = 0x0001_0000
+_CLONE_FILES, _CLONE_THREAD, _CLOSE_RANGE_UNSHARE = 0x0400, 0x0001_0000, 2
 _CLONE_NEW = 0x7E02_0000  # NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
 _O_ACCMODE, _O_TRUNC = 0o3, 0o1000
 _AF_UNIX, _SOCK_STREAM, _SOCK_TYPE = 1, 1, 0xF
@@ -93,8 +93,11 @@ def _checks(pid: int, *, sharing: bool) -> list[_Check]:
         *(_Check(call, 0, (0, pid)) for call in ("prlimit64:302/261", "sched_setaffinity:203/122")),
         *(_Check(call, 0, (0, pid)) for call in ("sched_setscheduler:144/119", "sched_setparam:142/118")),
         _Check("sched_setattr:314/274", 0, (0, pid)),
-        # Threads, no processes.
-        _Check("clone:56/220", 0, (_CLONE_THREAD,), mask=_CLONE_THREAD | _CLONE_NEW),
+        # Threads, no processes; and none with descriptors of its own, which do not show among the process's.
+        _Check(
+            "clone:56/220", 0, (_CLONE_THREAD | _CLONE_FILES,), mask=_CLONE_THREAD | _CLONE_FILES | _CLONE_NEW
+        ),
+        _Check("close_range:436", 2, (_CLOSE_RANGE_UNSHARE,), only=False, mask=_CLOSE_RANGE_UNSHARE),
         # A pair of streams is closed; one of datagram sockets could still write to any other such socket.
         _Check("socketpair:53/199", 0, (_AF_UNIX,)),
         _Check("socketpair:53/199", 1, (_SOCK_STREAM,), mask=_SOCK_TYPE),

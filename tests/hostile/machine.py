@@ -324,6 +324,10 @@ RIGHTS = {
         "[n for n, arguments in IN_PIPES if give(n, *arguments)]",
         "seccomp",
     ),
+    "has descriptors that are not seen, in a thread": (
+        "system(number(436, 436), 3000, 3001, 2) == 0",  # CLOSE_RANGE_UNSHARE
+        "seccomp",
+    ),
     "is forgotten when its parent dies": ("libc.prctl(1, 0, 0, 0, 0) == 0", "seccomp"),
 }
 
