@@ -65,7 +65,7 @@ _FIRST_UNKNOWN = 453
 _CLONE_FILES, _CLONE_THREAD, _CLOSE_RANGE_UNSHARE = 0x0400, 0x0001_0000, 2
 _CLONE_NEW = 0x7E02_0000  # NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
 _O_ACCMODE, _O_TRUNC = 0o3, 0o1000
-_AF_UNIX, _SOCK_STREAM, _SOCK_TYPE = 1, 1, 0xF
+_AF_UNIX, _SOCK_STREAM, _SOCK_TYPE, _MSG_OOB = 1, 1, 0xF, 1
 _F_SETOWN, _F_SETSIG, _F_SETOWN_EX, _F_SETLEASE, _F_NOTIFY = 8, 10, 15, 1024, 1026
 _FIOSETOWN, _SIOCSPGRP, _TIOCSTI = 0x8901, 0x8902, 0x5412
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
@@ -101,6 +101,8 @@ def _checks(pid: int, *, sharing: bool) -> list[_Check]:
         # A pair of streams is closed; one of datagram sockets could still write to any other such socket.
         _Check("socketpair:53/199", 0, (_AF_UNIX,)),
         _Check("socketpair:53/199", 1, (_SOCK_STREAM,), mask=_SOCK_TYPE),
+        # Bytes out of band: nobody's need, and a way that has led into the kernel (CVE-2025-38236).
+        _Check("sendto:44/206", 3, (_MSG_OOB,), only=False, mask=_MSG_OOB),
         # Signals, SIGKILL too, to the owner of a descriptor; leases, which hold up whoever else opens a file.
         _Check("fcntl:72/25", 1, (_F_SETOWN, _F_SETSIG, _F_SETOWN_EX, _F_SETLEASE, _F_NOTIFY), only=False),
         _Check("ioctl:16/29", 1, (_FIOSETOWN, _SIOCSPGRP, _TIOCSTI), only=False),

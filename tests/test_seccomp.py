@@ -110,6 +110,7 @@ REFUSED = [
     ("kernel's asynchronous reads", "syscall(206 if x86 else 0, 1, bytes(8))", "EPERM"),
     ("writing everybody's files out", "syscall(162 if x86 else 81)", "EPERM"),
     ("reserving disk space", "syscall(285 if x86 else 47, file, 0, 0, 1 << 20)", "ENOTSUP"),
+    ("bytes out of band", "pair[0].send(b'x', socket.MSG_OOB)", "EPERM"),
     ("descriptors in flight", "pair[0].sendmsg([b'x'])", "EPERM"),
     ("personality", "syscall(135 if x86 else 92, 0xFFFFFFFF)", "EPERM"),
     ("kernel's log", "syscall(103 if x86 else 116, 10, 0, 0)", "EPERM"),
