@@ -127,18 +127,28 @@ def grade(  # noqa: PLR0913 - one for each option
         progress=show_line if sys.stderr.isatty() else None,
         end=time.monotonic() + schedule.run if on_gradescope else math.inf,
     )
+    shown = visibility.read(PROJECT) if on_gradescope else visibility.Visibility()
+
+    def put(record: records.Results) -> None:
+        shown.apply(record)
+        records.write(results, record)
+
+    def put_beforehand(record: records.Results) -> None:
+        with contextlib.suppress(OSError):  # as the end of the grading will say
+            put(record)
+
     options = grading.Options(
         train=train,
         method=start_method or "",
         seed=seed,
         training=training,
         accept_weak=accept_weak_sandbox or not on_gradescope,
+        # Gradescope may end the container in the middle of the training run: the verdict does not rest on that.
+        beforehand=put_beforehand if on_gradescope else None,
     )
-    shown = visibility.read(PROJECT) if on_gradescope else visibility.Visibility()
     record = grading.grade(submission, options)
-    shown.apply(record)
     try:
-        records.write(results, record)
+        put(record)
     except OSError as error:
         raise click.ClickException(f"{results} could not be written: {error.strerror or error}") from None
 

@@ -43,6 +43,9 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     nndl2: Path = PROJECT / "student_template" / "nndl2"
     notify: Callable[[Row], None] | None = None  # called with each row when it is judged
+    beforehand: Callable[[Results], None] | None = (
+        None  # called with the record as it is before the training run
+    )
     notes: Sequence[str] = ()  # for the record, beside those of staging
     training: Settings = field(default_factory=Settings)  # how, while train says whether
     accept_weak: bool = False  # whether to run code by others where too few layers of the sandbox hold
@@ -80,6 +83,11 @@ def grade(source: Path, options: Options | None = None, warm: Warm | None = None
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and it must be in the record
             rows = blame_ourselves(options, warm.session if warm else None)
             extra["grader_fault"] = clean("".join(traceback.format_exception(error))[-6000:])
+    return compose(rows, extra, begin)
+
+
+def compose(rows: list[Row], extra: dict[str, Any], begin: float) -> Results:
+    """Make the record of rows."""
     results = Results(
         score=sum(row.score or 0 for row in rows),
         output="",
@@ -103,6 +111,7 @@ def judge(
     extra: dict[str, Any],
 ) -> list[Row]:
     """Stage the submission and judge its rows."""
+    begin = time.monotonic()
     notes = [clean(note, 300) for note in options.notes]
     if notes:
         extra["notes"] = notes
@@ -137,6 +146,9 @@ def judge(
         extra["layers_missing"] = sandbox.state.missing
     extra["method"] = options.method or "default"
     if not options.sections:
+        if options.beforehand and options.train != "never":
+            unfinished = training_row(options, "the grading was ended in the middle of it.")
+            options.beforehand(compose([*rows, unfinished], extra, begin))
         rows.append(train(rows, places, extra["seed"], options))
     return rows
 
@@ -174,9 +186,10 @@ def blame_ourselves(options: Options, session: Session | None) -> list[Row]:
     return rows
 
 
-def training_row(options: Options) -> Row:
+def training_row(options: Options, why: str = "nothing was graded.") -> Row:
     """Make the row of the training run, which carries no points."""
-    why = "it was switched off (--train never)." if options.train == "never" else "nothing was graded."
+    if options.train == "never":
+        why = "it was switched off (--train never)."
     return Row(
         number="T",
         name="Training run: both models reach a low verified loss (no points)",

@@ -293,6 +293,27 @@ def test_grading_on_gradescope(tmp_path: Path, apart: Apart) -> None:
         assert json.loads(content)["tests"][0].get("visibility") == shown
 
 
+ENDED = """
+from autograder import training
+def run(*_):
+    raise KeyboardInterrupt
+training.run = run
+"""
+
+
+def test_gradescope_ends_the_training_run(tmp_path: Path, apart: Apart) -> None:
+    """Where the container is ended in the middle of the training run, the twelve rows are written already."""
+    (tmp_path / "submission").mkdir()
+    shutil.copy(ROOT / "student_template" / "vae.py", tmp_path / "submission")
+    done = apart(call_main, ["grade"], str(tmp_path), ON_GRADESCOPE + ENDED)
+    assert done.code != 0
+    content = (tmp_path / "results" / "results.json").read_bytes()
+    assert problems(content) == []
+    rows = json.loads(content)["tests"]
+    assert [row["number"] for row in rows] == [*ROWS, "T"]
+    assert rows[-1]["output"] == "Not run: the grading was ended in the middle of it."
+
+
 def test_dockerfile(zips: dict[str, zipfile.ZipFile]) -> None:
     """The image of one's own is built from what is in the zip, and keeps the base image's start."""
     lines = (ROOT / "docs" / "Dockerfile").read_text("utf-8").replace("\\\n", " ").splitlines()
