@@ -139,10 +139,12 @@ class Desk:
         known: Mapping[str, inspect.Parameter] = {}
         with contextlib.suppress(TypeError, ValueError):
             known = inspect.signature(make).parameters
-        if any(p.kind is p.VAR_KEYWORD for p in known.values()) or all(key in known for key in named):
-            model = make(*args, **named)
-        else:
-            model = make(*args, *named.values())
+        kinds = [p.kind for p in known.values()]
+        places = kinds.count(inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        # Where there is a place for each, **kwargs would only swallow what has another name there.
+        open_ended = inspect.Parameter.VAR_KEYWORD in kinds and places < len(args) + len(named)
+        by_name = open_ended or all(key in known for key in named)
+        model = make(*args, **named) if by_name else make(*args, *named.values())
         self.models.append(model)
         return {"model": len(self.models) - 1}
 

@@ -175,6 +175,17 @@ if __name__ == "__main__":
         ),
     ),
     Variant(
+        "around-names-of-sizes-and-kwargs",
+        tuple(
+            Edit(model, old, new)
+            for model in ("VAE", "CVAE")
+            for old, new in (
+                ("latent_size: int = 15", "z_dim: int = 15, **kwargs"),
+                ("        super().__init__()\n", "        super().__init__()\n        latent_size = z_dim\n"),
+            )
+        ),
+    ),
+    Variant(
         "around-names-of-parameters",
         (
             Edit(
