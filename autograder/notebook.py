@@ -117,7 +117,7 @@ def convert(notebook: bytes, exporter: Exporter) -> tuple[str, list[str]]:
     for number, cell in enumerate(code_cells(notebook), 1):
         try:
             text, tree = parse(cell, exporter)
-            statements += [Statement(number, written(text, node), node, *read(node)) for node in tree.body]
+            statements += [Statement(number, written(text, node), node, read(node)[1]) for node in tree.body]
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             notes.append(f"code cell {number} was left out: it is not Python")
     outer = [part for statement in statements for part in evaluated(statement.node)]

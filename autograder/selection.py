@@ -43,8 +43,7 @@ class Statement:
     cell: int
     source: str  # of a definition, as it was written
     node: ast.stmt
-    at_once: set[str]  # outer names that it reads
-    in_all: set[str]  # the same with those that its functions read when they are called
+    reads: set[str]  # outer names, those that its functions read when they are called among them
 
 
 class Selection:
@@ -62,10 +61,8 @@ class Selection:
         self.reads = defaultdict[str, set[str]](set)
         for statement in statements:
             for name in self.given(statement.node):
-                self.reads[name] |= statement.in_all
-        at_once = [each.at_once for each in statements if isinstance(each.node, DEFINITIONS)]
+                self.reads[name] |= statement.reads
         self.needed = self.closure({*GRADED, "*"})
-        self.wanted = self.closure(self.needed.union(*at_once))  # no definition is to fail for want of these
         self.known: set[str] = set(dir(builtins))
         self.notes: list[str] = []
 
@@ -93,21 +90,19 @@ class Selection:
             kept = bool(self.given(node) & self.needed) or not self.missing(read(node)[0])
         elif isinstance(node, IMPORTS):
             if not within:  # where a block asks whether there is a library, its imports are all kept
-                node.names = [alias for alias in node.names if short(alias) in self.wanted]
-            kept = (within or bool(given(node) & self.wanted)) and getattr(node, "module", "") != "__future__"
+                node.names = [alias for alias in node.names if short(alias) in self.needed]
+            kept = (within or bool(given(node) & self.needed)) and getattr(node, "module", "") != "__future__"
         else:
-            kept = bool(self.given(node) & self.wanted) and self.can_stay(node, cell)
+            kept = bool(self.given(node) & self.needed) and self.can_stay(node, cell)
         if kept:
             self.known |= given(node)
         return kept
 
     def can_stay(self, node: ast.stmt, cell: int) -> bool:
-        """Say whether what is wanted can be kept, and note why not where grading needs it."""
-        names = self.given(node)
-        if why := self.obstacle(node, needed=bool(names & self.needed)):
-            if names & self.needed:
-                text = printable(" ".join(ast.unparse(node).split()), 60)
-                self.notes.append(f"code cell {cell}: {text} was left out: {why}")
+        """Say whether what is needed can be kept, and note why not."""
+        if why := self.obstacle(node):
+            text = printable(" ".join(ast.unparse(node).split()), 60)
+            self.notes.append(f"code cell {cell}: {text} was left out: {why}")
             return False
         if isinstance(node, BLOCKS):
             for part in [node, *getattr(node, "handlers", [])]:
@@ -115,23 +110,23 @@ class Selection:
                     if inner := getattr(part, field, None):
                         rest = [each for each in inner if self.keep(each, cell, within=True)]
                         setattr(part, field, rest or [ast.Pass()])
-            return bool(given(node) & self.wanted)
+            return bool(given(node) & self.needed)
         return True
 
-    def obstacle(self, node: ast.stmt, *, needed: bool) -> str:
+    def obstacle(self, node: ast.stmt) -> str:
         """Say what keeps a statement, or the head of a block, from being run; empty where nothing does."""
         if type(node).__name__ not in KEPT:
             return "only definitions, imports and assignments are kept"
         if isinstance(node, BLOCKS):
             heads = [node.test] if isinstance(node, ast.If) else []
             heads += [item.context_expr for item in getattr(node, "items", [])]
-            return next(filter(None, (self.obstacle(ast.Expr(h), needed=needed) for h in heads)), "")
+            return next(filter(None, (self.obstacle(ast.Expr(h)) for h in heads)), "")
         names, parts, called = read(node)[0], [*evaluated(node)], set[str]()
         for part in parts:  # which grows
             if not isinstance(part, ast.Call):
                 continue
             function = path(part.func)
-            if not needed or not self.is_harmless(function):
+            if not self.is_harmless(function):
                 return f"grading does not call {printable(function, 60)}"
             if function in self.defined and function not in called:
                 called.add(function)
