@@ -296,7 +296,7 @@ CLASSES = [
     ),
     forward("integer-classes-refused", CAST, "assert c.dtype == torch.float32", "int64"),
     forward("classes-to-double", CAST, "c = c.double()", "double"),
-    forward("ten-classes-asserted", CAST, "c = c.to(x.dtype).view(-1, 10)", "10"),
+    forward("ten-classes-asserted", CAST, "c = c.to(x.dtype).view(-1, 10)", "in forward"),
     forward("class-for-mu", DECODE, "x_hat = self.decoder(torch.cat([mu, c], dim=1))", "random"),
 ]
 
