@@ -20,6 +20,7 @@ __all__ = [
     "expect_no_trace",
     "expect_own_spread",
     "expect_standard_normal",
+    "expect_unbound",
     "formula_slips",
     "multiple_of",
     "same",
@@ -87,6 +88,30 @@ def expect_shares(eps: Tensor) -> None:
     # Of so many draws, one in 10,000 is beyond 3.9: none at all once in 10^10.
     if n > 250_000 and not float(eps.abs().max()) > 3.9:
         raise fail(f"The noise, (z - mu) / sigma, is cut off: none of {n} draws is beyond 3.9.")
+
+
+def expect_unbound(eps: Tensor) -> None:
+    """Expect that the noise of a batch was not brought to mean 0, nor rounded.
+
+    eps: (N, Z), 250 numbers at least
+    """
+    # Of right noise one mean of 5 to 70 numbers is below 1e-5 once in 20,000 draws; five in a row once in 10^21.
+    for where, means in (("row", eps.mean(1)), ("column", eps.mean(0))):
+        if float(means.abs().max()) < 1e-5:
+            raise fail(
+                f"The noise has mean 0 in each {where} of the batch: its numbers depend on each other.",
+                "Use what torch.randn gives as it is.",
+            )
+    if abs(float(eps.mean())) < 1e-6 and abs(float(eps.std()) - 1) < 1e-6:
+        raise fail(
+            "The noise of a batch has mean 0 and standard deviation 1 exactly: its numbers depend on each other.",
+            "Use what torch.randn gives as it is.",
+        )
+    # Of 630 right float32 numbers hardly any two are the same, and so few different ones come never.
+    if (different := len(eps.unique())) < 0.9 * eps.numel():
+        raise fail(
+            f"The noise has only {different} different values among {eps.numel()}: is it rounded, or half precision?"
+        )
 
 
 def expect_unrelated(one: Tensor, other: Tensor) -> None:

@@ -21,6 +21,7 @@ from autograder.rubric.noise import (
     expect_fresh,
     expect_moments,
     expect_standard_normal,
+    expect_unbound,
     formula_slips,
     multiple_of,
     same,
@@ -144,7 +145,8 @@ def test_formula_and_noise(student):
     z = student.reparametrize(held["mu"], held["logvar"], seed=seed)
     expect_untouched(student, "reparametrize", held)
     mistakes: list[Mistake] = []
-    if close(student.reparametrize(zero, zero, seed=seed), eps):
+    follows = close(student.reparametrize(zero, zero, seed=seed), eps)
+    if follows:
         with noting(mistakes):
             expect_formula(student, z, mu, logvar, eps, seed)
         if not mistakes:
@@ -167,6 +169,8 @@ def test_formula_and_noise(student):
     )
     with noting(mistakes):
         expect_standard_normal(student)
+    if not mistakes and follows:
+        expect_unbound(eps)
     raise_all(mistakes)
 
 

@@ -334,6 +334,14 @@ UNSEEN = [
         FORMULA,
         "normal",
     ),
+    noise("rounded", "(10 * torch.randn_like(sigma)).round() / 10", BOTH, "different values"),
+    noise("centred-columns", "(e := torch.randn_like(sigma)) - e.mean(0)", BOTH, "mean 0 in each column"),
+    noise(
+        "standardised",
+        "((e := torch.randn_like(sigma)) - e.mean()) / e.std()",
+        BOTH,
+        "depend on each other",
+    ),
 ]
 
 MISTAKES = [*SIGMAS, *NOISES, *RESULTS, *BODIES, *UNSEEN]
