@@ -12,6 +12,9 @@ from autograder.rubric.oracle import any_number, loss
 # guards a logarithm, of a variance of exp(-9), with 1e-6.
 EXTREMES = (("mu", -20.0), ("mu", 20.0), ("logvar", -9.0), ("logvar", 9.0))
 FAR_OFF = 2e-4
+# One pixel so near to 0 or 1 shows a clamp of x_hat. There a guard of 1e-4 in a logarithm makes 0.2, a clamp at 1e-3
+# makes 0.7.
+NEAR_0, OFF = 5e-4, 0.35
 
 
 @number("5.1")
@@ -42,6 +45,7 @@ def test_loss(student):
         expect_value(student, inputs)
     for name, extreme in EXTREMES:
         expect_unclamped(student, name, extreme)
+    expect_unclamped_pixels(student)
     others = [draw_batch(any_number(2, 12), 15, spread=3), draw_batch(any_number(2, 12), 15, spread=0.1)]
     for inputs in (*others, notebook):
         expect_value(student, inputs)
@@ -76,6 +80,21 @@ def expect_unclamped(student, name, extreme):
             "something clamped in the KL divergence, or added in a logarithm?",
             f"There your loss of one image is {found:.6g}; expected {expected:.6g}.",
         )
+
+
+def expect_unclamped_pixels(student):
+    """Expect the formula to hold where a pixel that should be white is nearly black, and the other way round."""
+    x_hat, x, mu, logvar = draw_batch(1, any_number(3, 9))
+    for place, white in ((0, 1.0), (1, 0.0)):
+        x[..., place, 0], x_hat[..., place, 0] = white, abs(1 - white - NEAR_0)
+        found = float(student.loss_function(x_hat, x, mu, logvar).sum())
+        expected = float(loss(x_hat, x, mu, logvar))
+        if not abs(found - expected) <= OFF:
+            raise fail(
+                f"Your loss is right for usual x_hat, and wrong where a pixel is {white:g} and x_hat "
+                f"{float(x_hat[..., place, 0]):g}: is x_hat clamped, or something added in a logarithm?",
+                f"There your loss of one image is {found:.6g}; expected {expected:.6g}.",
+            )
 
 
 def expect_gradients(student, inputs):

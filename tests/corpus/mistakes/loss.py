@@ -329,6 +329,11 @@ UNSEEN = [
         'F.binary_cross_entropy(x_hat[x > 0], x[x > 0], reduction="sum")',
         "cross-entropy",
     ),
+    bce(
+        "at-least-0.01",
+        'F.binary_cross_entropy(x_hat.clamp(min=0.01), x, reduction="sum")',
+        "is x_hat clamped",
+    ),
     kl(
         "kl-logvar-clamped-at-4",
         "-0.5 * torch.sum(1 + logvar.clamp(-4, 4) - mu**2 - logvar.clamp(-4, 4).exp())",
