@@ -73,6 +73,31 @@ class Case:
 
     def check(self, *, forward_first: bool) -> None:
         """Compare. Raises Mistake, or UnjudgedError where a part gives nothing to compare with."""
+        try:
+            self.judge(forward_first=forward_first)
+        except Mistake:
+            self.expect_rest()
+            raise
+
+    def expect_rest(self) -> None:
+        """Expect each part to give the same result for the same input and seed. Raises UnjudgedError."""
+        given = next(iter(self.forward.joins.values()))(self.x, self.c)
+        with contextlib.suppress(*UNANSWERED):
+            features = self.model.encoder(given, seed=self.seed)
+            z = torch.randn(len(self.x), self.setting.sizes.latents)
+            for name, taken in (
+                ("encoder", given),
+                ("mu_layer", features),
+                ("logvar_layer", features),
+                ("decoder", self.forward.to_decoder(z, self.c)),
+            ):
+                part = getattr(self.model, name)
+                if not close(part(taken, seed=self.seed), part(taken, seed=self.seed), 1e-6):
+                    why = "Called twice in a row, with the same input and seed, it gives two results."
+                    raise UnjudgedError(name, why)
+
+    def judge(self, *, forward_first: bool) -> None:
+        """Compare, where the parts give the same for the same input."""
         held = [
             self.student.put(t, like="data") if t.is_floating_point() else t
             for t in self.forward.arguments(self.x, self.c)
@@ -116,16 +141,40 @@ class Case:
             self.expect_fresh_noise(held, x_hat, right)
 
     def expect_fresh_noise(self, held: list[Tensor], x_hat: Tensor, right: Composed) -> None:
-        """Expect another x_hat under another seed, and of two calls in a row, where reparametrize gives another z."""
+        """Expect another x_hat under another seed, and of two calls in a row, where reparametrize gives another z.
+
+        And expect the same x_hat behind a call with another image.
+        """
+        self.expect_nothing_kept(held, x_hat, right)
         seed, made = self.seed + 1, self.composer.made
-        if close(self.image(held, seed), x_hat) and not close(made(right, seed), made(right, seed + 1)):
+        image = self.image(held, seed)
+        # Pixels of 0 and 1 alone may be the same for two z.
+        due = made(right, seed) if close(image, x_hat) else None
+        if due is not None and not close(image, due) and not close(due, made(right, seed + 1)):
             raise self.fail(
                 "another seed gives the same x_hat: is a seed set on the way, or z kept from an earlier call?"
             )
-        if close(self.image(held), self.image(held)) and not close(made(right), made(right)):
+        if close(image := self.image(held), self.image(held)):
+            again = [close(image, self.image(held)) for _ in range(3)]
+            if all(again) and not any(close(made(right), made(right)) for _ in range(3)):
+                raise self.fail(
+                    "two calls, one behind the other, give the same x_hat.",
+                    "Is a seed set on the way, or the generator's state put back?",
+                )
+
+    def expect_nothing_kept(self, held: list[Tensor], x_hat: Tensor, right: Composed) -> None:
+        """Expect another mu for another image, where the parts give one, and then the same x_hat as before."""
+        x, c = oracle.images(len(self.x)), oracle.one_hot(*self.c.shape).to(self.c.dtype)
+        mu = as_three(self.model.ask(*self.forward.arguments(x, c)), f"{self.forward.name}.forward")[1]
+        if close(mu, right.mu, SAME):
+            features = self.model.encoder(right.join(x, c))
+            if not close(mu, self.model.mu_layer(features), SAME):
+                raise self.fail("another image gives the same mu: is it kept from an earlier call?")
+        follows = right.x_hat is not None and close(x_hat, fitted(right.x_hat, x_hat), SAME)
+        if follows and not close(self.image(held, self.seed), x_hat, SAME):
             raise self.fail(
-                "two calls, one behind the other, give the same x_hat.",
-                "Is a seed set on the way, or the generator's state put back?",
+                "called again with the same image and seed, it gives another x_hat.",
+                "Is something kept from an earlier call, such as a z, a class, a running mean or a counter?",
             )
 
     def image(self, held: list[Tensor], seed: int | None = None) -> Tensor:
@@ -265,6 +314,10 @@ class Case:
         # Forward may compute z by itself: right where it follows the formula, whatever reparametrize does.
         eps = torch.randn(right.mu.shape, generator=torch.Generator().manual_seed(self.seed))
         formula = right.mu + torch.exp(right.logvar / 2) * eps
+        if not torch.isfinite(formula).all():
+            raise right.broken or UnjudgedError(
+                "logvar_layer", "exp(logvar / 2) is infinite for what it gives."
+            )
         mistakes: list[Mistake] = []
         if self.setting.learning:  # before the noise is judged, which takes new weights
             with noting(mistakes):
@@ -273,21 +326,29 @@ class Case:
             raise_all(mistakes)
             self.forward.follows_seed |= len(self.x) == 1
             return
+        self.expect_rest()  # before the decoder is asked again and again, and gets other weights
         self.expect_slips_absent(x_hat, right, formula)
         if self.setting.stretched and self.forward.follows_seed:
             raise self.fail(
                 "x_hat is not decoder(reparametrize(mu, logvar)) where mu and logvar reach from -7.5 to 7.5.",
                 "It is where they are small: is mu, logvar, sigma, z or x_hat clamped on the way, or squashed?",
             )
+        self.expect_free_noise(right)
+        raise_all(mistakes)
+
+    def expect_free_noise(self, right: Composed) -> None:
+        """Expect right noise in x_hat, where it is other noise than that of reparametrize under the same seed."""
+        noise = FreeNoise(self.forward, self.when, self.c, self.model)
         try:
-            noise = FreeNoise(self.forward, self.when, self.c, self.model)
+            if right.z is not None and right.z.shape == right.mu.shape:
+                eps = (right.z - right.mu) * torch.exp(-right.logvar / 2)
+                noise.expect_other(eps, self.x, self.c, self.seed)
             noise.check(right.mu.shape[-1], training=self.training)
         except Mistake as mistake:
             raise self.fail(
                 "x_hat is not decoder(reparametrize(mu, logvar)), with your own decoder and reparametrize.",
                 str(mistake),
             ) from None
-        raise_all(mistakes)
 
     def expect_slips_absent(self, x_hat: Tensor, right: Composed, formula: Tensor) -> None:
         """Name the slip that would give just this x_hat, where there is one."""

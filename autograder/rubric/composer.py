@@ -93,27 +93,35 @@ class Composer:
         try:
             z = self.witness.note_noise(mu, logvar, finite(self.student.reparametrize(mu, logvar)))
         except UNANSWERED as error:
-            part = self.odd(features, mu, logvar) or "reparametrize"
-            return Composed(join, mu, logvar, broken=UnjudgedError(part, error))
+            broken = self.odd(features, mu, logvar, error) or UnjudgedError("reparametrize", error)
+            return Composed(join, mu, logvar, broken=broken)
         try:
             return Composed(join, mu, logvar, z, self.decode(z), negative=negative)
         except UnjudgedError as error:
-            if part := self.odd(features, mu, logvar):
-                raise UnjudgedError(part, str(error)) from None
+            if odd := self.odd(features, mu, logvar, error):
+                raise odd from None
             if z.shape == mu.shape:
                 raise
         why = f"z has shape {show(z.shape)} for mu and logvar of shape {show(mu.shape)}."
         return Composed(join, mu, logvar, broken=UnjudgedError("reparametrize", why))
 
-    def odd(self, features: Tensor, mu: Tensor, logvar: Tensor) -> str:
-        """Return the first part that gives something of another shape than it should."""
+    def odd(self, features: Tensor, mu: Tensor, logvar: Tensor, why: Exception) -> UnjudgedError | None:
+        """Blame the first part that gives something of another shape than it should, or numbers far too large."""
         number, latents = len(self.x), self.latents
         shapes = {
             "encoder": (features, (number, oracle.H)),
             "mu_layer": (mu, (number, latents)),
             "logvar_layer": (logvar, (number, latents)),
         }
-        return next((part for part, (given, due) in shapes.items() if tuple(given.shape) != due), "")
+        for part, (given, due) in shapes.items():
+            if tuple(given.shape) != due:
+                return UnjudgedError(part, str(why))
+        # A sigma of exp(50) is too much for a decoder, one of exp(89) for float32.
+        for part, given, most in (("logvar_layer", logvar, 100), ("mu_layer", mu, 1e20)):
+            if (largest := float(given.abs().max())) > most:
+                words = f"What it gives for the encoder's features reaches {largest:.3g}: no decoder can take that z."
+                return UnjudgedError(part, words)
+        return None
 
     def decode(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         """Call the decoder, with other classes where they are given. Raises UnjudgedError."""

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FreeNoise"]
 
+# Two right draws of so many numbers are never so alike: a correlation of 0.95 comes once in 10^15 pairs of them.
+FEW, ALIKE = 30, 0.95
+
 
 class FreeNoise:
     """Forward's noise where it does not follow the seed: recovered from x_hat, and judged by its distribution."""
@@ -60,6 +63,29 @@ class FreeNoise:
         expect_own_spread(eps, logvar)
         expect_everywhere(eps)
         self.forward.noise_judged.add(training)
+
+    def expect_other(self, due: Tensor, x: Tensor, c: Tensor, seed: int) -> None:
+        """Expect other noise than reparametrize's, since x_hat is another one: not nearly the same.
+
+        due: what reparametrize draws under this seed, (N, Z); x, c: the case's images and classes
+        """
+        number, latents = due.shape
+        if due.numel() < FEW:
+            return
+        self.hand_on(self.forward.furnish(self.own, self.own_classes), latents, self.own_classes)
+        answer = self.own.ask(*self.forward.arguments(x, c), seed=seed)
+        x_hat, mu, logvar = as_three(answer, f"{self.forward.name}.forward")
+        if x_hat.numel() != number * 784 or not mu.shape == logvar.shape == due.shape:
+            return
+        z = torch.logit(x_hat.double().reshape(number, 784)[:, :latents])
+        found, due = (z - mu.double()) * torch.exp(-logvar.double() / 2), due.double()
+        alike = float((found * due).sum() / (found.norm() * due.norm()))
+        if alike > ALIKE:
+            size = float((found * due).sum() / (due * due).sum())
+            raise self.unlike(
+                "the decoder gets nearly the z that reparametrize draws, and not quite, or x_hat is changed behind it. "
+                f"The noise in it is {size:.4g} times what it should be."
+            )
 
     def recover(
         self, model: Model, number: int, latents: int, classes: int, calls: int = 2

@@ -72,7 +72,8 @@ class Gradients:
         if composed[0] is not None and not any(each.number == 0 for each in due):
             self.expect_broken(found[0])
         for each in due:
-            self.expect_learning(each.name, each.gradients)
+            if each.number > 0 or not saturated(composed[0]):
+                self.expect_learning(each.name, each.gradients)
         self.expect_true(due, composed, z)
         pairs = [(found[d.number], d.direction.view(found[d.number].shape)) for d in due]
         # All at once: their gradients add up, and only where the sum is another one it matters whose it is.
@@ -83,7 +84,8 @@ class Gradients:
                 break
         else:
             # A decoder that gets zeros cannot learn from them.
-            if len(pairs) == len(found) and nonzero(z) and not self.forward.weights_judged:
+            learning = len(pairs) == len(found) and nonzero(z) and not saturated(found[0])
+            if learning and not self.forward.weights_judged:
                 self.expect_weights(pairs)
                 self.forward.weights_judged = True  # once will do: it takes as long as all the rest
             return
@@ -281,6 +283,11 @@ def right_or_clipped(found: Tensor | None, right: Tensor | None) -> bool:
         return aligned(found, right, ROUGH)
     most = float(found.abs().max())
     return aligned(found, right, ROUGH) or aligned(found, right.clamp(-most, most), ROUGH)
+
+
+def saturated(image: Tensor | None) -> bool:
+    """Tell whether all pixels are 0 or 1, behind a sigmoid of large numbers: no gradient can pass that."""
+    return image is not None and bool(((image == 0) | (image == 1)).all())
 
 
 def nonzero(gradient: Tensor | None) -> bool:

@@ -298,6 +298,24 @@ UNSEEN = [  # what a comparison under one seed, in a usual range, does not see
         ("4.1",),
         ("weights",),
     ),
+    forward("logvar-plus-0.01", DRAW, "z = reparametrize(mu, logvar + 0.01)", "times what it should be"),
+    forward("z-times-1.001", DRAW, "z = 1.001 * reparametrize(mu, logvar)", "and not quite"),
+    forward(
+        "x-hat-in-half-precision", RETURN, "return x_hat.bfloat16().float(), mu, logvar", "and not quite"
+    ),
+    forward(
+        "half-of-the-last-z",
+        DRAW,
+        "z = reparametrize(mu, logvar)\n        last, self.last = getattr(self, 'last', z), z.detach()\n"
+        "        z = (z + last) / 2 if last.shape == z.shape else z",
+        "kept from an earlier call",
+    ),
+    forward(
+        "features-kept-for-each-shape",
+        ENCODE,
+        "self.kept = getattr(self, 'kept', {})\n        features = self.kept.setdefault(x.shape, self.encoder(x))",
+        "another image gives the same mu",
+    ),
     Mistake(
         "forward-batch-of-one-squeezed",
         (Edit(WHERE, DECODE, "x_hat = self.decoder(z.squeeze())"),),
