@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["ORDINALS", "expect_count", "explain_odd"]
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+NORMED = re.compile(r"weight_[gv]$|parametrizations\.weight\.original[01]$")  # both of torch's ways
 SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -112,6 +114,10 @@ def explain_odd(parameters: Sequence[Parameter]) -> str:
     }
     bare = [i for i, layer in enumerate(oracle.layers_of(parameters)) if layer.bias is None]
     extra = [p for i, p in enumerate(parameters) if i not in paired]
+    if name := next((p.name for p in parameters if NORMED.search(p.name)), ""):
+        return (
+            f"{name} comes from a weight normalisation (weight_norm); plain fully connected layers are due."
+        )
     if max(dimensions, default=0) > 2:
         name = next(p.name for p in parameters if len(p.shape or ()) > 2)
         return f"{name} has more than two dimensions, as in a convolution; fully connected layers are due."
@@ -124,9 +130,17 @@ def explain_odd(parameters: Sequence[Parameter]) -> str:
         return f"{which} no bias."
     if any(p.shape and len(p.shape) == 2 for p in extra):
         return "Some of your fully connected layers have no bias."
-    if extra and all(torch.Size(p.shape or ()).numel() == 1 for p in extra):
+    return explain_extra(extra, parameters)
+
+
+def explain_extra(extra: Sequence[Parameter], parameters: Sequence[Parameter]) -> str:
+    """Explain parameters that belong to no fully connected layer, among all of a part's."""
+    if not extra:
+        return ""
+    if all(torch.Size(p.shape or ()).numel() == 1 for p in extra):
         return f"{extra[0].name} is one number: PReLU has such a parameter, nn.ReLU has none."
-    if extra:
-        names = ", ".join(p.name for p in extra[:4])
-        return f"These belong to no fully connected layer: {names}. Is there a normalisation (batch norm, layer norm)?"
-    return ""
+    weights = {p.name.rpartition(".")[0] for p in parameters if p.name.endswith("weight")}
+    if all(p.name.endswith(".bias") and p.name.rpartition(".")[0] not in weights for p in extra):
+        return f"{extra[0].name} has no weight beside it: does its layer take another one's weight?"
+    names = ", ".join(p.name for p in extra[:4])
+    return f"These belong to no fully connected layer: {names}. Is there a normalisation (batch norm, layer norm)?"

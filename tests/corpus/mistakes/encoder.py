@@ -473,6 +473,54 @@ SHARED = [
         ("1.1", "1.2"),
         ("enc_net",),
     ),
+    module(
+        "wrong-behind-the-128th-image", "return x", "return x[torch.arange(len(x)) % 128]", "1.2", "images"
+    ),
+    # It remembers a step of its own from call to call: forward cannot be compared with it in training mode.
+    Mistake(
+        "encoder-spectral-norm",
+        (
+            Edit(
+                ENCODER,
+                FIRST,
+                f"torch.nn.utils.parametrizations.spectral_norm({FIRST[:-1]}),",
+            ),
+        ),
+        ("1.2",),
+        ("asked again",),
+    ),
+    Mistake(
+        "encoder-weight-norm",
+        (Edit(ENCODER, FIRST, f"torch.nn.utils.parametrizations.weight_norm({FIRST[:-1]}),"),),
+        ("1.1", "1.2"),
+        ("weight normalisation",),
+    ),
+    # The images that come of it are black and white, and no gradient passes there: that is no fault of forward's.
+    Mistake(
+        "encoder-times-100",
+        (APPLY, Edit(ENCODER, FLATTEN, f"{FLATTEN} Apply(lambda x: 100 * x),")),
+        ("1.2",),
+        ("encoder",),
+    ),
+    Mistake(
+        "logvar-layer-with-the-bias-of-mu-layer",
+        (Edit(ENCODER, LOGVAR, f"{LOGVAR}\n        self.logvar_layer.bias = self.mu_layer.bias"),),
+        ("1.4",),
+        ("share weights or a bias",),
+    ),
+    Mistake(
+        "encoder-with-one-weight-for-two-layers",
+        (
+            define(
+                CLASS.replace(
+                    "    def forward", "        self.fc3.weight = self.fc2.weight\n\n    def forward"
+                )
+            ),
+            USE_CLASS,
+        ),
+        ("1.1", "1.2"),
+        ("has no weight beside it",),
+    ),
     Mistake(
         "encoder-shared-by-all-models",
         (
