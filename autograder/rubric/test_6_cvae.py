@@ -53,6 +53,7 @@ def test_cvae_encoder(student, sizes):
             for pixels, classes, latents, hint in cases(sizes):
                 expect_count(getattr(student.CVAE(pixels, classes, latents), name), [(H, latents)], hint)
             expect_linear(student, model, getattr(model, name), H, sizes.latents)
+            expect_linear(student, other, getattr(other, name), H, 15, crowd=True)
     raise_all(mistakes)
     expect_two_layers(model)
 

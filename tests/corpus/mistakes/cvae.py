@@ -411,6 +411,31 @@ WHOLE = [
 ]
 
 UNSEEN = [
+    forward("logvar-plus-0.01", DRAW, "z = reparametrize(mu, logvar + 0.01)", "times what it should be"),
+    forward(
+        "features-kept-for-each-shape",
+        ENCODE,
+        "self.kept = getattr(self, 'kept', {})\n"
+        "        features = self.kept.setdefault(x.shape, self.encoder(torch.cat([x.flatten(1), c], dim=1)))",
+        "another image gives the same mu",
+    ),
+    cvae(
+        "mu-layer-wrong-for-many-images",
+        ENCODER,
+        MU,
+        "self.mu_layer = nn.Sequential(nn.Linear(400, latent_size), "
+        "Apply(lambda v: v if len(v) < 128 else v - v.mean(0)))",
+        "6.1",
+        "images",
+    ),
+    cvae(
+        "decoder-spectral-norm",
+        DECODER,
+        LAST,
+        f"torch.nn.utils.parametrizations.spectral_norm({LAST[:-1]}),",
+        "6.2",
+        "asked again",
+    ),
     forward("first-ten-classes", CAST, "c = c[:, :10].to(x.dtype)", "cvae"),
     forward("classes-counted-in-the-batch", CAST, "c = F.one_hot(c.argmax(1)).to(x.dtype)", "batch"),
     cvae(
