@@ -148,5 +148,6 @@ class FreeNoise:
                 weight[both, both] = 1.0
             else:
                 weight[both % inputs, both] = torch.where(both < inputs, 1.0, -1.0)
-            values[layer.weight] = weight.T.contiguous() if layer.transposed else weight
+            stored = weight.T.contiguous() if layer.transposed else weight
+            values[layer.weight] = stored.view(values[layer.weight].shape)
         model.decoder.assign(values)

@@ -68,14 +68,12 @@ def layers_of(parameters: Sequence[Parameter]) -> list[Layer]:
     b_in; or the k-th weight has the k-th bias.
     """
     vectors = vectors_of(parameters)
-    matrices = [
-        i for i, p in enumerate(parameters) if p.shape is not None and len(p.shape) == 2 and i not in vectors
-    ]
+    matrices = [i for i, p in enumerate(parameters) if is_matrix(p.shape or ()) and i not in vectors]
     owner = [p.name.rpartition(".")[0] for p in parameters]
     which = [(owner[i], AFFIX.sub("", p.name.rpartition(".")[2])) for i, p in enumerate(parameters)]
     layers = []
     for number, i in enumerate(matrices):
-        rows, columns = parameters[i].shape or (0, 0)
+        rows, columns = (parameters[i].shape or (0, 0))[:2]
         own = [v for v in vectors if owner[v] == owner[i]]
         if len(own) != 1:
             own = [v for v in vectors if which[v] == which[i]]
@@ -98,6 +96,11 @@ def vectors_of(parameters: Sequence[Parameter]) -> list[int]:
     if 2 * len(plain) >= len(parameters):
         return plain
     return [i for i, shape in enumerate(shapes) if is_vector(shape)]
+
+
+def is_matrix(shape: Sequence[int]) -> bool:
+    """Tell whether a weight is a matrix, be it that of a convolution over a single place, (n, m, 1) or (n, m, 1, 1)."""
+    return len(shape) >= 2 and max(shape[2:], default=1) == 1
 
 
 def chains(layers: Sequence[Layer], size_in: int, length: int) -> Iterator[list[Layer]]:
@@ -143,9 +146,9 @@ def scales(parameters: Sequence[Parameter], size_out: int | None = None) -> list
     chosen = []
     for parameter in parameters:
         shape, scale = parameter.shape or (), 1.0
-        if len(shape) > 2:
+        if len(shape) > 1 and not is_matrix(shape):
             scale = 2 * math.sqrt(2 / max(1, math.prod(shape[1:])))
-        elif len(shape) == 2 and not is_vector(shape):
+        elif len(shape) > 1 and not is_vector(shape):
             fan_in = shape[0] if size_out == shape[1] != shape[0] else shape[1]
             scale = 2 * math.sqrt(2 / max(1, fan_in)) * (0.1 if size_out in shape else 1)
         elif size_out in shape:
@@ -171,7 +174,7 @@ def network(
     """
     x = x.to(dtype)
     for i, layer in enumerate(chain):
-        weight = values[layer.weight].to(dtype)
+        weight = values[layer.weight].to(dtype).flatten(1)
         bias = None if layer.bias is None else values[layer.bias].to(dtype).flatten()
         if scales:  # of a few images there are fewer numbers than of weights
             x = x * scales[layer.weight]
