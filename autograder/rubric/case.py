@@ -345,6 +345,8 @@ class Case:
                 noise.expect_other(eps, self.x, self.c, self.seed)
             noise.check(right.mu.shape[-1], training=self.training)
         except Mistake as mistake:
+            if wrong := noise.wrong_alone():
+                raise self.forward.blame(UnjudgedError("reparametrize", wrong)) from None
             raise self.fail(
                 "x_hat is not decoder(reparametrize(mu, logvar)), with your own decoder and reparametrize.",
                 str(mistake),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from autograder.dialogue import UNANSWERED
 from autograder.rubric import oracle
-from autograder.rubric.expect import as_three, close, fail, show
+from autograder.rubric.expect import Mistake, as_three, close, expect_shape, fail, show
 from autograder.rubric.noise import (
     expect_everywhere,
     expect_fresh,
@@ -18,7 +20,6 @@ from autograder.rubric.noise import (
 )
 
 if TYPE_CHECKING:
-    from autograder.rubric.expect import Mistake
     from autograder.rubric.forwards import VAEForward
     from autograder.student import Model
 
@@ -63,6 +64,22 @@ class FreeNoise:
         expect_own_spread(eps, logvar)
         expect_everywhere(eps)
         self.forward.noise_judged.add(training)
+
+    def wrong_alone(self) -> str:
+        """Tell what is wrong with the noise that reparametrize itself gives, where it follows no seed."""
+        mu, logvar = torch.randn(2, self.images, self.latents)
+        with contextlib.suppress(*UNANSWERED):
+            z, again = (self.forward.student.reparametrize(mu, logvar, seed=1) for _ in range(2))
+            if close(z, again):
+                return ""
+            try:
+                expect_shape("z", z, mu.shape)
+                eps = (z.double() - mu) * torch.exp(-logvar.double() / 2)
+                expect_fresh(eps)
+                expect_moments(eps, "(z - mu) / sigma should be standard normal noise")
+            except Mistake as mistake:
+                return str(mistake)
+        return ""
 
     def expect_other(self, due: Tensor, x: Tensor, c: Tensor, seed: int) -> None:
         """Expect other noise than reparametrize's, since x_hat is another one: not nearly the same.

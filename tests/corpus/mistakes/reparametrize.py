@@ -334,6 +334,13 @@ UNSEEN = [
         FORMULA,
         "normal",
     ),
+    body(  # its noise follows no seed: what forward decodes can only be seen to be no right noise
+        "half-of-an-own-generator's-noise",
+        "return mu + torch.exp(logvar / 2) * torch.randn(mu.shape, generator=GENERATOR) / 2\n",
+        ALL_FORWARDS,
+        "because of reparametrize (row 3.1, 3.2)",
+        above="GENERATOR = torch.Generator()\nGENERATOR.seed()",
+    ),
     noise("rounded", "(10 * torch.randn_like(sigma)).round() / 10", BOTH, "different values"),
     noise("centred-columns", "(e := torch.randn_like(sigma)) - e.mean(0)", BOTH, "mean 0 in each column"),
     noise(
