@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from autograder.dialogue import UNANSWERED
+from autograder.outcome import UNANSWERED
 from autograder.rubric import oracle
 from autograder.rubric.expect import Mistake, as_three, close, expect_shape, fail, show
 from autograder.rubric.noise import (
