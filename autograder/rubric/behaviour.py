@@ -12,22 +12,19 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from autograder import weights
 from autograder.outcome import UNANSWERED, Raised
 from autograder.rubric import oracle
-from autograder.rubric.counts import ORDINALS, expect_count, explain_odd
+from autograder.rubric.counts import expect_count, explain_odd
 from autograder.rubric.expect import TOLERANCE, Mistake, close, difference, expect_shape, fail, show
-from autograder.rubric.slips import ACTIVATIONS, AFTER, ENDS, INPUTS, activation_text
+from autograder.rubric.part_slips import PartSlips
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from autograder.rubric.oracle import Layer
     from autograder.student import Model, Part, Student
-
-    Function = Callable[[Tensor], Tensor]
 
 __all__ = [
     "Used",
@@ -318,11 +315,12 @@ class Behaviour:
         # Where it is most wrong: a known slip is known by two images, and there are thousands to compute.
         worst = (y - right).abs().amax(1).argsort(descending=True)[:2]
         end = time.thread_time() + SECONDS
-        for slips in (self.slips, self.pairs):
+        known = PartSlips(self.values, self.last, self.image, self.part.name.startswith("CVAE."))
+        for slips in (known.single, known.pairs):
             named: list[str] = []
             for rows in (worst, torch.arange(len(x))):  # all, where several slips are alike for these two
-                known = itertools.takewhile(lambda _: time.thread_time() < end, slips(flat[rows], chain))
-                named = [f"It looks as if {text}." for text, slip in known if close(y[rows], slip)] or named
+                in_time = itertools.takewhile(lambda _: time.thread_time() < end, slips(flat[rows], chain))
+                named = [f"It looks as if {text}." for text, slip in in_time if close(y[rows], slip)] or named
                 if len(named) < 2:
                     break
             if named:
@@ -348,101 +346,3 @@ class Behaviour:
                 "The difference is small: something is slightly off, or computed in lower precision (half, bfloat16)."
             ]
         return []
-
-    # -- slips -------------------------------------------------------------------------------------------------------
-
-    def slips(self, x: Tensor, chain: Sequence[Layer]) -> Iterator[tuple[str, Tensor]]:
-        """Give known slips with their results."""
-        end: Function = torch.sigmoid if self.image else (lambda v: v)
-        right = end(oracle.network(x, chain, self.values, last=self.last))
-        yield from self.activation_slips(x, chain, end)
-        yield from self.layer_slips(x, chain, end)
-        for name, change in INPUTS.items():
-            yield name, end(oracle.network(change(x.double()), chain, self.values, last=self.last))
-        if self.part.name.startswith("CVAE.") and self.length > 1:
-            for classes in range(10, 17):
-                kept = x.double().clone()
-                kept[:, -classes:] = 0
-                yield (
-                    "the class (the last inputs) were ignored",
-                    end(oracle.network(kept, chain, self.values, last=self.last)),
-                )
-        if self.image:
-            for name, other in ENDS.items():
-                yield name, other(oracle.network(x, chain, self.values))
-        last_step = "the last ReLU" if self.last else "the Linear" if self.length == 1 else "the Sigmoid"
-        for name, after in AFTER.items():
-            yield f"{name} followed {last_step}", after(right)
-
-    def pairs(self, x: Tensor, chain: Sequence[Layer]) -> Iterator[tuple[str, Tensor]]:
-        """Give the results of two known slips at a time: another activation, and one at either end."""
-        end: Function = torch.sigmoid if self.image else (lambda v: v)
-        for name, change in INPUTS.items():
-            for text, y in self.activation_slips(change(x.double()), chain, end):
-                yield f"{text}, and {name}", y
-        for text, y in self.activation_slips(x, chain, lambda v: v) if self.image else ():
-            for name, other in ENDS.items():
-                yield f"{text}, and {name}", other(y)
-
-    def activation_slips(
-        self, x: Tensor, chain: Sequence[Layer], end: Function
-    ) -> Iterator[tuple[str, Tensor]]:
-        """Give the results of another activation in some of the places, or of one where none belongs."""
-        if len(chain) == 1:
-            for name, activation in ACTIVATIONS.items():
-                yield (
-                    f"{name or 'nothing'} followed the Linear",
-                    activation(oracle.network(x, chain, self.values)),
-                )
-            yield "ReLU followed the Linear", F.relu(oracle.network(x, chain, self.values))
-            return
-        places = self.length if self.last else self.length - 1
-        functions: dict[str | None, Function] = {None: F.relu}
-        functions.update(ACTIVATIONS)
-        known: dict[tuple[str | None, ...], Tensor] = {}  # many begin alike
-
-        def linear(acts: tuple[str | None, ...]) -> Tensor:
-            """Compute the next Linear behind these activations."""
-            if acts not in known:
-                given = functions[acts[-1]](linear(acts[:-1])) if acts else x
-                known[acts] = oracle.network(given, [chain[len(acts)]], self.values)
-            return known[acts]
-
-        for size in range(places, 0, -1):
-            for where in itertools.combinations(range(places), size):
-                for name in ACTIVATIONS:
-                    acts = tuple(name if i in where else None for i in range(places))
-                    y = functions[acts[-1]](linear(acts[:-1])) if self.last else linear(acts)
-                    yield activation_text(name, where, places, last=self.last), end(y)
-
-    def layer_slips(self, x: Tensor, chain: Sequence[Layer], end: Function) -> Iterator[tuple[str, Tensor]]:
-        """Give the results of biases and layers used in another way."""
-        everything = range(len(chain))
-        for where in (*((i,) for i in everything), tuple(everything)):
-            which = "all biases" if len(where) > 1 else f"the bias of the {ORDINALS[where[0]]} Linear"
-            biases = [layer.bias for layer in (chain[i] for i in where) if layer.bias is not None]
-            for text, factor in (("not used", 0.0), ("added twice", 2.0), ("subtracted", -1.0)):
-                values = list(self.values)
-                for number in biases:
-                    values[number] = factor * values[number]
-                yield f"{which} were {text}", end(oracle.network(x, chain, values, last=self.last))
-        for i in everything:
-            rest = [layer for j, layer in enumerate(chain) if j != i]
-            if oracle.fits(rest, x.shape[1]) and rest:
-                slip = oracle.network(x, rest, self.values, last=self.last)
-                yield f"the {ORDINALS[i]} Linear were skipped", end(slip)
-            for j in everything:
-                again = [chain[j] if k == i else layer for k, layer in enumerate(chain)]
-                if i != j and oracle.fits(again, x.shape[1]):
-                    slip = oracle.network(x, again, self.values, last=self.last)
-                    yield f"the {ORDINALS[j]} Linear took the place of the {ORDINALS[i]} too", end(slip)
-        for where in (*((i,) for i in everything), tuple(everything)):
-            z = x.double()
-            for i, layer in enumerate(chain):
-                bias = torch.zeros(1) if layer.bias is None else self.values[layer.bias].flatten()
-                product = oracle.network(z, [layer], self.values) - bias
-                behind = i in where and (self.last or i < len(chain) - 1)
-                act = F.relu if self.last or i < len(chain) - 1 else (lambda v: v)
-                z = act(product) + bias if behind else act(product + bias)
-            which = "biases were" if len(where) > 1 else f"bias of the {ORDINALS[where[0]]} Linear were"
-            yield f"the {which} added behind the ReLU", end(z)
