@@ -101,7 +101,8 @@ class FreeNoise:
             size = float((found * due).sum() / (due * due).sum())
             raise self.unlike(
                 "the decoder gets nearly the z that reparametrize draws, and not quite, or x_hat is changed behind it. "
-                f"The noise in it is {size:.4g} times what it should be."
+                f"The standard deviation of its noise is {size:.4g} times what it should be. "
+                "Is mu, logvar, sigma, z or x_hat scaled, squashed or rounded on the way?"
             )
 
     def recover(
