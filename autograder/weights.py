@@ -18,7 +18,7 @@ from torch import Generator, Tensor, nn, randn  # as they are before the student
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
 
-__all__ = ["draw", "fill", "is_lazy", "is_vector", "late_start", "listed", "registered", "start"]
+__all__ = ["draw", "fill", "is_lazy", "is_plain", "is_vector", "listed", "quick_start", "registered", "start"]
 
 NUMBERS = randn(1 << 20, generator=Generator().manual_seed(0))
 STARTS = random.Random(0)  # noqa: S311 - for where first weights begin
@@ -54,28 +54,30 @@ def piece(number: int, places: random.Random) -> Tensor:
 
 
 @contextlib.contextmanager
-def late_start() -> Iterator[list[nn.Linear]]:
-    """Have nn.Linear leave its first weights open, and gather the layers that did.
+def quick_start(*, late: bool = False) -> Iterator[list[nn.Linear]]:
+    """Have nn.Linear take its first weights from the list, and gather the layers that do.
 
-    For models that get new weights before they are asked for anything: to write five megabytes takes as long as to
-    compute with them. What gets none, such as layers in a plain list, start() is for.
+    late: leave them open, for models that get new weights before they are asked for anything: to write five megabytes
+        takes as long as to compute with them. What gets none, such as layers in a plain list, start() is for.
     """
     layers: list[nn.Linear] = []
     if nn.Linear.reset_parameters is not RESET:  # the student's own
         yield layers
         return
 
-    def leave(layer: nn.Linear) -> None:
-        if layer.weight.device.type == "cpu":
-            layers.append(layer)
-        else:
+    def begin(layer: nn.Linear) -> None:
+        if layer.weight.device.type != "cpu":
             RESET(layer)
+            return
+        layers.append(layer)
+        if not late:
+            start(layer)
 
-    nn.Linear.reset_parameters = leave  # type: ignore[assignment, method-assign]
+    nn.Linear.reset_parameters = begin  # type: ignore[assignment, method-assign]
     try:
         yield layers
     finally:
-        if nn.Linear.reset_parameters is leave:
+        if nn.Linear.reset_parameters is begin:
             nn.Linear.reset_parameters = RESET  # type: ignore[method-assign]
 
 
@@ -89,6 +91,14 @@ def start(layer: nn.Linear, filled: Container[int] = ()) -> None:
     parameters = [p for p in own if p is not None and is_real(p) and id(p) not in filled]
     scale = (3 * max(1, layer.in_features)) ** -0.5
     fill(parameters, [scale] * len(parameters), STARTS.getrandbits(32))
+
+
+def is_plain(model: object, layers: Sequence[nn.Linear]) -> bool:
+    """Tell whether a model has nothing that could depend on its layers' first weights, as a spectral norm would."""
+    if not isinstance(model, nn.Module) or any(True for _ in model.buffers()):
+        return False
+    own = {id(p) for layer in layers for p in vars(layer)["_parameters"].values()}
+    return all(id(p) in own for _, p in registered(model))
 
 
 def listed(part: nn.Module) -> list[tuple[str, Tensor]]:

@@ -77,6 +77,7 @@ class Desk:
         self.module: ModuleType | None = None
         self.switches = torch.is_grad_enabled(), torch.get_default_dtype()  # as the module has set them
         self.models: list[Any] = []
+        self.plain: dict[str, bool] = {}  # whether the models of a class do not depend on their first weights
         self.bare: dict[int | None, list[nn.Linear]] = {}  # layers that have no weights yet, by model
         self.filled: set[int] = set()  # ids of parameters that were given some
         self.training: trainer.Training | None = None
@@ -125,12 +126,15 @@ class Desk:
 
     def on_make(self, name: str, args: list[Any], named: dict[str, Any]) -> dict[str, int]:
         """Make a model that gets other weights before anything is asked of it."""
+        late = self.plain.get(name, False)
         try:
-            with weights.late_start() as layers:
+            with weights.quick_start(late=late) as layers:
                 made = self.make(name, args, named)
         except (ArithmeticError, AssertionError, RuntimeError, ValueError):
             return self.make(name, args, named)  # some check their first weights
-        self.bare[made["model"]] = layers
+        if late:
+            self.bare[made["model"]] = layers
+        self.plain[name] = weights.is_plain(self.models[made["model"]], layers)
         return made
 
     def make(self, name: str, args: list[Any], named: dict[str, Any]) -> dict[str, int]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from autograder import weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SHAPES = [(400, 784), (400,), (1, 15), (2_000, 800)]
 
@@ -31,13 +37,16 @@ def test_normal(shape: tuple[int, int]) -> None:
     assert abs(float((drawn / 3).pow(4).mean()) - 3) < 0.1
 
 
-def test_late_start() -> None:
-    """Layers that were left without weights start with torch's own variance, and those made later as ever."""
-    with weights.late_start() as layers:
+def test_quick_start() -> None:
+    """Layers start with torch's own variance, those too that were left without weights; later ones start as ever."""
+    with weights.quick_start() as early:
+        first = nn.Linear(784, 400)
+    with weights.quick_start(late=True) as late:
         layer = nn.Linear(784, 400)
-    assert layers == [layer]
+    assert early == [first]
+    assert late == [layer]
     weights.start(layer)
-    started = layer.weight.detach()
+    started = torch.stack([first.weight.detach(), layer.weight.detach()])
     assert abs(float(started.var()) * 3 * 784 - 1) < 0.02
     assert float(started.abs().max()) > 1 / 28  # which is as far as torch's own go
     assert float(nn.Linear(784, 400).weight.detach().abs().max()) <= 1 / 28
@@ -45,7 +54,7 @@ def test_late_start() -> None:
 
 def test_start_elsewhere() -> None:
     """Layers in double precision or without a bias start, too; those without memory are as ever."""
-    with weights.late_start() as layers:
+    with weights.quick_start(late=True) as layers:
         assert nn.Linear(3, 4, device="meta").weight.is_meta
         double, bare = nn.Linear(3, 4, dtype=torch.float64), nn.Linear(3, 4, bias=False)
     assert layers == [double, bare]
@@ -56,13 +65,32 @@ def test_start_elsewhere() -> None:
 
 def test_start_of_few() -> None:
     """A parameter that was given numbers keeps them, and one without memory of its own stays as it is."""
-    with weights.late_start():
+    with weights.quick_start(late=True):
         layer = nn.Linear(3, 4)
     nn.init.constant_(layer.bias, 7)
     layer.weight = nn.Parameter(torch.ones(1).expand(4, 3))
     weights.start(layer, {id(layer.bias)})
     assert layer.bias.eq(7).all()
     assert layer.weight.eq(1).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "plain"),
+    [
+        (lambda model: model, True),
+        (lambda model: nn.Sequential(model, nn.ReLU()), True),
+        (lambda model: nn.Sequential(model, nn.BatchNorm1d(4)), False),
+        (nn.utils.parametrizations.spectral_norm, False),
+        (nn.utils.parametrizations.weight_norm, False),
+        (copy.deepcopy, False),
+        (type, False),
+    ],
+)
+def test_plain(change: Callable[[nn.Module], nn.Module], *, plain: bool) -> None:
+    """Models of layers alone do not depend on their first weights; others, and what is no model, may."""
+    with weights.quick_start() as layers:
+        model = change(nn.Linear(3, 4))
+    assert weights.is_plain(model, layers) == plain
 
 
 def test_students_own_start() -> None:
@@ -74,7 +102,7 @@ def test_students_own_start() -> None:
     before = nn.Linear.reset_parameters
     nn.Linear.reset_parameters = zeros  # type: ignore[assignment, method-assign]
     try:
-        with weights.late_start() as layers:
+        with weights.quick_start(late=True) as layers:
             layer = nn.Linear(3, 4)
     finally:
         nn.Linear.reset_parameters = before  # type: ignore[method-assign]
