@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from autograder.outcome import UNANSWERED, Raised, WrongKind
-from autograder.rubric import oracle
-from autograder.rubric.composer import Composed, Composer
+from autograder.rubric.again import SAME, Again
+from autograder.rubric.composer import Composed, Composer, fitted
 from autograder.rubric.crowd import agrees
 from autograder.rubric.expect import (
     Mistake,
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     Function = Callable[[Tensor], Tensor]
 
 __all__ = ["Case", "Setting"]
-
-# The same operations on the same numbers: only the batching of a matrix product may differ.
-SAME = 1e-4
 
 
 @dataclass(frozen=True)
@@ -76,25 +73,8 @@ class Case:
         try:
             self.judge(forward_first=forward_first)
         except Mistake:
-            self.expect_rest()
+            self.composer.expect_rest()
             raise
-
-    def expect_rest(self) -> None:
-        """Expect each part to give the same result for the same input and seed. Raises UnjudgedError."""
-        given = next(iter(self.forward.joins.values()))(self.x, self.c)
-        with contextlib.suppress(*UNANSWERED):
-            features = self.model.encoder(given, seed=self.seed)
-            z = torch.randn(len(self.x), self.setting.sizes.latents)
-            for name, taken in (
-                ("encoder", given),
-                ("mu_layer", features),
-                ("logvar_layer", features),
-                ("decoder", self.forward.to_decoder(z, self.c)),
-            ):
-                part = getattr(self.model, name)
-                if not close(part(taken, seed=self.seed), part(taken, seed=self.seed), 1e-6):
-                    why = "Called twice in a row, with the same input and seed, it gives two results."
-                    raise UnjudgedError(name, why)
 
     def judge(self, *, forward_first: bool) -> None:
         """Compare, where the parts give the same for the same input."""
@@ -102,6 +82,7 @@ class Case:
             self.student.put(t, like="data") if t.is_floating_point() else t
             for t in self.forward.arguments(self.x, self.c)
         ]
+        self.again = Again(self.composer, held, self.fail)
         composed = [] if forward_first else self.composer.compose_all()
         answer, failure = self.ask(held)
         if forward_first and isinstance(failure, Ended):  # the next worker does not have this model
@@ -138,48 +119,7 @@ class Case:
             self.expect_images(x_hat, mu, logvar, right)
         raise_all(mistakes)
         if self.setting.again and right.z is not None:
-            self.expect_fresh_noise(held, x_hat, right)
-
-    def expect_fresh_noise(self, held: list[Tensor], x_hat: Tensor, right: Composed) -> None:
-        """Expect another x_hat under another seed, and of two calls in a row, where reparametrize gives another z.
-
-        And expect the same x_hat behind a call with another image.
-        """
-        self.expect_nothing_kept(held, x_hat, right)
-        seed, made = self.seed + 1, self.composer.made
-        image = self.image(held, seed)
-        # Pixels of 0 and 1 alone may be the same for two z.
-        due = made(right, seed) if close(image, x_hat) else None
-        if due is not None and not close(image, due) and not close(due, made(right, seed + 1)):
-            raise self.fail(
-                "another seed gives the same x_hat: is a seed set on the way, or z kept from an earlier call?"
-            )
-        if close(image := self.image(held), self.image(held)):
-            again = [close(image, self.image(held)) for _ in range(3)]
-            if all(again) and not any(close(made(right), made(right)) for _ in range(3)):
-                raise self.fail(
-                    "two calls, one behind the other, give the same x_hat.",
-                    "Is a seed set on the way, or the generator's state put back?",
-                )
-
-    def expect_nothing_kept(self, held: list[Tensor], x_hat: Tensor, right: Composed) -> None:
-        """Expect another mu for another image, where the parts give one, and then the same x_hat as before."""
-        x, c = oracle.images(len(self.x)), oracle.one_hot(*self.c.shape).to(self.c.dtype)
-        mu = as_three(self.model.ask(*self.forward.arguments(x, c)), f"{self.forward.name}.forward")[1]
-        if close(mu, right.mu, SAME):
-            features = self.model.encoder(right.join(x, c))
-            if not close(mu, self.model.mu_layer(features), SAME):
-                raise self.fail("another image gives the same mu: is it kept from an earlier call?")
-        follows = right.x_hat is not None and close(x_hat, fitted(right.x_hat, x_hat), SAME)
-        if follows and not close(self.image(held, self.seed), x_hat, SAME):
-            raise self.fail(
-                "called again with the same image and seed, it gives another x_hat.",
-                "Is something kept from an earlier call, such as a z, a class, a running mean or a counter?",
-            )
-
-    def image(self, held: list[Tensor], seed: int | None = None) -> Tensor:
-        """Call forward, under a seed where one is given; returns x_hat."""
-        return as_three(self.model.ask(*held, seed=seed), f"{self.forward.name}.forward")[0]
+            self.again.expect_fresh_noise(x_hat, right)
 
     def ask(self, held: list[Tensor]) -> tuple[Any, Raised | WrongKind | Ended | None]:
         """Call forward; returns its answer, and how it failed."""
@@ -261,31 +201,10 @@ class Case:
         raise self.fail(
             f"the {which} that it returns is not what your own {which}_layer gives for your own encoder's features.",
             *named,
-            self.kept(mu) if not named else "",
+            self.again.kept(mu) if not named else "",
             self.forward.hint if which == "mu" and not named else "",
             difference(found, expected),
         )
-
-    def kept(self, mu: Tensor) -> str:
-        """Tell where another image changes nothing."""
-        with contextlib.suppress(Mistake, *UNANSWERED):
-            others = self.forward.arguments(oracle.images(len(self.x)), self.c)
-            if close(as_three(self.model.ask(*others), "")[1], mu, SAME):
-                return "Another call, with other images, gives the same mu: is it kept from an earlier call?"
-        return ""
-
-    def frozen(self) -> str:
-        """Tell where another seed changes nothing."""
-        with contextlib.suppress(Mistake, *UNANSWERED):
-            arguments = self.forward.arguments(self.x, self.c)
-            first, second = (
-                as_three(self.model.ask(*arguments, seed=seed), "")[0] for seed in (self.seed, self.seed + 1)
-            )
-            if close(first, second):
-                return (
-                    "Another call, with another seed, gives the same x_hat: is z kept from an earlier call?"
-                )
-        return ""
 
     def same(self, found: Tensor, composed: Tensor) -> bool:
         """Compare with a tensor that the parts gave; reparametrize may have changed it since (that is row 3.2's)."""
@@ -326,7 +245,7 @@ class Case:
             raise_all(mistakes)
             self.forward.follows_seed |= len(self.x) == 1
             return
-        self.expect_rest()  # before the decoder is asked again and again, and gets other weights
+        self.composer.expect_rest()  # before the decoder is asked again and again, and gets other weights
         self.expect_slips_absent(x_hat, right, formula)
         if self.setting.stretched and self.forward.follows_seed:
             raise self.fail(
@@ -380,12 +299,4 @@ class Case:
     def gradients(self, right: Composed) -> Gradients:
         """Return what judges the gradients of this call."""
         given = right.join(self.x, self.c), self.c
-        return Gradients(self.forward, self.model, given, self.fail, self.frozen)
-
-
-def fitted(image: Tensor, like: Tensor) -> Tensor:
-    """Give an image the shape of another where it has as many pixels: forward may shape what the decoder gives.
-
-    That the decoder itself gives images is row 2.1's, or 6.2's.
-    """
-    return image.view(like.shape) if image.numel() == like.numel() else image
+        return Gradients(self.forward, self.model, given, self.fail, self.again.frozen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,14 @@ from torch import Tensor
 from autograder.outcome import UNANSWERED, WrongKind
 from autograder.rubric import oracle
 from autograder.rubric.conspiracy import Witness
-from autograder.rubric.expect import show
+from autograder.rubric.expect import close, show
 from autograder.rubric.forwards import UnjudgedError
 
 if TYPE_CHECKING:
     from autograder.rubric.forwards import Join, VAEForward
     from autograder.student import Model
 
-__all__ = ["Composed", "Composer", "finite"]
+__all__ = ["Composed", "Composer", "finite", "fitted"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +106,23 @@ class Composer:
         why = f"z has shape {show(z.shape)} for mu and logvar of shape {show(mu.shape)}."
         return Composed(join, mu, logvar, broken=UnjudgedError("reparametrize", why))
 
+    def expect_rest(self) -> None:
+        """Expect each part to give the same result for the same input and seed. Raises UnjudgedError."""
+        given = next(iter(self.forward.joins.values()))(self.x, self.c)
+        with contextlib.suppress(*UNANSWERED):
+            features = self.model.encoder(given, seed=self.seed)
+            z = torch.randn(len(self.x), self.latents)
+            for name, taken in (
+                ("encoder", given),
+                ("mu_layer", features),
+                ("logvar_layer", features),
+                ("decoder", self.forward.to_decoder(z, self.c)),
+            ):
+                part = getattr(self.model, name)
+                if not close(part(taken, seed=self.seed), part(taken, seed=self.seed), 1e-6):
+                    why = "Called twice in a row, with the same input and seed, it gives two results."
+                    raise UnjudgedError(name, why)
+
     def odd(self, features: Tensor, mu: Tensor, logvar: Tensor, why: Exception) -> UnjudgedError | None:
         """Blame the first part that gives something of another shape than it should, or numbers far too large."""
         number, latents = len(self.x), self.latents
@@ -143,3 +161,11 @@ def finite(tensor: Tensor) -> Tensor:
     if tensor.dtype != torch.float32:
         raise WrongKind(f"It returns numbers of type {tensor.dtype}, which the next part cannot take.")
     return tensor
+
+
+def fitted(image: Tensor, like: Tensor) -> Tensor:
+    """Give an image the shape of another where it has as many pixels: forward may shape what the decoder gives.
+
+    That the decoder itself gives images is row 2.1's, or 6.2's.
+    """
+    return image.view(like.shape) if image.numel() == like.numel() else image

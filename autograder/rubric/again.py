@@ -1,0 +1,101 @@
+"""Forward called again: nothing is kept from one call to the next, and each has noise of its own."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from autograder.outcome import UNANSWERED
+from autograder.rubric import oracle
+from autograder.rubric.composer import Composed, Composer, fitted
+from autograder.rubric.expect import Mistake, as_three, close
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
+
+__all__ = ["SAME", "Again"]
+
+# The same operations on the same numbers: only the batching of a matrix product may differ.
+SAME = 1e-4
+
+
+class Again:
+    """Further calls of a forward that was called once."""
+
+    def __init__(
+        self, composer: Composer, arguments: Sequence[Tensor], mistake: Callable[..., Mistake]
+    ) -> None:
+        """Make none yet.
+
+        composer, arguments: what was called, and with what
+        mistake: words a mistake of forward's
+        """
+        self.composer, self.arguments, self.mistake = composer, arguments, mistake
+        self.model, self.seed = composer.model, composer.seed
+
+    def expect_fresh_noise(self, x_hat: Tensor, right: Composed) -> None:
+        """Expect another x_hat under another seed, and of two calls in a row, where reparametrize gives another z.
+
+        And expect the same x_hat behind a call with another image.
+        """
+        self.expect_nothing_kept(x_hat, right)
+        seed, made, image = self.seed + 1, self.composer.made, self.image
+        other = image(seed)
+        # Pixels of 0 and 1 alone may be the same for two z.
+        due = made(right, seed) if close(other, x_hat) else None
+        if due is not None and not close(other, due) and not close(due, made(right, seed + 1)):
+            raise self.mistake(
+                "another seed gives the same x_hat: is a seed set on the way, or z kept from an earlier call?"
+            )
+        if close(one := image(), image()):
+            again = [close(one, image()) for _ in range(3)]
+            if all(again) and not any(close(made(right), made(right)) for _ in range(3)):
+                raise self.mistake(
+                    "two calls, one behind the other, give the same x_hat.",
+                    "Is a seed set on the way, or the generator's state put back?",
+                )
+
+    def expect_nothing_kept(self, x_hat: Tensor, right: Composed) -> None:
+        """Expect another mu for another image, where the parts give one, and then the same x_hat as before."""
+        others = self.others()
+        mu = as_three(self.model.ask(*self.composer.forward.arguments(*others)), "forward")[1]
+        if close(mu, right.mu, SAME):
+            features = self.model.encoder(right.join(*others))
+            if not close(mu, self.model.mu_layer(features), SAME):
+                raise self.mistake("another image gives the same mu: is it kept from an earlier call?")
+        follows = right.x_hat is not None and close(x_hat, fitted(right.x_hat, x_hat), SAME)
+        if follows and not close(self.image(self.seed), x_hat, SAME):
+            raise self.mistake(
+                "called again with the same image and seed, it gives another x_hat.",
+                "Is something kept from an earlier call, such as a z, a class, a running mean or a counter?",
+            )
+
+    def kept(self, mu: Tensor) -> str:
+        """Tell where another image changes nothing."""
+        with contextlib.suppress(Mistake, *UNANSWERED):
+            arguments = self.composer.forward.arguments(self.others()[0], self.composer.c)
+            if close(as_three(self.model.ask(*arguments), "")[1], mu, SAME):
+                return "Another call, with other images, gives the same mu: is it kept from an earlier call?"
+        return ""
+
+    def frozen(self) -> str:
+        """Tell where another seed changes nothing."""
+        with contextlib.suppress(Mistake, *UNANSWERED):
+            if close(self.image(self.seed), self.image(self.seed + 1)):
+                return (
+                    "Another call, with another seed, gives the same x_hat: is z kept from an earlier call?"
+                )
+        return ""
+
+    def others(self) -> tuple[Tensor, Tensor]:
+        """Draw as many other images (N, 1, 28, 28), and classes (N, C) for them."""
+        c = self.composer.c
+        return oracle.images(len(self.composer.x)), oracle.one_hot(*c.shape).to(c.dtype)
+
+    def image(self, seed: int | None = None) -> Tensor:
+        """Call forward, under a seed where one is given; returns x_hat."""
+        return as_three(self.model.ask(*self.arguments, seed=seed), f"{self.composer.forward.name}.forward")[
+            0
+        ]
