@@ -47,16 +47,19 @@ class Parameter:
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """The weights that were drawn for a part."""
+    """The weights that were drawn for a part, or given to it."""
 
     parameters: list[Parameter]
     scales: list[float]
-    seed: int
+    seed: int = 0
+    given: list[Tensor] | None = None  # the weights themselves, where they were not drawn from the seed
     order: int = field(default_factory=itertools.count().__next__)  # later ones have higher numbers
 
     @cached_property
     def numbers(self) -> list[Tensor]:
         """The numbers, in float32, before they are multiplied by the scales; not to be written to."""
+        if self.given is not None:
+            return self.given
         return weights.draw([p.shape or () for p in self.parameters], self.seed)
 
     @cached_property
@@ -294,15 +297,17 @@ class Part:
         return self.redraw(Drawn(self.known, [*scales], int(torch.randint(1, 2**31, ()))))
 
     def redraw(self, drawn: Drawn) -> Drawn:
-        """Give the part's parameters numbers that were drawn for it."""
-        self.tell(self.name, "draw", path=self.path, scales=drawn.scales, seed=drawn.seed)
+        """Give the part's parameters numbers that were drawn for it, or given to it."""
+        if drawn.given is None:
+            self.tell(self.name, "draw", path=self.path, scales=drawn.scales, seed=drawn.seed)
+        else:
+            self.tell(self.name, "assign", path=self.path, values=drawn.given)
         self.drawn = drawn
         return drawn
 
     def assign(self, values: Sequence[Tensor]) -> None:
         """Give the part's parameters new values, in the order of parameters()."""
-        self.tell(self.name, "assign", path=self.path, values=values)
-        self.drawn = None
+        self.redraw(Drawn(self.known, [1.0] * len(values), given=[*values]))
 
 
 class Model(Part):

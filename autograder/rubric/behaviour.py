@@ -21,7 +21,7 @@ from autograder.rubric.expect import TOLERANCE, Mistake, close, difference, expe
 from autograder.rubric.part_slips import PartSlips
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from autograder.rubric.oracle import Layer
     from autograder.student import Model, Part, Student
@@ -64,32 +64,40 @@ def crowd_size() -> int:
 
 def expect_two_layers(model: Model) -> None:
     """Expect that new weights for mu_layer leave logvar_layer as it is."""
-    words = (
-        f"{model.name}.mu_layer and logvar_layer share weights or a bias, or are one and the same layer; "
-        "each needs its own."
-    )
-    expect_apart(model.mu_layer, [model.logvar_layer], (oracle.H,), words)
+    expect_apart(model.mu_layer, {model.logvar_layer: (oracle.H,)})
 
 
-def expect_apart(part: Part, others: Sequence[Part], shape: Sequence[int], words: str) -> None:
+def expect_apart(part: Part, others: Mapping[Part, Sequence[int]]) -> None:
     """Expect that new weights for a part leave others as they are.
 
-    shape: of what these others take, but for the number of images
-    words: what is a mistake where it does not
+    others: with the shape of what each takes, but for the number of images
     """
-    x = torch.rand(oracle.any_number(2, 9), *shape)
     before = []
-    for other in others:
+    for other, shape in others.items():
+        x = torch.rand(oracle.any_number(2, 9), *shape)
         with contextlib.suppress(*UNANSWERED):  # what another part fails at is its own row's
-            before.append((other, other(x)))
+            before.append((other, x, other(x)))
     try:
         part.draw(oracle.scales(part.parameters()))
     except UNANSWERED:
         return
-    for other, y in before:
+    for other, x, y in before:
         after = other(x)
         if not close(after, y) and close(other(x), after):  # noise is its own row's, too
-            raise fail(words)
+            raise fail(explain_shared(part, other))
+
+
+def explain_shared(part: Part, other: Part) -> str:
+    """Say that two parts share layers."""
+    model, _, name = part.name.partition(".")
+    if part.model != other.model:
+        return f"Two {model}s share layers: new weights for one's {name} change the other's. Make them in __init__."
+    if name == "mu_layer":
+        return (
+            f"{model}.mu_layer and logvar_layer share weights or a bias, or are one and the same layer; "
+            "each needs its own."
+        )
+    return f"{part.name} shares layers with {other.name}; each needs weights of its own."
 
 
 def expect_network(

@@ -30,7 +30,5 @@ def test_decoder(student, sizes):
     expect_network(student, model, model.decoder, (sizes.latents,), layers=4)
     other = student.VAE(784, 15)
     expect_network(student, other, other.decoder, (15,), layers=4, crowd=True)
-    words = "VAE.decoder shares layers with VAE.encoder; each needs weights of its own."
-    expect_apart(model.decoder, [model.encoder], (1, 28, 28), words)
-    words = "Two VAEs share layers: new weights for one's decoder change the other's. Make them in __init__."
-    expect_apart(model.decoder, [other.decoder], (15,), words)
+    heads = {model.mu_layer: (H,), model.logvar_layer: (H,)}
+    expect_apart(model.decoder, {model.encoder: (1, 28, 28), **heads, other.decoder: (15,)})

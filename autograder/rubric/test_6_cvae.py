@@ -44,10 +44,7 @@ def test_cvae_encoder(student, sizes):
             expect_count(encoder, [(pixels + classes, H), (H, H), (H, H)], hint)
         expect_network(student, model, model.encoder, (784 + sizes.classes,), layers=3)
         expect_network(student, other, other.encoder, (784 + 10,), layers=3, crowd=True)
-        words = (
-            "Two CVAEs share layers: new weights for one's encoder change the other's. Make them in __init__."
-        )
-        expect_apart(model.encoder, [other.encoder], (784 + 10,), words)
+        expect_apart(model.encoder, {other.encoder: (784 + 10,)})
     for name in ("mu_layer", "logvar_layer"):
         with noting(mistakes):
             for pixels, classes, latents, hint in cases(sizes):
@@ -75,10 +72,8 @@ def test_cvae_decoder(student, sizes):
     expect_network(student, model, model.decoder, (sizes.latents + sizes.classes,), layers=4)
     other = student.CVAE(784, 10, 15)
     expect_network(student, other, other.decoder, (15 + 10,), layers=4, crowd=True)
-    words = "CVAE.decoder shares layers with CVAE.encoder; each needs weights of its own."
-    expect_apart(model.decoder, [model.encoder], (784 + sizes.classes,), words)
-    words = "Two CVAEs share layers: new weights for one's decoder change the other's. Make them in __init__."
-    expect_apart(model.decoder, [other.decoder], (15 + 10,), words)
+    heads = {model.mu_layer: (H,), model.logvar_layer: (H,)}
+    expect_apart(model.decoder, {model.encoder: (784 + sizes.classes,), **heads, other.decoder: (15 + 10,)})
 
 
 @number("6.3")

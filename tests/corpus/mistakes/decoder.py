@@ -192,6 +192,15 @@ SHARED = [
         ("2.1",),
         ("share",),
     ),
+    *(
+        decoder(
+            f"tied-to-{name}",  # another parameter with the same memory
+            "\n        )",
+            f"\n        )\n        self.decoder[0].weight = nn.Parameter(self.{name}.weight.t())",
+            f"shares layers with vae.{name}",
+        )
+        for name in ("mu_layer", "logvar_layer")
+    ),
     decoder("clamped-inside", FIRST, f"{FIRST} nn.Hardtanh(-20, 20),", "clamp"),
 ]
 
