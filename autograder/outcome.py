@@ -14,6 +14,7 @@ from __future__ import annotations
 import msgspec
 
 from autograder.sandbox import Ended
+from autograder.wire import NO_FORWARD
 
 __all__ = ["PARTS", "UNANSWERED", "Failure", "Line", "Missing", "Raised", "Unfinished", "WrongKind"]
 
@@ -57,6 +58,12 @@ class Raised(Exception):  # noqa: N818 - it is the student's error, named as an 
             message += (
                 "\nThe autograder lets your code start no other program, open no connection and write only into its "
                 "own folder."
+            )
+        if NO_FORWARD in failure.message:
+            message += (
+                "\nnn.ModuleList only holds layers: it cannot be called, as nn.Sequential can."
+                if "ModuleList" in failure.message
+                else "\nIs its forward() misspelt, or written outside of the class?"
             )
         return message
 

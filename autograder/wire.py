@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from multiprocessing.connection import Connection
 
-__all__ = ["DTYPES", "pack", "receive", "send"]
+__all__ = ["DTYPES", "NO_FORWARD", "pack", "receive", "send"]
 
+NO_FORWARD = 'is missing the required "forward" function'  # says torch where one calls a module that has none
 DTYPES = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64"}
 
 

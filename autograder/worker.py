@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from autograder import trainer, weights
-from autograder.wire import DTYPES, receive, send
+from autograder.wire import DTYPES, NO_FORWARD, receive, send
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -353,12 +353,12 @@ class Desk:
         if isinstance(error, MissingError):
             name, kind, others = error.args
             return {"kind": kind, "type": "", "message": name, "lines": [], "others": others}
-        kind = "unfinished" if isinstance(error, NotImplementedError) else "raised"
         syntax = error if isinstance(error, SyntaxError) and error.filename == str(self.path) else None
         try:
             message = str(syntax.msg if syntax else error)[:MAX_TEXT]
         except BaseException as worse:  # noqa: BLE001 - a student's __str__ may raise anything
             message = f"(its message cannot be shown: {type(worse).__name__})"
+        unfinished = isinstance(error, NotImplementedError) and NO_FORWARD not in message
         try:
             stack = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(self.path)]
             lines = [[f.lineno or 0, f.name[:100], (f.line or "")[:200]] for f in stack[-5:]]
@@ -366,6 +366,7 @@ class Desk:
                 lines = [[int(syntax.lineno or 0), "", str(syntax.text or "").strip()[:200]]]
         except BaseException:  # noqa: BLE001
             lines = []
+        kind = "unfinished" if unfinished else "raised"
         return {"kind": kind, "type": type(error).__name__[:100], "message": message, "lines": lines}
 
 

@@ -351,6 +351,28 @@ MODULES = [
         "train",
     ),
     module("nan", "        return x\n", "        return torch.log(x - 1e9)\n", "1.2 4.1", "nan"),
+    module("forward-misspelt", "def forward(", "def foward(", "1.2 4.1", "misspelt"),
+    Mistake(
+        "encoder-list-of-modules",
+        (
+            replace_block(
+                ENCODER,
+                f"""
+            sizes = (input_size, 400, 400, 400)
+            self.encoder = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:]))
+            {MU}
+            {LOGVAR}
+            """,
+            ),
+            Edit(
+                "VAE.forward",
+                "features = self.encoder(x)",
+                "features = x.flatten(1)\n        for layer in self.encoder: features = F.relu(layer(features))",
+            ),
+        ),
+        ("1.2", "4.1"),
+        ("nn.modulelist only holds",),
+    ),
     Mistake(
         "encoder-plain-list",  # which registers nothing: there is nothing that could be trained
         (
