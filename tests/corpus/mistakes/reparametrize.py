@@ -341,7 +341,7 @@ UNSEEN = [
         "because of reparametrize (row 3.1, 3.2)",
         above="GENERATOR = torch.Generator()\nGENERATOR.seed()",
     ),
-    noise("rounded", "(10 * torch.randn_like(sigma)).round() / 10", BOTH, "different values"),
+    noise("rounded", "(100 * torch.randn_like(sigma)).round() / 100", BOTH, "different values"),
     noise("centred-columns", "(e := torch.randn_like(sigma)) - e.mean(0)", BOTH, "mean 0 in each column"),
     noise(
         "standardised",
