@@ -50,7 +50,7 @@ def noting(found: Tensor, expected: Tensor, tolerance: float = expect.TOLERANCE)
     if right and found.numel():
         limit = tolerance * expected.double().abs().max().clamp(min=1)
         test = os.environ["PYTEST_CURRENT_TEST"].rpartition("::")[2].partition(" ")[0]
-        share = (found.double() - expected.double()).abs().max() / limit
+        share = (found.detach().double() - expected.detach().double()).abs().max() / limit.detach()
         SHARES[test, f"{tolerance:g}"].append(float(share))
     return right
 
