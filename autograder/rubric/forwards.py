@@ -53,7 +53,6 @@ class VAEForward:
         self.models: dict[Model, Model] = {}  # with these names
         self.weights_judged = False  # whether gradients reached the weights, too
         self.passing_judged = False  # whether gradients passed through the decoder to z
-        self.follows_seed = False  # whether one image's noise did
         self.unlike: set[str] = set()  # parts that do not compute what their weights give
         self.noise_judged: set[bool] = set()  # in which modes a large draw of noise without a seed was right
 
