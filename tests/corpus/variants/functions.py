@@ -340,6 +340,46 @@ return (bce + 0.5 * torch.sum(mu**2 + v.exp() - 1 - v)) / len(x)
 ]
 
 FORWARD = [
+    # Noise for eight images at least: torch draws the same for those of the batch, but for the last numbers.
+    forward(
+        "padded-batch",
+        """
+number = len(x)
+features = self.encoder(F.pad(x, (0, 0) * 3 + (0, -number % 8)))
+mu, logvar = self.mu_layer(features), self.logvar_layer(features)
+return self.decoder(reparametrize(mu, logvar))[:number], mu[:number], logvar[:number]
+""",
+    ),
+    forward(
+        "in-chunks",
+        """
+outputs = []
+for chunk in x.split(128):
+    features = self.encoder(chunk)
+    mu, logvar = self.mu_layer(features), self.logvar_layer(features)
+    outputs.append((self.decoder(reparametrize(mu, logvar)), mu, logvar))
+return tuple(map(torch.cat, zip(*outputs)))
+""",
+    ),
+    # Of one image with 15 latents this noise is torch.randn's own; of one with 16 or more it is not.
+    forward(
+        "noise-latent-by-latent",
+        """
+features = self.encoder(x)
+mu, logvar = self.mu_layer(features), self.logvar_layer(features)
+eps = torch.stack([torch.randn(len(x)) for _ in range(self.latent_size)], dim=1)
+return self.decoder(mu + torch.exp(logvar / 2) * eps), mu, logvar
+""",
+    ),
+    forward(
+        "noise-in-double-precision",
+        """
+features = self.encoder(x)
+mu, logvar = self.mu_layer(features), self.logvar_layer(features)
+eps = torch.randn(mu.shape, dtype=torch.float64).float()
+return self.decoder(mu + torch.exp(logvar / 2) * eps), mu, logvar
+""",
+    ),
     forward(
         "looks-at-numbers",
         """
