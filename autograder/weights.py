@@ -53,14 +53,31 @@ def piece(number: int, places: random.Random) -> Tensor:
     return NUMBERS[start : start + number]
 
 
+class Begun(list[nn.Linear]):
+    """Layers that took their first weights from the list, or are still to do so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.few: list[Tensor] = []  # of the weights that each got, where they have them
+
+    def are_untouched(self) -> bool:
+        """Tell whether these weights are still there."""
+        return all(torch.equal(few, beginning(layer)) for layer, few in zip(self, self.few))  # noqa: B905 - or none
+
+
+def beginning(layer: nn.Linear) -> Tensor:
+    """Return a few of a layer's weights."""
+    return layer.weight.detach().flatten()[:8].clone()
+
+
 @contextlib.contextmanager
-def quick_start(*, late: bool = False) -> Iterator[list[nn.Linear]]:
+def quick_start(*, late: bool = False) -> Iterator[Begun]:
     """Have nn.Linear take its first weights from the list, and gather the layers that do.
 
     late: leave them open, for models that get new weights before they are asked for anything: to write five megabytes
         takes as long as to compute with them. What gets none, such as layers in a plain list, start() is for.
     """
-    layers: list[nn.Linear] = []
+    layers = Begun()
     if nn.Linear.reset_parameters is not RESET:  # the student's own
         yield layers
         return
@@ -69,9 +86,13 @@ def quick_start(*, late: bool = False) -> Iterator[list[nn.Linear]]:
         if layer.weight.device.type != "cpu":
             RESET(layer)
             return
-        layers.append(layer)
-        if not late:
+        if again := any(other is layer for other in layers):  # who begins anew looks at what comes of it
             start(layer)
+        else:
+            layers.append(layer)
+        if not late and not again:
+            start(layer)
+            layers.few.append(beginning(layer))
 
     nn.Linear.reset_parameters = begin  # type: ignore[assignment, method-assign]
     try:
@@ -93,13 +114,17 @@ def start(layer: nn.Linear, filled: Container[int] = ()) -> None:
     fill(parameters, [scale] * len(parameters), STARTS.getrandbits(32))
 
 
-def is_plain(model: object, layers: Sequence[nn.Linear]) -> bool:
-    """Tell whether a model has nothing that could depend on its layers' first weights, as a spectral norm would."""
+def is_plain(model: object, layers: Begun) -> bool:
+    """Tell whether a model has nothing that could depend on its layers' first weights, as a spectral norm would.
+
+    Nor may it have changed them: perhaps until they were as it wants them, which they might never be.
+    """
     if not isinstance(model, nn.Module):
         return False
     own = {id(p) for layer in layers for p in vars(layer)["_parameters"].values()}
     try:
-        return all(id(p) in own for _, p in registered(model)) and not any(True for _ in model.buffers())
+        alone = all(id(p) in own for _, p in registered(model)) and not any(True for _ in model.buffers())
+        return alone and layers.are_untouched()
     except Exception:  # noqa: BLE001 - without super().__init__() it is no module yet; and methods may be the student's
         return False
 

@@ -93,6 +93,26 @@ def test_plain(change: Callable[[nn.Module], nn.Module], *, plain: bool) -> None
     assert weights.is_plain(model, layers) == plain
 
 
+def test_changed_first_weights() -> None:
+    """A model that changes its first weights may depend on them; one that changes biases alone does not."""
+    with weights.quick_start() as layers:
+        model = nn.Linear(3, 4)
+        nn.init.zeros_(model.bias)
+    assert weights.is_plain(model, layers)
+    model.weight.data.mul_(2)
+    assert not weights.is_plain(model, layers)
+
+
+def test_begun_again() -> None:
+    """Where first weights are late, a layer that is begun again gets some: it may be until they fit."""
+    with weights.quick_start(late=True) as layers:
+        layer = nn.Linear(3, 4)
+        nn.init.zeros_(layer.weight)
+        layer.reset_parameters()
+    assert layers == [layer]
+    assert layer.weight.all()
+
+
 def test_students_own_start() -> None:
     """Where the student has replaced how nn.Linear starts, theirs is called."""
 

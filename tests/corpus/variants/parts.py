@@ -421,6 +421,40 @@ class Encoder(nn.Module):
             ),
         ),
     ),
+    Variant(
+        "decoder-first-weights-grown",
+        (
+            Edit(
+                DECODER,
+                "        )\n",
+                "        )\n        with torch.no_grad():\n"
+                "            while self.decoder[0].weight.std() < 0.3:\n"
+                "                self.decoder[0].weight *= 1.1\n",
+            ),
+        ),
+    ),
+    Variant(
+        "decoder-first-weights-drawn-until-they-fit",
+        (
+            Edit(
+                DECODER,
+                "        )\n",
+                "        )\n        while not 0 < self.decoder[0].weight.std() < 1:\n"
+                "            self.decoder[0].reset_parameters()\n",
+            ),
+        ),
+    ),
+    Variant(
+        "decoder-first-weights-must-not-be-zero",
+        (
+            Edit(
+                DECODER,
+                "        )\n",
+                "        )\n        if not self.decoder[0].weight.any():\n"
+                "            raise Exception('dead')\n",
+            ),
+        ),
+    ),
 ]
 
 VARIANTS = [*OTHERS, *ENCODERS, *HEADS, *DECODERS]
