@@ -60,17 +60,40 @@ class Again:
     def expect_nothing_kept(self, x_hat: Tensor, right: Composed) -> None:
         """Expect another mu for another image, where the parts give one, and then the same x_hat as before."""
         others = self.others()
-        mu = as_three(self.model.ask(*self.composer.forward.arguments(*others)), "forward")[1]
+        answer = self.model.ask(*self.composer.forward.arguments(*others), seed=self.seed)
+        image, mu, logvar = as_three(answer, "forward")
         if close(mu, right.mu, SAME):
             features = self.model.encoder(right.join(*others))
             if not close(mu, self.model.mu_layer(features), SAME):
                 raise self.mistake("another image gives the same mu: is it kept from an earlier call?")
         follows = right.x_hat is not None and close(x_hat, fitted(right.x_hat, x_hat), SAME)
+        if self.composer.forward.name == "CVAE":
+            self.expect_own_class(others, image, Composed(right.join, mu, logvar))
         if follows and not close(self.image(self.seed), x_hat, SAME):
             raise self.mistake(
                 "called again with the same image and seed, it gives another x_hat.",
                 "Is something kept from an earlier call, such as a z, a class, a running mean or a counter?",
             )
+
+    def expect_own_class(self, given: tuple[Tensor, Tensor], image: Tensor, found: Composed) -> None:
+        """Expect a call with other images and classes not to take the classes of the call before.
+
+        given: those images and classes; image, found: what forward gave for them
+        """
+        (x, c), old = given, self.composer.c
+
+        def mu(c: Tensor) -> Tensor:
+            return self.model.mu_layer(self.model.encoder(found.join(x, c)))
+
+        def x_hat(c: Tensor) -> Tensor:
+            z = self.composer.student.reparametrize(found.mu, found.logvar, seed=self.seed)
+            return fitted(self.composer.decode(z, c), image)
+
+        for part, due, of in (("encoder", found.mu, mu), ("decoder", image, x_hat)):
+            if close(due, of(old), SAME) and not close(due, of(c), SAME):
+                raise self.mistake(
+                    f"the {part} gets the class of an earlier call, not the one of this call: is c kept somewhere?"
+                )
 
     def kept(self, mu: Tensor) -> str:
         """Tell where another image changes nothing."""
@@ -92,7 +115,7 @@ class Again:
     def others(self) -> tuple[Tensor, Tensor]:
         """Draw as many other images (N, 1, 28, 28), and classes (N, C) for them."""
         c = self.composer.c
-        return oracle.images(len(self.composer.x)), oracle.one_hot(*c.shape).to(c.dtype)
+        return oracle.images(len(self.composer.x)), c.roll(oracle.any_number(1, c.shape[1] - 1), 1)
 
     def image(self, seed: int | None = None) -> Tensor:
         """Call forward, under a seed where one is given; returns x_hat."""

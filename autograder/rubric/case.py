@@ -24,7 +24,7 @@ from autograder.rubric.expect import (
     raise_all,
     show,
 )
-from autograder.rubric.forward_slips import IMAGE_SLIPS, latent_slips, posterior_slips
+from autograder.rubric.forward_slips import IMAGE_SLIPS, input_slips, latent_slips, posterior_slips
 from autograder.rubric.forwards import UnjudgedError
 from autograder.rubric.free_noise import FreeNoise
 from autograder.rubric.gradients import Gradients
@@ -195,6 +195,7 @@ class Case:
                 self.slipped = wrong  # the rest of forward may be judged all the same
                 named.append(f"It looks as if {text}.")
         named += posterior_slips((mu, logvar), (right.mu, right.logvar), SAME)
+        named = named or self.changed_images(mu, right)
         which, found, expected = (
             ("logvar", logvar, right.logvar) if close(mu, right.mu, SAME) else ("mu", mu, right.mu)
         )
@@ -205,6 +206,15 @@ class Case:
             self.forward.hint if which == "mu" and not named else "",
             difference(found, expected),
         )
+
+    def changed_images(self, mu: Tensor, right: Composed) -> list[str]:
+        """Name what forward does to the images first, where it gives just this mu."""
+        for text, images in input_slips(self.x):
+            with contextlib.suppress(*UNANSWERED):
+                features = self.model.encoder(right.join(images, self.c), seed=self.seed)
+                if close(mu, self.model.mu_layer(features), SAME):
+                    return [f"It looks as if {text}, before the encoder."]
+        return []
 
     def same(self, found: Tensor, composed: Tensor) -> bool:
         """Compare with a tensor that the parts gave; reparametrize may have changed it since (that is row 3.2's)."""

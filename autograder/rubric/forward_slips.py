@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from autograder.rubric.expect import close
+from autograder.rubric.slips import INPUTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     Function = Callable[[Tensor], Tensor]
 
-__all__ = ["IMAGE_SLIPS", "latent_slips", "posterior_slips"]
+__all__ = ["IMAGE_SLIPS", "clamps", "input_slips", "latent_slips", "posterior_slips"]
 
 IMAGE_SLIPS: dict[str, Function] = {
     "x_hat went through a sigmoid again": torch.sigmoid,
@@ -27,6 +28,12 @@ IMAGE_SLIPS: dict[str, Function] = {
     "the images of the batch were in another order (shifted back)": lambda x: x.roll(-1, 0),
     "the images of the batch were in reverse order": lambda x: x.flip(0),
 }
+
+
+def input_slips(x: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """Give what known slips make of the images x (N, 1, 28, 28) before the encoder gets them."""
+    for text, change in INPUTS.items():
+        yield text.replace("the input", "x").removesuffix(" first"), change(x.flatten(1)).view_as(x)
 
 
 def latent_slips(mu: Tensor, logvar: Tensor, eps: Tensor) -> dict[str, Tensor]:

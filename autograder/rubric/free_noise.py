@@ -108,6 +108,11 @@ class FreeNoise:
         chance = (len(due) - 1) / 2 * math.log10(max(1 - alike**2, 1e-300))
         if alike > ALIKE and chance < NEVER:
             size = float((found * due).sum() / (due * due).sum())
+            if self.forward.name == "CVAE" and close(found, due, 1e-3):
+                raise self.unlike(
+                    "the decoder gets the z that reparametrize draws. "
+                    "Does it get another c, or is x_hat changed behind it?"
+                )
             raise self.unlike(
                 "the decoder gets nearly the z that reparametrize draws, and not quite, or x_hat is changed behind it. "
                 f"The standard deviation of its noise is {size:.4g} times what it should be. "

@@ -436,6 +436,21 @@ UNSEEN = [
         "6.2",
         "asked again",
     ),
+    forward(
+        "classes-kept-for-each-shape",
+        CAST,
+        "self.kept = getattr(self, 'kept', {})\n        c = self.kept.setdefault(x.shape, c.to(x.dtype))",
+        "class of an earlier call",
+    ),
+    forward(
+        "decoder-gets-ones", DECODE, DECODE.replace("c]", "torch.ones_like(c)]"), "does it get another c"
+    ),
+    forward(
+        "pixels-scaled-for-the-encoder",
+        ENCODE,
+        ENCODE.replace("x.flatten(1)", "2 * x.flatten(1) - 1"),
+        "-1 ... 1",
+    ),
     forward("first-ten-classes", CAST, "c = c[:, :10].to(x.dtype)", "cvae"),
     forward("classes-counted-in-the-batch", CAST, "c = F.one_hot(c.argmax(1)).to(x.dtype)", "batch"),
     cvae(
