@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from autograder.outcome import Raised, WrongKind
-from autograder.rubric.oracle import any_number, cross_entropies, divergences, images
+from autograder.rubric.oracle import any_number, cross_entropies, divergences, images, loss
 from autograder.sandbox import Ended
 
 if TYPE_CHECKING:
@@ -81,26 +81,41 @@ def diagnose(student: Student, inputs: Inputs, found: float) -> list[str]:
     return []
 
 
-def look_closer(student: Student, inputs: Inputs, found: float) -> list[str]:
+def look_closer(student: Student, inputs: Inputs, found: float) -> Iterator[str]:
     """Ask for other inputs to find out. Raises what the student's code raises then."""
     again = value(student, *inputs)
     if not math.isfinite(found + again):
-        return []
+        yield from tame(student, inputs)
+        return
     if not alike(again, found):
-        return [f"The same call gives another value when it is made again ({again:.6g}): it must not."]
+        yield f"The same call gives another value when it is made again ({again:.6g}): it must not."
+        return
     named = explain(inputs, found)
     # By chance, perhaps: with two slips at a time there are hundreds of values, with little KL divergence in them.
     for far in (1, 10, 10, 10):  # the exp of more would be too much for float32
         if named:
             x_hat, x, mu, logvar = draw_batch(any_number(13, 20), any_number(10, 14))
+            x = x.clamp(float(inputs[1].min()), float(inputs[1].max()))
             others = x_hat, x, far * mu, min(far, 3) * logvar
             confirmed = explain(others, value(student, *others))
             named = [slips for slips in named if slips in confirmed]
     fewest = min(map(len, named), default=0)
     clear = [slips for slips in named if len(slips) == fewest][:3]
     if clear:
-        return [f"It looks as if {', and '.join(slips)}." for slips in clear]
-    return [*dissect(student, inputs)]
+        yield from (f"It looks as if {', and '.join(slips)}." for slips in clear)
+    else:
+        yield from dissect(student, inputs)
+
+
+def tame(student: Student, inputs: Inputs) -> Iterator[str]:
+    """Tell for which inputs a loss is finite that is not for these."""
+    x_hat, x, mu, logvar = inputs
+    gray = x_hat, x.clamp(0.02, 0.98), mu, logvar
+    if math.isfinite(found := value(student, *gray)):
+        yield "It is finite where no pixel of x is 0 or 1: is a logarithm of x taken, not of x_hat?"
+        yield from look_closer(student, gray, found)
+    elif math.isfinite(value(student, x_hat, x, mu, logvar.abs() + 0.1)):
+        yield "It is finite where every logvar is positive: is a logarithm or a root of logvar taken?"
 
 
 def value(student: Student, *inputs: Tensor) -> float:
@@ -189,6 +204,11 @@ def kl_divergences(mu: Tensor, logvar: Tensor) -> dict[str, float]:
     }
 
 
+def singly(tensor: Tensor) -> Iterator[Tensor]:
+    """Give each image, or its mu or logvar, as a batch of one."""
+    return (tensor[i : i + 1] for i in range(len(tensor)))
+
+
 def dissect(student: Student, inputs: Inputs) -> Iterator[str]:
     """Tell which term is wrong, and where: each of them is nothing for some inputs."""
     x_hat, x, mu, logvar = inputs
@@ -198,6 +218,9 @@ def dissect(student: Student, inputs: Inputs) -> Iterator[str]:
         return value(student, x_hat, x, mu, logvar)
 
     bce, total = ask(zero, zero), float(cross_entropies(x_hat, x).sum())
+    if strange := [*beyond(student, inputs, bce)]:
+        yield from strange
+        return
     dimmer = (x_hat + 0.1) / 1.2
     change = bce - value(student, dimmer, x, zero, zero)
     right_change = (total - float(cross_entropies(dimmer, x).sum())) / n
@@ -206,17 +229,7 @@ def dissect(student: Student, inputs: Inputs) -> Iterator[str]:
         yield from blame_constant(ask, mu, total / n)
         return
     if not alike(bce, total / n):
-        yield (
-            f"The cross-entropy (BCE) is wrong: for mu = 0 and logvar = 0, where the KL divergence is 0, your loss is "
-            f"{bce:.6g}; expected {total / n:.6g}."
-        )
-        divisor = total / bce if bce else 0.0
-        if 1 < divisor < 1e9 and alike(divisor, round(divisor)):
-            yield f"It is the sum divided by {round(divisor)}; the batch has {n} images."
-        elif math.isfinite(bce) and abs(bce * n / total - 1) < 1e-3:
-            yield "It is nearly right: is there an eps in the logarithm, or a clamp of x_hat?"
-        elif math.isfinite(bce) and bce:
-            yield f"That is {bce * n / total:.4g} times the right one."
+        yield from blame_cross_entropy(bce, total, n)
         return
     yield "The cross-entropy (BCE) is right; the KL divergence is wrong."
     probes = [
@@ -238,6 +251,40 @@ def dissect(student: Student, inputs: Inputs) -> Iterator[str]:
                 f"For {other} = 0, its part in {name} is {found:.5g}; expected {expected:.5g} "
                 f"({found / expected:.4g} times that)."
             )
+
+
+def blame_cross_entropy(bce: float, total: float, n: int) -> Iterator[str]:
+    """Tell how the cross-entropy is wrong: bce, where it should be total / n."""
+    yield (
+        f"The cross-entropy (BCE) is wrong: for mu = 0 and logvar = 0, where the KL divergence is 0, your loss is "
+        f"{bce:.6g}; expected {total / n:.6g}."
+    )
+    divisor = total / bce if bce else 0.0
+    if 1 < divisor < 1e9 and alike(divisor, round(divisor)):
+        yield f"It is the sum divided by {round(divisor)}; the batch has {n} images."
+    elif abs(bce * n / total - 1) < 1e-3:
+        yield "It is nearly right: is there an eps in the logarithm, or a clamp of x_hat?"
+    elif bce:
+        yield f"That is {bce * n / total:.4g} times the right one."
+
+
+def beyond(student: Student, inputs: Inputs, zero: float) -> Iterator[str]:
+    """Tell what is wrong where it is neither term: the average, or a loss that is no number for other inputs.
+
+    zero: the loss where mu and logvar are 0
+    """
+    alone = []
+    with contextlib.suppress(Raised, WrongKind):  # some fail for a single image
+        alone = [(value(student, *one), float(loss(*one))) for one in zip(*map(singly, inputs), strict=True)]
+    if alone and not math.isfinite(alone[0][0]):
+        yield f"Of a single image your loss is {alone[0][0]:g}: is there a deviation or a variance over the batch?"
+    elif len(alone) > 1 and all(itertools.starmap(alike, alone)):
+        yield "It is right for each of these images alone: is the loss no mean over the batch, or are its images mixed?"
+    elif not math.isfinite(zero):
+        yield (
+            f"Where mu = 0 and logvar = 0 your loss is {zero:.6g}: is something divided by one of them, or its "
+            "logarithm taken?"
+        )
 
 
 def blame_constant(ask: Callable[[Tensor, Tensor], float], mu: Tensor, bce: float) -> Iterator[str]:

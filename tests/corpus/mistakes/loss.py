@@ -344,6 +344,31 @@ UNSEEN = [
         "-0.5 * (1 + torch.sum(logvar - mu**2 - logvar.exp()))",
         "divergence that",
     ),
+    kl(
+        "kl-log-of-logvar-squared",
+        "-0.5 * torch.sum(1 + (logvar**2).log() - mu**2 - logvar.exp())",
+        "logarithm taken",
+    ),
+    kl("kl-log-of-logvar", "-0.5 * torch.sum(1 + logvar.log() - mu**2 - logvar.exp())", "logvar is positive"),
+    bce(
+        "logarithm-of-x-written-out",
+        "-torch.sum(x_hat * x.log() + (1 - x_hat) * (1 - x).log())",
+        "x and x_hat were swapped",
+    ),
+    body(
+        "median-of-the-batch",
+        'bce = F.binary_cross_entropy(x_hat, x, reduction="none").flatten(1).sum(1)\n'
+        "kl = -0.5 * torch.sum(1 + logvar - mu**2 - logvar.exp(), dim=1)\n"
+        "return (bce + kl).median()",
+        "no mean over the batch",
+    ),
+    body(
+        "deviation-of-the-batch",
+        'bce = F.binary_cross_entropy(x_hat, x, reduction="none").flatten(1).sum(1)\n'
+        "kl = -0.5 * torch.sum(1 + logvar - mu**2 - logvar.exp(), dim=1)\n"
+        "return (bce + kl).std()",
+        "of a single image",
+    ),
 ]
 
 MISTAKES = [*AVERAGES, *RECONSTRUCTIONS, *DIVERGENCES, *RESULTS, *UNSEEN]
