@@ -343,6 +343,19 @@ UNSEEN = [
     ),
     noise("rounded", "(100 * torch.randn_like(sigma)).round() / 100", BOTH, "different values"),
     noise("centred-columns", "(e := torch.randn_like(sigma)) - e.mean(0)", BOTH, "mean 0 in each column"),
+    result(
+        "numpy's-and-the-variance",
+        "return mu + sigma**2 * torch.from_numpy(__import__('numpy').random.randn(*mu.shape)).to(mu.dtype)",
+        BOTH,
+        "the noise is numpy's",
+    ),
+    result("logvar-halved-in-place", "return mu + logvar.mul_(0.5).exp() * eps", FORMULA, "in place"),
+    body(
+        "normal-of-sigma-and-mu",
+        "return torch.distributions.Normal(torch.exp(logvar / 2), mu.abs() + 1e-6).rsample()",
+        BOTH,
+        "standard deviation is 0.000",
+    ),
     noise(
         "standardised",
         "((e := torch.randn_like(sigma)) - e.mean()) / e.std()",
