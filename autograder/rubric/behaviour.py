@@ -18,6 +18,7 @@ from autograder.outcome import UNANSWERED, Raised
 from autograder.rubric import oracle
 from autograder.rubric.counts import expect_count, explain_odd
 from autograder.rubric.expect import TOLERANCE, Mistake, close, difference, expect_shape, fail, show
+from autograder.rubric.forward_slips import clamps
 from autograder.rubric.part_slips import PartSlips
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ LARGEST = 20_000_000  # numbers in a part's parameters; right ones have 800,000
 CHAINS = 100  # ways to choose and order its layers; right ones have 8, if sizes are all that tells them apart
 FEW = 6  # results of a large batch that are looked at
 SECONDS = 10  # of computing, to look for the slip; most take less than one
+MIXED = (
+    "One image's result depends on the others in the batch: is there a batch normalisation, or does a view, reshape or "
+    "transpose mix the images?"
+)
 COARSE = (
     0.01  # half precision rounds a batch's sums otherwise than one image's: that is no batch normalisation
 )
@@ -230,9 +235,10 @@ class Behaviour:
 
     def explain_raised(self, x: Tensor) -> Iterator[str]:
         """Try easier inputs than the one that the part raised at."""
+        shaping = "last view or reshape" if self.image else "Flatten"
         for text, easier in (
             ("It works on images that are flat already: the Flatten at the start is missing.", x.flatten(1)),
-            ("It works for one image: does your Flatten join the images of a batch?", x[:1]),
+            (f"It works for one image: does your {shaping} join the images of a batch?", x[:1]),
         ):
             try:
                 if easier.shape != x.shape:
@@ -308,7 +314,7 @@ class Behaviour:
         if not close(again, y):
             found = ["It gives other values when it is asked again: is there dropout, or other random noise?"]
         elif len(x) > 1 and self.mixes(x, y):
-            found = ["One image's result depends on the others in the batch: is there a batch normalisation?"]
+            found = [MIXED]
         else:
             found = []
         self.model.eval()
@@ -316,9 +322,18 @@ class Behaviour:
             found.append(
                 "It is right in evaluation mode and wrong in training mode: is there dropout, or a batch normalisation?"
             )
-        if found:
-            return found
+        return found or self.search(x, y)
+
+    def search(self, x: Tensor, y: Tensor) -> list[str]:
+        """Name the slips of the layers and activations that would give just this result, or say how it differs."""
         chain, flat = self.chains[0], x.flatten(1)
+        if len(self.layers) > self.length and oracle.fits(self.layers, flat.shape[1]):
+            more = self.compute(x, self.layers, rough=False)
+            if more.shape == y.shape and close(y, more):
+                number = len(self.layers)
+                return [
+                    f"It has {number} fully connected layers, one behind the other; {self.length} are due."
+                ]
         y, right = y.flatten(1), self.right(x, chain).flatten(1)
         # Where it is most wrong: a known slip is known by two images, and there are thousands to compute.
         worst = (y - right).abs().amax(1).argsort(descending=True)[:2]
@@ -331,9 +346,14 @@ class Behaviour:
                 named = [f"It looks as if {text}." for text, slip in in_time if close(y[rows], slip)] or named
                 if len(named) < 2:
                     break
+            named = named or clamps("its result", y, right, TOLERANCE) or self.measure(y, right)
             if named:
                 return list(dict.fromkeys(named))[:3]
-        return self.measure(y, right)
+        if float((y - right).abs().max()) < 0.02 * float(right.abs().max()):
+            return [
+                "The difference is small: something is slightly off, or computed in lower precision (half, bfloat16)."
+            ]
+        return []
 
     def mixes(self, x: Tensor, y: Tensor) -> bool:
         """Tell whether one image's result depends on the others in its batch."""
@@ -345,12 +365,16 @@ class Behaviour:
             raise
 
     def measure(self, y: Tensor, right: Tensor) -> list[str]:
-        """Describe a difference that no known slip explains."""
+        """Describe a result that is the right one but for a factor and a constant."""
         factor = float((y.double() * right).sum() / (right * right).sum())
         if abs(factor - 1) > 1e-4 and close(y, factor * right):
             return [f"The result is {factor:.6g} times the right one: something follows the last step."]
-        if float((y - right).abs().max()) < 0.02 * float(right.abs().max()):
+        apart = right - right.mean()
+        factor = float((y.double() * apart).sum() / (apart * apart).sum())
+        constant = float(y.double().mean() - factor * right.mean())
+        if abs(factor) > 1e-3 and close(y, factor * right + constant):
+            more = f"{'plus' if constant > 0 else 'minus'} {abs(constant):.4g}"
             return [
-                "The difference is small: something is slightly off, or computed in lower precision (half, bfloat16)."
+                f"The result is {factor:.6g} times the right one {more}: something follows the last step."
             ]
         return []

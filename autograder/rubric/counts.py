@@ -141,6 +141,9 @@ def explain_extra(extra: Sequence[Parameter], parameters: Sequence[Parameter]) -
         return f"{extra[0].name} is one number: PReLU has such a parameter, nn.ReLU has none."
     weights = {p.name.rpartition(".")[0] for p in parameters if p.name.endswith("weight")}
     if all(p.name.endswith(".bias") and p.name.rpartition(".")[0] not in weights for p in extra):
-        return f"{extra[0].name} has no weight beside it: does its layer take another one's weight?"
+        return (
+            f"{extra[0].name} has no weight beside it: does its layer take another one's weight, or one that is no "
+            "nn.Parameter?"
+        )
     names = ", ".join(p.name for p in extra[:4])
     return f"These belong to no fully connected layer: {names}. Is there a normalisation (batch norm, layer norm)?"

@@ -116,6 +116,7 @@ class PartSlips:
                 if i != j and oracle.fits(again, x.shape[1]):
                     slip = oracle.network(x, again, self.values, last=self.last)
                     yield f"the {ORDINALS[j]} Linear took the place of the {ORDINALS[i]} too", end(slip)
+        yield from self.repeated(x, chain, end)
         for where in (*((i,) for i in everything), tuple(everything)):
             z = x.double()
             for i, layer in enumerate(chain):
@@ -126,3 +127,20 @@ class PartSlips:
                 z = act(product) + bias if behind else act(product + bias)
             which = "biases were" if len(where) > 1 else f"bias of the {ORDINALS[where[0]]} Linear were"
             yield f"the {which} added behind the ReLU", end(z)
+
+    def repeated(self, x: Tensor, chain: Sequence[Layer], end: Function) -> Iterator[tuple[str, Tensor]]:
+        """Give the results of layers called once more, and of skip connections."""
+        square = [i for i, layer in enumerate(chain) if layer.size_in == layer.size_out]
+        for i in square:
+            again = [*chain[: i + 1], *chain[i:]]
+            slip = end(oracle.network(x, again, self.values, last=self.last))
+            yield f"the {ORDINALS[i]} Linear were called twice", slip
+        for where in (*((i,) for i in square), *([tuple(square)] if len(square) > 1 else [])):
+            which = " and ".join(ORDINALS[i] for i in where)
+            for text, inside in (("behind", False), ("before", True)):
+                z = x.double()
+                for i, layer in enumerate(chain):
+                    y = oracle.network(z, [layer], self.values)
+                    act = F.relu if self.last or i < len(chain) - 1 else (lambda v: v)
+                    z = act(y + z if inside else y) + (z if not inside else 0) if i in where else act(y)
+                yield f"there were a skip connection round the {which} Linear, added {text} the ReLU", end(z)

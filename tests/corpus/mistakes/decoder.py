@@ -201,6 +201,19 @@ SHARED = [
         )
         for name in ("mu_layer", "logvar_layer")
     ),
+    decoder("clamped-at-the-end", UNFLATTEN, f"{UNFLATTEN} nn.Hardtanh(0.1, 0.9),", "clamped at 0.1 and 0.9"),
+    decoder(
+        "squeezed-at-the-end",
+        UNFLATTEN,
+        f"{UNFLATTEN} Apply(lambda x: 0.98 * x + 0.01),",
+        "0.98 times the right one plus 0.01",
+    ),
+    decoder(
+        "images-mixed-by-a-transpose",
+        SIGMOID,
+        "nn.Sigmoid(), Apply(lambda x: x.t().reshape(x.shape)),",
+        "mix the images",
+    ),
     decoder("clamped-inside", FIRST, f"{FIRST} nn.Hardtanh(-20, 20),", "clamp"),
 ]
 

@@ -328,7 +328,7 @@ MODULES = [
     ),
     module("second-layer-skipped", "        x = F.relu(self.fc2(x))\n", "", "1.2", "second"),
     module("third-layer-unused", "F.relu(self.fc3(x))", "F.relu(self.fc2(x))", "1.2", "third"),
-    module("residual", "F.relu(self.fc2(x))", "x + F.relu(self.fc2(x))", "1.2", "encoder"),
+    module("residual", "F.relu(self.fc2(x))", "x + F.relu(self.fc2(x))", "1.2", "skip connection"),
     module("relu-before-last-layer", "F.relu(self.fc3(x))", "self.fc3(F.relu(x))", "1.2", "last relu"),
     module(
         "wrong-in-eval", "        return x\n", "        return x if self.training else x / 2\n", "1.2", "eval"
@@ -542,6 +542,13 @@ SHARED = [
         ),
         ("1.1", "1.2"),
         ("has no weight beside it",),
+    ),
+    module(
+        "layer-called-twice",
+        "        x = F.relu(self.fc2(x))\n",
+        "        x = F.relu(self.fc2(F.relu(self.fc2(x))))\n",
+        "1.2",
+        "second linear were called twice",
     ),
     Mistake(
         "encoder-shared-by-all-models",
