@@ -17,18 +17,18 @@ from autograder.rubric.expect import Mistake, as_three, close
 from autograder.rubric.forwards import UnjudgedError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from autograder.rubric.composer import Composer
 
 __all__ = ["agrees"]
 
-FEW = 4  # images beside the first and the last
+FEW = 2  # images beside those that stand out
 
 
 def agrees(composer: Composer, answer: Any, tolerance: float) -> bool:
     """Tell whether what forward answered is what the parts give, for a few of the images."""
     number, model, note = len(composer.x), composer.model, composer.witness.note
-    rows = torch.cat([torch.tensor([0, number - 1]), 1 + torch.randperm(number - 2)[:FEW]])
-    x, c = composer.x[rows], composer.c[rows]
     try:
         x_hat, mu, logvar = as_three(answer, "")
         shapes = [composer.x.shape, (number, composer.latents), (number, composer.latents)]
@@ -39,6 +39,8 @@ def agrees(composer: Composer, answer: Any, tolerance: float) -> bool:
         z = composer.student.reparametrize(mu, logvar, seed=composer.seed)
         if z.shape != mu.shape:
             return False
+        rows = standing_out(mu, logvar, z)
+        x, c = composer.x[rows], composer.c[rows]
         for join in composer.forward.joins.values():
             given = join(x, c)
             features = note("encoder", given, finite(model.encoder(given)))
@@ -53,3 +55,13 @@ def agrees(composer: Composer, answer: Any, tolerance: float) -> bool:
     except (Mistake, UnjudgedError, *UNANSWERED):
         pass
     return False
+
+
+def standing_out(mu: Tensor, logvar: Tensor, z: Tensor) -> Tensor:
+    """Choose the first image and the last, those with the largest numbers, where clamps would show, and any others.
+
+    mu, logvar, z: (N, Z)
+    """
+    eps = (z - mu) * torch.exp(-logvar / 2)
+    largest = [int(tensor.abs().amax(1).argmax()) for tensor in (mu, logvar, z, eps)]
+    return torch.tensor(sorted({0, len(mu) - 1, *largest, *torch.randperm(len(mu))[:FEW].tolist()}))

@@ -232,6 +232,12 @@ UNSEEN = [  # what a comparison under one seed, in a usual range, does not see
     forward("logvar-clamped-for-z", DRAW, "z = reparametrize(mu, logvar.clamp(-2, 2))", "clamped"),
     forward("mu-clamped-for-z", DRAW, "z = reparametrize(mu.clamp(-5, 5), logvar)", "clamped"),
     forward("tanh-for-z", DRAW, "z = reparametrize(mu, 8 * torch.tanh(logvar / 8))", "squashed"),
+    forward(  # which is seldom seen but in a large batch
+        "noise-clamped",
+        DRAW,
+        "z = mu + torch.exp(logvar / 2) * torch.randn_like(mu).clamp(-2.7, 2.7)",
+        "x_hat is not",
+    ),
     forward("z-clamped", DRAW, "z = reparametrize(mu, logvar).clamp(-6, 6)", "clamped"),
     forward("x-hat-clamped", DECODE, "x_hat = self.decoder(z).clamp(0.01, 0.99)", "clamped"),
     forward(
