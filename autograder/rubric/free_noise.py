@@ -116,7 +116,7 @@ class FreeNoise:
             raise self.unlike(
                 "the decoder gets nearly the z that reparametrize draws, and not quite, or x_hat is changed behind it. "
                 f"The standard deviation of its noise is {size:.4g} times what it should be. "
-                "Is mu, logvar, sigma, z or x_hat scaled, squashed or rounded on the way?"
+                "Is mu, logvar, sigma, z or x_hat clamped, scaled, squashed or rounded on the way?"
             )
 
     def recover(
