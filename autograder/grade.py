@@ -43,9 +43,7 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     nndl2: Path = PROJECT / "student_template" / "nndl2"
     notify: Callable[[Row], None] | None = None  # called with each row when it is judged
-    beforehand: Callable[[Results], None] | None = (
-        None  # called with the record as it is before the training run
-    )
+    beforehand: Callable[[Results], None] | None = None  # called with the record before the training run
     notes: Sequence[str] = ()  # for the record, beside those of staging
     training: Settings = field(default_factory=Settings)  # how, while train says whether
     accept_weak: bool = False  # whether to run code by others where too few layers of the sandbox hold
@@ -67,6 +65,7 @@ def grade(source: Path, options: Options | None = None, warm: Warm | None = None
     """
     options = options or Options()
     begin = time.monotonic()
+    session = warm.session if warm else None
     extra: dict[str, Any] = {}
     with ExitStack() as stack:
         try:
@@ -79,9 +78,9 @@ def grade(source: Path, options: Options | None = None, warm: Warm | None = None
                 starters.append(stack.enter_context(closing(open_starter(options.method))))
             folder = tempfile.mkdtemp(prefix="vae-staged-")
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
-            rows = judge(source, Path(folder), starters, warm.session if warm else None, options, extra)
+            rows = judge(source, Path(folder), starters, session, options, extra, begin)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and it must be in the record
-            rows = blame_ourselves(options, warm.session if warm else None)
+            rows = blame_ourselves(options, session)
             extra["grader_fault"] = clean("".join(traceback.format_exception(error))[-6000:])
     return compose(rows, extra, begin)
 
@@ -109,9 +108,9 @@ def judge(
     session: Session | None,
     options: Options,
     extra: dict[str, Any],
+    begin: float,
 ) -> list[Row]:
     """Stage the submission and judge its rows."""
-    begin = time.monotonic()
     notes = [clean(note, 300) for note in options.notes]
     if notes:
         extra["notes"] = notes

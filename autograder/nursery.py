@@ -23,10 +23,8 @@ from autograder.wire import send
 
 __all__ = ["FIRST_UID", "LAST_UID", "Nursery", "NurseryError", "Spawner", "Starter"]
 
-FIRST_UID, LAST_UID = (
-    20_000,
-    60_000,
-)  # of workers, the last excluded: above people, below what a container may lack
+FIRST_UID = 20_000  # of workers: above people and services
+LAST_UID = 60_000  # excluded; below what a container may lack
 PATIENCE = 30  # seconds for the nursery, code of ours, to do what it is told
 
 
@@ -205,24 +203,27 @@ def tend(control: Connection, *, namespaces: bool) -> None:
     missing = settle(namespaces=namespaces)
     rules = rules_users()
     hide()
-    current, uid, own = 0, None, None
+    current, uid = 0, None
+
+    def finish() -> int:
+        # Where the process namespace does not end all that was started in it, the user id has to.
+        return end(current, uid if missing else None)
+
     while True:
         try:
             order: Plan | str = control.recv()
         except (EOFError, OSError):
-            end(current, uid)
+            finish()
             return
         if order == "reaches":
             control.send(rules and closed_folder(needed()) is None)
         elif order == "stop":
-            control.send(end(current, uid))
+            control.send(finish())
             current = 0
         elif order == "removed":
-            control.send(removed_as(own, current) if own else 0)
+            control.send(removed_as(uid, current) if uid else 0)
         elif isinstance(order, Plan):
-            own = order.uid
-            # Where the process namespace does not end all that was started in it, the user id has to.
-            uid = order.uid if missing else None
+            uid = order.uid
             current = give_birth(order, control, missing)
 
 

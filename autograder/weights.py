@@ -86,11 +86,11 @@ def quick_start(*, late: bool = False) -> Iterator[Begun]:
         if layer.weight.device.type != "cpu":
             RESET(layer)
             return
-        if again := any(other is layer for other in layers):  # who begins anew looks at what comes of it
+        if any(other is layer for other in layers):  # who begins anew looks at what comes of it
             start(layer)
-        else:
-            layers.append(layer)
-        if not late and not again:
+            return
+        layers.append(layer)
+        if not late:
             start(layer)
             layers.few.append(beginning(layer))
 

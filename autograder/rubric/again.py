@@ -119,6 +119,5 @@ class Again:
 
     def image(self, seed: int | None = None) -> Tensor:
         """Call forward, under a seed where one is given; returns x_hat."""
-        return as_three(self.model.ask(*self.arguments, seed=seed), f"{self.composer.forward.name}.forward")[
-            0
-        ]
+        answer = self.model.ask(*self.arguments, seed=seed)
+        return as_three(answer, f"{self.composer.forward.name}.forward")[0]

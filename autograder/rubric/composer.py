@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from autograder.rubric.forwards import Join, VAEForward
     from autograder.student import Model
 
-__all__ = ["Composed", "Composer", "finite", "fitted"]
+__all__ = ["Composed", "Composer", "fitted"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,19 +72,8 @@ class Composer:
 
         rectify: put a ReLU behind the encoder
         """
-        part, note = "encoder", self.witness.note
-        try:
-            given = join(self.x, self.c)
-            features = note("encoder", given, finite(self.model.encoder(given, seed=self.seed)))
-            negative = bool((features < 0).any())
-            if rectify:
-                features = torch.relu(features)
-            part = "mu_layer"
-            mu = note("mu_layer", features, finite(self.model.mu_layer(features)))
-            part = "logvar_layer"
-            logvar = note("logvar_layer", features, finite(self.model.logvar_layer(features)))
-        except UNANSWERED as error:
-            raise UnjudgedError(part, error) from None
+        features, mu, logvar = self.encode(join(self.x, self.c), seed=self.seed, rectify=rectify)
+        negative = bool((features < 0).any())
         if tuple(features.shape[:1]) != (len(self.x),):
             raise UnjudgedError("encoder", f"Of {len(self.x)} images it gives {show(features.shape)}.")
         if len(self.x) > 1 and all(t.dim() and bool((t == t[:1]).all()) for t in (mu, logvar)):
@@ -105,6 +94,26 @@ class Composer:
                 raise
         why = f"z has shape {show(z.shape)} for mu and logvar of shape {show(mu.shape)}."
         return Composed(join, mu, logvar, broken=UnjudgedError("reparametrize", why))
+
+    def encode(
+        self, given: Tensor, *, seed: int | None = None, rectify: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Call the encoder and the layers behind it; returns features, mu and logvar. Raises UnjudgedError.
+
+        rectify: put a ReLU behind the encoder
+        """
+        part, note = "encoder", self.witness.note
+        try:
+            features = note("encoder", given, finite(self.model.encoder(given, seed=seed)))
+            if rectify:
+                features = torch.relu(features)
+            part = "mu_layer"
+            mu = note("mu_layer", features, finite(self.model.mu_layer(features)))
+            part = "logvar_layer"
+            logvar = note("logvar_layer", features, finite(self.model.logvar_layer(features)))
+        except UNANSWERED as error:
+            raise UnjudgedError(part, error) from None
+        return features, mu, logvar
 
     def expect_rest(self) -> None:
         """Expect each part to give the same result for the same input and seed. Raises UnjudgedError."""
