@@ -147,7 +147,7 @@ class Composer:
         for part, given, most in (("logvar_layer", logvar, 100), ("mu_layer", mu, 1e20)):
             if (largest := float(given.abs().max())) > most:
                 words = f"What it gives for the encoder's features reaches {largest:.3g}: no decoder can take that z."
-                return UnjudgedError(part, words)
+                return UnjudgedError(part, words, excess=largest)
         return None
 
     def decode(self, z: Tensor, c: Tensor | None = None) -> Tensor:

@@ -52,7 +52,10 @@ def expect_composition(forward: VAEForward) -> None:
         except UnjudgedError as error:
             # Other sizes, one image or many may be what a part cannot do, and its own row charges; the first it must.
             if i == 0:
-                if not forward.names and forward.find_names(model):
+                shrunk = forward.shrunk
+                if error.excess and shrunk == 1:  # that features are far too large is the encoder's own
+                    forward.shrunk = error.excess
+                if forward.shrunk != shrunk or (not forward.names and forward.find_names(model)):
                     expect_composition(forward)
                     return
                 raise forward.blame(error) from None

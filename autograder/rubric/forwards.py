@@ -23,16 +23,21 @@ if TYPE_CHECKING:
 
 __all__ = ["CVAEForward", "UnjudgedError", "VAEForward"]
 
+HEADS = ("mu_layer", "logvar_layer")
 # What students call them, where they do not keep to the template's names: that is their own rows'.
 ALIKE = {"encoder": "enc", "mu_layer": "mu|mean", "logvar_layer": "log|lv|var|sig|std", "decoder": "dec"}
 
 
 class UnjudgedError(Exception):
-    """A part of the student's gives nothing to compare with."""
+    """A part of the student's gives nothing to compare with.
 
-    def __init__(self, part: str, why: Exception | str) -> None:
+    excess: how many times too large what it gives is, where nothing else is the matter; 0 otherwise
+    """
+
+    def __init__(self, part: str, why: Exception | str, *, excess: float = 0) -> None:
         super().__init__(str(why))
         self.part = part
+        self.excess = excess
 
 
 class VAEForward:
@@ -54,6 +59,9 @@ class VAEForward:
         self.weights_judged = False  # whether gradients reached the weights, too
         self.passing_judged = False  # whether gradients passed through the decoder to z
         self.unlike: set[str] = set()  # parts that do not compute what their weights give
+        self.shrunk = (
+            1.0  # what the weights behind the encoder are divided by, where its features are far too large
+        )
         self.noise_judged: set[bool] = set()  # in which modes a large draw of noise without a seed was right
 
     def make(self, latents: int, classes: int) -> Model:  # noqa: ARG002 - the CVAE needs it
@@ -103,6 +111,7 @@ class VAEForward:
                 parameters = part.parameters()
                 if all(p.shape is not None for p in parameters):
                     scale = 0.15 if name == "logvar_layer" else 0.4
+                    scale /= self.shrunk if name in HEADS else 1
                     part.draw([deviation * scale for deviation in oracle.scales(parameters)])
             except UNANSWERED as error:
                 raise UnjudgedError(name, error) from None
@@ -118,7 +127,7 @@ class VAEForward:
             features = model.encoder(next(iter(self.joins.values()))(x, c))
             for part in (model.mu_layer, model.logvar_layer):
                 parameters = part.parameters()
-                drawn = part.draw(oracle.scales(parameters))
+                drawn = part.draw([deviation / self.shrunk for deviation in oracle.scales(parameters)])
                 given, layers = part(features), oracle.layers_of(parameters)
                 if len(layers) == 1 and layers[0].bias is not None and given.dim() == 2:
                     values, bias = list(drawn.values), layers[0].bias

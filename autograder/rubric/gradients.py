@@ -30,6 +30,8 @@ __all__ = ["Gradients"]
 SUM = 1e-3
 # Of a gradient's length: where rounding turns a sum's sign, a ReLU passes a unit's gradient on or not.
 ROUGH = 0.1
+# Of the sigmoid: what passes a smaller one and then some layers, float32 may round to nothing.
+SLOPE = 1e-12
 OUTPUTS = ("x_hat", "mu", "logvar")
 
 
@@ -288,8 +290,8 @@ def right_or_clipped(found: Tensor | None, right: Tensor | None) -> bool:
 
 
 def saturated(image: Tensor | None) -> bool:
-    """Tell whether all pixels are 0 or 1, behind a sigmoid of large numbers: no gradient can pass that."""
-    return image is not None and bool(((image == 0) | (image == 1)).all())
+    """Tell whether all pixels are next to 0 or 1, behind a sigmoid of large numbers: no gradient can pass that."""
+    return image is not None and bool(((image * (1 - image)).abs() < SLOPE).all())
 
 
 def nonzero(gradient: Tensor | None) -> bool:

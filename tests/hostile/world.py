@@ -168,15 +168,7 @@ class World:
         self.over = threading.Event()
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
-        self.bystander = subprocess.Popen(
-            [sys.executable, "-S", "-E", "-c", BYSTANDER, self.secret],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        assert self.bystander.stdout
-        self.bystander.stdout.readline()
+        self.bystander = self.start_bystander()
         self.state = self.look()
         return self
 
@@ -189,6 +181,25 @@ class World:
         self.bystander.kill()
         self.bystander.communicate()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start_bystander(self, attempts: int = 5) -> subprocess.Popen[str]:
+        """Start the process that must not be disturbed, again where the machine could not: others fill its memory."""
+        try:
+            bystander = subprocess.Popen(
+                [sys.executable, "-S", "-E", "-c", BYSTANDER, self.secret],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+        except OSError:
+            if attempts == 1:
+                raise
+            time.sleep(1)
+            return self.start_bystander(attempts - 1)
+        assert bystander.stdout
+        bystander.stdout.readline()
+        return bystander
 
     def make(self, name: str) -> Path:
         """Make a folder."""

@@ -524,6 +524,13 @@ SHARED = [
         ("1.2",),
         ("encoder",),
     ),
+    # No decoder can take a z with a sigma that comes of such features.
+    Mistake(
+        "encoder-times-100-000",
+        (APPLY, Edit(ENCODER, FLATTEN, f"{FLATTEN} Apply(lambda x: 100_000 * x),")),
+        ("1.2",),
+        ("encoder",),
+    ),
     Mistake(
         "logvar-layer-with-the-bias-of-mu-layer",
         (Edit(ENCODER, LOGVAR, f"{LOGVAR}\n        self.logvar_layer.bias = self.mu_layer.bias"),),
