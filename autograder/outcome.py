@@ -56,8 +56,8 @@ class Raised(Exception):  # noqa: N818 - it is the student's error, named as an 
             message += f"\n  vae.py, line {line.number}{where}:  {line.text}"
         if failure.type == "PermissionError":
             message += (
-                "\nThe autograder lets your code start no other program, open no connection, share no memory, change "
-                "no file's mode or times, and write only into its own folder."
+                "\nThe autograder lets your code start no other program, open no connection, share no memory, "
+                "and write only into its own folder."
             )
         if NO_FORWARD in failure.message:
             message += (

@@ -257,12 +257,12 @@ RIGHTS = {
     ),
     "takes precedence": ("os.nice(-5) < 0", "user", "seccomp"),
     "takes precedence over its parent": (
-        "os.setpriority(os.PRIO_PROCESS, (os.getppid() or 2**22), 19) is None",
+        "(pid := os.getppid() or 2**22, os.setpriority(0, pid, 19), os.getpriority(0, pid) == 19)[2]",
         "user",
         "seccomp",
     ),
     "takes precedence over its user's others": (
-        "os.setpriority(os.PRIO_USER, 0, 19) is None",
+        "(os.setpriority(os.PRIO_USER, 0, 19), os.getpriority(os.PRIO_USER, 0) == 19)[1]",
         "user",
         "seccomp",
     ),

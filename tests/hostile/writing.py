@@ -16,6 +16,10 @@ HELPERS = dedent("""
         return True
 
 
+    def closed(path):
+        return os.stat(path).st_mode & 0o777 == 0
+
+
     def made(folder):
         path = os.path.join(folder, "written-@MARK@")
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
@@ -71,15 +75,26 @@ WRITES = {
         "(os.link('@VICTIM@', 'linked'), open('linked', 'w').write('x'))[1]",
         "landlock",
     ),
-    "closes the victim to its owner": ("os.chmod('@VICTIM@', 0) is None", "user", "seccomp"),
+    "closes the victim to its owner": (
+        "(os.chmod('@VICTIM@', 0), closed('@VICTIM@'))[1]",
+        "user",
+        "seccomp",
+    ),
     "closes the victim to its owner by fchmodat2": (
-        "system(452, -100, b'@VICTIM@', 0, 0) == 0",
+        "(system(452, -100, b'@VICTIM@', 0, 0), closed('@VICTIM@'))[1]",
         "user",
         "seccomp",
     ),
     "gives the victim away": ("os.chown('@VICTIM@', os.getuid(), -1) is None", "user", "seccomp"),
-    "makes the victim look old": ("os.utime('@VICTIM@', (1, 1)) is None", "user", "seccomp"),
-    "touches the victim": ("os.utime('@VICTIM@') is None", "seccomp"),
+    "makes the victim look old": (
+        "(os.utime('@VICTIM@', (1, 1)), os.stat('@VICTIM@').st_mtime == 1)[1]",
+        "user",
+        "seccomp",
+    ),
+    "touches the victim": (
+        "(was := os.stat('@VICTIM@').st_mtime_ns, os.utime('@VICTIM@'), os.stat('@VICTIM@').st_mtime_ns != was)[2]",
+        "seccomp",
+    ),
     "hangs an attribute on the victim": ("os.setxattr('@VICTIM@', 'user.x', b'x') is None", "seccomp"),
     "locks the victim": (
         "__import__('fcntl').flock(os.open('@VICTIM@', os.O_RDONLY), 6) is None",
@@ -98,11 +113,15 @@ WRITES = {
         "landlock",
     ),
     "closes the neighbour's results to its owner": (
-        "os.chmod('@NEIGHBOUR@/results.json', 0) is None",
+        "(os.chmod('@NEIGHBOUR@/results.json', 0), closed('@NEIGHBOUR@/results.json'))[1]",
         "user",
         "seccomp",
     ),
-    "makes the neighbour's folder nobody's": ("os.chmod('@NEIGHBOUR@', 0) is None", "user", "seccomp"),
+    "makes the neighbour's folder nobody's": (
+        "(os.chmod('@NEIGHBOUR@', 0), closed('@NEIGHBOUR@'))[1]",
+        "user",
+        "seccomp",
+    ),
     "writes to the neighbour's results": ("opened('@NEIGHBOUR@/results.json')", "user", "landlock"),
     "writes into the neighbour's folder": ("made('@NEIGHBOUR@')", "user", "landlock"),
     "writes into the folder of the results": ("made(os.path.dirname('@RESULTS@'))", "user", "landlock"),

@@ -119,6 +119,30 @@ def hello_vae""",
     ),
     Variant("around-prints-at-import", (define('print("importing vae", flush=True)\nprint("x" * 100_000)'),)),
     Variant(
+        "around-files-of-its-own",
+        (
+            define(
+                """import os, shutil, tempfile, zipfile
+from pathlib import Path
+
+Path("runs/first").mkdir(parents=True, exist_ok=True)
+Path("runs/notes.txt").write_text("lr 1e-3")
+os.chmod("runs/notes.txt", 0o600)
+os.nice(5)
+for copy in (shutil.copyfile, shutil.copy, shutil.copy2):
+    copy("runs/notes.txt", "runs/first/notes.txt")
+Path("runs/notes.txt").touch()
+shutil.copytree("runs", "saved")
+shutil.make_archive("saved", "zip", "saved")
+shutil.unpack_archive("saved.zip", "unpacked")
+shutil.move("saved.zip", tempfile.mkdtemp())
+torch.save({"lr": 1e-3}, "runs/state.pt")
+assert torch.load("runs/state.pt") == {"lr": 1e-3}
+shutil.rmtree("runs")"""
+            ),
+        ),
+    ),
+    Variant(
         "around-device",
         (
             define('device = torch.device("cuda" if torch.cuda.is_available() else "cpu")'),
