@@ -117,6 +117,20 @@ def hello_vae""",
             ),
         ),
     ),
+    Variant(
+        "around-looks-for-a-gpu",
+        (
+            define(
+                """import os, subprocess
+
+try:
+    print(subprocess.run(["nvidia-smi"], capture_output=True, text=True, check=True).stdout)
+except (FileNotFoundError, subprocess.CalledProcessError):
+    print("no GPU")
+os.system("nvidia-smi")"""
+            ),
+        ),
+    ),
     Variant("around-prints-at-import", (define('print("importing vae", flush=True)\nprint("x" * 100_000)'),)),
     Variant(
         "around-files-of-its-own",
