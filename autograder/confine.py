@@ -41,7 +41,7 @@ LAYERS = ("process", "user", "limits", "landlock", "seccomp")
 # What Python, torch, matplotlib and torchvision open, beside their own folders.
 READABLE = (
     *("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/dev/urandom"),
-    *("/proc/cpuinfo", "/sys/devices/system/cpu"),
+    *("/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu"),
 )
 # What Python needs of the folder that it is installed in, or of an environment's: other things may lie there too.
 OF_PYTHON = ("bin", "include", "lib", "lib64", "share", "pyvenv.cfg")

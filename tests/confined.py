@@ -21,7 +21,7 @@ USERS = ["root", "nobody"] if hasattr(os, "geteuid") and os.geteuid() == 0 else 
 PYTHON = sorted(
     {sys.prefix, sys.base_prefix, *(path for path in sys.path if path.endswith("-packages"))}
     | {"/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime"}
-    | {"/dev/urandom", "/proc/cpuinfo", "/sys/devices/system/cpu"}
+    | {"/dev/urandom", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu"}
 )
 
 # An optimizer first: making one imports half of torch, which another user may be unable to read.

@@ -118,11 +118,12 @@ def hello_vae""",
         ),
     ),
     Variant(
-        "around-looks-for-a-gpu",
+        "around-looks-at-the-machine",
         (
             define(
-                """import os, subprocess
+                """import os, platform, psutil, shutil, subprocess
 
+print(platform.platform(), psutil.virtual_memory().total, shutil.disk_usage(".").free, os.getloadavg())
 try:
     print(subprocess.run(["nvidia-smi"], capture_output=True, text=True, check=True).stdout)
 except (FileNotFoundError, subprocess.CalledProcessError):
