@@ -12,16 +12,18 @@ import errno
 import gc
 import importlib.util
 import inspect
+import itertools
 import math
 import os
 import random
 import subprocess
 import sys
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy.random  # noqa: F401 - for reseed(): imported once, before workers are forked
+import numpy.random  # for reseed(), too: imported once, before workers are forked
 import torch
 from torch import Tensor, nn
 
@@ -41,7 +43,7 @@ MAX_INTEGER = (1 << 63) - 1  # of an answer
 MAX_ITEMS = 1000  # of a tuple in an answer
 MAX_LAYERS = 10  # of a model without one that was asked for
 MAX_TEXT = 4000  # characters of a string in an answer
-
+NOT_UNPACKED = (list, tuple, dict, set, frozenset, bytes, bytearray, numpy.ndarray, nn.Module)
 
 START_PROGRAM = subprocess.Popen._execute_child  # type: ignore[attr-defined] # noqa: SLF001
 
@@ -352,6 +354,9 @@ class Desk:
             return [self.encode(item, depth + 1) for item in value]
         if isinstance(value, dict) and depth == 0 and value.keys() <= {"model", "slot"}:
             return value
+        if depth == 0 and isinstance(value, Iterable) and not isinstance(value, NOT_UNPACKED):
+            # What forward returns is only unpacked: map() will do, and a dataclass with __iter__.
+            return self.encode(list(itertools.islice(value, MAX_ITEMS + 1)), depth)
         home = "" if type(value).__module__ == "builtins" else f"{type(value).__module__}."
         return {"other": f"an object of type {home}{type(value).__qualname__}"[:200]}
 

@@ -448,6 +448,35 @@ return x_hat, mu, logvar
 """,
     ),
     forward(
+        "map",
+        """
+h = self.encoder(x)
+latent = [layer(h) for layer in (self.mu_layer, self.logvar_layer)]
+return map(torch.Tensor.contiguous, (self.decoder(reparametrize(*latent)), *latent))
+""",
+    ),
+    forward(
+        "object-that-unpacks",
+        """
+h = self.encoder(x)
+mu, logvar = self.mu_layer(h), self.logvar_layer(h)
+return Output(self.decoder(reparametrize(mu, logvar)), mu, logvar)
+""",
+        """
+from dataclasses import dataclass
+
+
+@dataclass
+class Output:
+    x_hat: Tensor
+    mu: Tensor
+    logvar: Tensor
+
+    def __iter__(self):
+        yield from (self.x_hat, self.mu, self.logvar)
+""",
+    ),
+    forward(
         "shapes-first",
         """
 N, C, H, W = x.shape
