@@ -1,24 +1,19 @@
 """The worker: sits beside the student's vae.py, in a process of its own, and answers questions about it.
 
 It runs with the student's rights and in the student's process, so nothing here is secret and nothing here is
-believed: the grader checks each answer for itself. Of ours it imports only trainer.py,
-weights.py and wire.py, which tells the form of questions and answers.
+believed: the grader checks each answer for itself. Of ours it imports only what it needs for that: loading.py,
+failure.py, trainer.py, weights.py, and wire.py, which tells the form of questions and answers.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import gc
-import importlib.util
 import inspect
 import itertools
 import math
-import os
 import random
-import subprocess
 import sys
-import traceback
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +23,9 @@ import torch
 from torch import Tensor, nn
 
 from autograder import trainer, weights
-from autograder.wire import DTYPES, NO_FORWARD, receive, send
+from autograder.failure import MAX_TEXT, MissingError, describe
+from autograder.loading import load
+from autograder.wire import DTYPES, receive, send
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,14 +39,7 @@ MAX_ELEMENTS = 50_000_000  # of a tensor in an answer
 MAX_INTEGER = (1 << 63) - 1  # of an answer
 MAX_ITEMS = 1000  # of a tuple in an answer
 MAX_LAYERS = 10  # of a model without one that was asked for
-MAX_TEXT = 4000  # characters of a string in an answer
 NOT_UNPACKED = (list, tuple, dict, set, frozenset, bytes, bytearray, numpy.ndarray, nn.Module)
-
-START_PROGRAM = subprocess.Popen._execute_child  # type: ignore[attr-defined] # noqa: SLF001
-
-
-class MissingError(Exception):
-    """A name that the assignment asks for is not there, or still None."""
 
 
 def serve(connection: Connection, folder: Path) -> None:
@@ -65,14 +55,6 @@ def serve(connection: Connection, folder: Path) -> None:
             return
         desk.tensors = tensors
         desk.answer(question, lambda: getattr(desk, "on_" + question["verb"])(**question["with"]))  # noqa: B023
-
-
-class Shell:
-    """Stands for the notebook's IPython shell, whose magics change nothing here."""
-
-    def __getattr__(self, name: str) -> Any:
-        """Return a method that does nothing."""
-        return lambda *_, **__: None
 
 
 class Desk:
@@ -104,7 +86,7 @@ class Desk:
         try:
             reply = {"value": self.encode(work())}
         except BaseException as error:  # noqa: BLE001 - sys.exit() in the student's code is an error like others
-            reply = {"error": self.describe(error)}
+            reply = {"error": describe(error, self.path)}
             self.replies = []
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):  # the student may have closed or replaced it
@@ -112,23 +94,10 @@ class Desk:
         send(self.connection, {"id": question["id"], **reply}, self.replies)
 
     def load(self) -> None:
-        """Run the student's file as the module `vae`, from its bytes: no folder of theirs is on sys.path."""
-        nndl2 = self.path.parent / "nndl2"
-        package = importlib.util.spec_from_file_location(
-            "nndl2", nndl2 / "__init__.py", submodule_search_locations=[str(nndl2)]
-        )
-        sys.modules["nndl2"] = importlib.util.module_from_spec(package)  # type: ignore[arg-type]
-        package.loader.exec_module(sys.modules["nndl2"])  # type: ignore[union-attr]
-        spec = importlib.util.spec_from_file_location("vae", self.path)
-        module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
-        sys.modules["vae"] = module
-        module.__dict__["get_ipython"] = Shell  # as in a notebook, which some files are exported from
-        subprocess.Popen._execute_child = start_program  # type: ignore[attr-defined] # noqa: SLF001
-        code = compile(self.path.read_bytes(), str(self.path), "exec", dont_inherit=True)
+        """Run the student's file."""
         threads = torch.get_num_threads()
-        exec(code, module.__dict__)  # noqa: S102 - what this process is for
+        self.module = load(self.path)
         torch.set_num_threads(threads)  # more than there are cores take ten times as long
-        self.module = module
         self.switches = torch.is_grad_enabled(), torch.get_default_dtype()
 
     # -- questions ---------------------------------------------------------------------------------------------
@@ -359,39 +328,6 @@ class Desk:
             return self.encode(list(itertools.islice(value, MAX_ITEMS + 1)), depth)
         home = "" if type(value).__module__ == "builtins" else f"{type(value).__module__}."
         return {"other": f"an object of type {home}{type(value).__qualname__}"[:200]}
-
-    def describe(self, error: BaseException) -> dict[str, Any]:
-        """Describe what the student's code raised: its type, its message and their own lines."""
-        if isinstance(error, MissingError):
-            name, kind, others = error.args
-            return {"kind": kind, "type": "", "message": name, "lines": [], "others": others}
-        syntax = error if isinstance(error, SyntaxError) and error.filename == str(self.path) else None
-        try:
-            message = str(syntax.msg if syntax else error)[:MAX_TEXT]
-        except BaseException as worse:  # noqa: BLE001 - a student's __str__ may raise anything
-            message = f"(its message cannot be shown: {type(worse).__name__})"
-        unfinished = isinstance(error, NotImplementedError) and NO_FORWARD not in message
-        try:
-            stack = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(self.path)]
-            lines = [[f.lineno or 0, f.name[:100], (f.line or "")[:200]] for f in stack[-5:]]
-            if syntax:
-                lines = [[int(syntax.lineno or 0), "", str(syntax.text or "").strip()[:200]]]
-        except BaseException:  # noqa: BLE001
-            lines = []
-        kind = "unfinished" if unfinished else "raised"
-        return {"kind": kind, "type": type(error).__name__[:100], "message": message, "lines": lines}
-
-
-def start_program(popen: Any, args: Any, *others: Any) -> None:
-    """Start a program. Where none may be started there seems to be none: who looks for nvidia-smi expects that."""
-    try:
-        START_PROGRAM(popen, args, *others)
-    except PermissionError as error:
-        if error.filename is not None:  # the program's own
-            raise
-        name = args if isinstance(args, (str, bytes, os.PathLike)) else next(iter(args), "")
-        reason = "The autograder lets your code start no other program"
-        raise FileNotFoundError(errno.ENOENT, reason, name) from None
 
 
 def derive(total: Tensor, wanted: Sequence[Tensor]) -> Sequence[Tensor | None]:

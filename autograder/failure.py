@@ -1,0 +1,41 @@
+"""What the student's code raised, as the worker tells it."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from autograder.wire import NO_FORWARD
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["MAX_TEXT", "MissingError", "describe"]
+
+MAX_TEXT = 4000  # characters of a string in an answer
+
+
+class MissingError(Exception):
+    """A name that the assignment asks for is not there, or still None."""
+
+
+def describe(error: BaseException, path: Path) -> dict[str, Any]:
+    """Describe what the student's file, at this path, raised: its type, its message and their own lines."""
+    if isinstance(error, MissingError):
+        name, kind, others = error.args
+        return {"kind": kind, "type": "", "message": name, "lines": [], "others": others}
+    syntax = error if isinstance(error, SyntaxError) and error.filename == str(path) else None
+    try:
+        message = str(syntax.msg if syntax else error)[:MAX_TEXT]
+    except BaseException as worse:  # noqa: BLE001 - a student's __str__ may raise anything
+        message = f"(its message cannot be shown: {type(worse).__name__})"
+    unfinished = isinstance(error, NotImplementedError) and NO_FORWARD not in message
+    try:
+        stack = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        lines = [[f.lineno or 0, f.name[:100], (f.line or "")[:200]] for f in stack[-5:]]
+        if syntax:
+            lines = [[int(syntax.lineno or 0), "", str(syntax.text or "").strip()[:200]]]
+    except BaseException:  # noqa: BLE001
+        lines = []
+    kind = "unfinished" if unfinished else "raised"
+    return {"kind": kind, "type": type(error).__name__[:100], "message": message, "lines": lines}
