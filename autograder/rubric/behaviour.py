@@ -180,6 +180,8 @@ class Behaviour:
         ways = oracle.chains(self.layers, size_in, length) if self.layers else iter(())
         fitting = (chain for chain in ways if not image or chain[-1].size_out == 784)
         self.chains = list(itertools.islice(fitting, CHAINS))
+        # Whoever lays one weight as (in, out) lays all: square ones, which do not show it, too.
+        self.chains.sort(key=turned_otherwise)
         if last:  # of an encoder's ways those that end with features come first
             self.chains.sort(key=lambda chain: chain[-1].size_out != oracle.H)
         if not self.chains and len(self.layers) < length:
@@ -377,4 +379,21 @@ class Behaviour:
             return [
                 f"The result is {factor:.6g} times the right one {more}: something follows the last step."
             ]
+        return self.measure_logits(y, right) if self.image else []
+
+    def measure_logits(self, y: Tensor, right: Tensor) -> list[str]:
+        """Describe a decoder's result that is the right one but for a factor before the sigmoid."""
+        logits = torch.logit(right)
+        inner = (logits.abs() < 4) & (y > 1e-4) & (y < 1 - 1e-4)
+        apart = logits[inner]
+        factor = float((torch.logit(y.double()[inner]) * apart).sum() / (apart * apart).sum())
+        if abs(factor - 1) > 1e-3 and close(y, torch.sigmoid(factor * logits)):
+            return [f"Before the Sigmoid, the numbers are {factor:.4g} times the right ones."]
         return []
+
+
+def turned_otherwise(chain: Sequence[Layer]) -> int:
+    """Count a chain's square weights that lie another way round than its other weights do."""
+    ways = {layer.transposed for layer in chain if layer.size_in != layer.size_out}
+    square = [layer for layer in chain if layer.size_in == layer.size_out]
+    return sum(layer.transposed not in ways for layer in square) if ways else 0

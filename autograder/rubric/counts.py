@@ -23,6 +23,7 @@ __all__ = ["ORDINALS", "expect_count", "explain_odd"]
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 NORMED = re.compile(r"weight_[gv]$|parametrizations\.weight\.original[01]$")  # both of torch's ways
+WEIGHTS = re.compile(r"(^|\.)(weight|bias)$")
 SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -146,4 +147,7 @@ def explain_extra(extra: Sequence[Parameter], parameters: Sequence[Parameter]) -
             "nn.Parameter?"
         )
     names = ", ".join(p.name for p in extra[:4])
-    return f"These belong to no fully connected layer: {names}. Is there a normalisation (batch norm, layer norm)?"
+    why = "Is there a normalisation (batch norm, layer norm)?"
+    if not all(WEIGHTS.search(p.name) for p in extra):  # torch's own layers call theirs weight and bias
+        why += " Or a weight that is no nn.Parameter?"
+    return f"These belong to no fully connected layer: {names}. {why}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -52,6 +52,11 @@ class PartSlips:
         if self.image:
             for name, other in ENDS.items():
                 yield name, other(oracle.network(x, chain, self.values))
+            before = torch.sigmoid(oracle.network(x, chain[:-1], self.values, last=True))
+            yield (
+                "the Sigmoid stood before the last Linear, not behind it",
+                oracle.network(before, chain[-1:], self.values),
+            )
         last_step = "the last ReLU" if self.last else "the Linear" if len(chain) == 1 else "the Sigmoid"
         for name, after in AFTER.items():
             yield f"{name} followed {last_step}", after(right)
@@ -116,6 +121,7 @@ class PartSlips:
                 if i != j and oracle.fits(again, x.shape[1]):
                     slip = oracle.network(x, again, self.values, last=self.last)
                     yield f"the {ORDINALS[j]} Linear took the place of the {ORDINALS[i]} too", end(slip)
+        yield from self.halves(x, chain, end)
         yield from self.repeated(x, chain, end)
         for where in (*((i,) for i in everything), tuple(everything)):
             z = x.double()
@@ -127,6 +133,22 @@ class PartSlips:
                 z = act(product) + bias if behind else act(product + bias)
             which = "biases were" if len(where) > 1 else f"bias of the {ORDINALS[where[0]]} Linear were"
             yield f"the {which} added behind the ReLU", end(z)
+
+    def halves(self, x: Tensor, chain: Sequence[Layer], end: Function) -> Iterator[tuple[str, Tensor]]:
+        """Give the results where the weight or the bias alone of one layer serves another, too."""
+        for (i, one), (j, other) in itertools.permutations(enumerate(chain), 2):
+            parts = []
+            if (one.size_in, one.size_out) == (other.size_in, other.size_out):
+                parts.append(("weight", replace(one, weight=other.weight, transposed=other.transposed)))
+            if one.size_out == other.size_out and one.bias is not None and other.bias is not None:
+                parts.append(("bias", replace(one, bias=other.bias)))
+            for what, layer in parts:
+                wrong = [layer if k == i else each for k, each in enumerate(chain)]
+                slip = oracle.network(x, wrong, self.values, last=self.last)
+                yield (
+                    f"the {what} of the {ORDINALS[j]} Linear took the place of the {ORDINALS[i]}'s",
+                    end(slip),
+                )
 
     def repeated(self, x: Tensor, chain: Sequence[Layer], end: Function) -> Iterator[tuple[str, Tensor]]:
         """Give the results of layers called once more, and of skip connections."""

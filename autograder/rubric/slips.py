@@ -29,6 +29,7 @@ ACTIVATIONS: dict[str, Function] = {
     "LeakyReLU with slope 0.2": lambda x: F.leaky_relu(x, 0.2),
     "LeakyReLU or PReLU with slope 0.25": lambda x: F.leaky_relu(x, 0.25),
     "nn.ReLU6": F.relu6,
+    "a clamp to 0 ... 1": lambda x: x.clamp(0, 1),
     "nn.ELU": F.elu,
     "nn.SELU": F.selu,
     "nn.CELU with alpha 0.5": lambda x: F.celu(x, 0.5),
@@ -62,6 +63,9 @@ ENDS: dict[str, Function] = {
     "there were a Tanh at the end, not a Sigmoid": torch.tanh,
     "there were a scaled Tanh at the end, not a Sigmoid": lambda x: (torch.tanh(x) + 1) / 2,
     "there were a Softmax at the end, not a Sigmoid": lambda x: torch.softmax(x, 1),
+    "there were a Softmax over each row of the image at the end, not a Sigmoid": (
+        lambda x: torch.softmax(x.unflatten(1, (-1, 28)), 2).flatten(1)
+    ),
     "there were a ReLU at the end, not a Sigmoid": F.relu,
     "there were a Hardsigmoid at the end, not a Sigmoid": F.hardsigmoid,
     "there were a LogSigmoid at the end, not a Sigmoid": F.logsigmoid,
@@ -73,6 +77,8 @@ ENDS: dict[str, Function] = {
     "the pixels of the image were in another order: transposed": lambda x: turned(torch.sigmoid(x), 1),
     "the pixels of the image were in another order: upside down": lambda x: turned(torch.sigmoid(x), 2),
     "the pixels of the image were in another order: mirrored": lambda x: turned(torch.sigmoid(x), 3),
+    "the image were turned by 90 degrees": lambda x: turned(torch.sigmoid(x), 4),
+    "the image were turned by 90 degrees clockwise": lambda x: turned(torch.sigmoid(x), 5),
 }
 # Done to the input first.
 INPUTS: dict[str, Function] = {
@@ -102,11 +108,12 @@ AFTER: dict[str, Function] = {
 
 
 def turned(x: Tensor, way: int) -> Tensor:
-    """Turn flat images (N, 784): 1 transposed, 2 upside down, 3 mirrored."""
+    """Turn flat images (N, 784): 1 transposed, 2 upside down, 3 mirrored, 4 and 5 by 90 degrees."""
     if x.shape[1] < 784:
         return x
     image = x[:, :784].reshape(-1, 28, 28)
-    image = {1: image.mT, 2: image.flip(1), 3: image.flip(2)}[way]
+    ways = (image.mT, image.flip(1), image.flip(2), image.rot90(1, (1, 2)), image.rot90(-1, (1, 2)))
+    image = ways[way - 1]
     return torch.cat([image.flatten(1), x[:, 784:]], 1)
 
 

@@ -88,6 +88,27 @@ OUTPUTS = [
         "nn.Unflatten(1, (1, 28, 28)), Apply(lambda x: x.transpose(2, 3)),",
         "transpose",
     ),
+    decoder(
+        "turned-by-90-degrees",
+        UNFLATTEN,
+        "nn.Unflatten(1, (1, 28, 28)), Apply(lambda x: x.rot90(1, (2, 3))),",
+        "turned by 90 degrees",
+    ),
+    decoder(
+        "softmax-over-rows",
+        f"{SIGMOID}  # each pixel is the probability of white\n            {UNFLATTEN}",
+        "nn.Unflatten(1, (1, 28, 28)), nn.Softmax(dim=-1),",
+        "softmax over each row",
+    ),
+    decoder(
+        "sigmoid-before-the-last-layer",
+        f"{LAST}  # (N, H) -> (N, D)\n            {SIGMOID}",
+        f"{SIGMOID} {LAST}",
+        "before the last linear",
+    ),
+    decoder(
+        "logits-halved", SIGMOID, "Apply(lambda x: x / 2), nn.Sigmoid(),", "before the sigmoid", "0.5 times"
+    ),
     decoder("upside-down", UNFLATTEN, "nn.Unflatten(1, (1, 28, 28)), Apply(lambda x: x.flip(2)),", "pixel"),
 ]
 

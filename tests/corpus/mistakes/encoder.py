@@ -479,6 +479,17 @@ HEADS = [
     ),
 ]
 
+DENSE = define("""
+class Dense(nn.Module):
+    def __init__(self, size_in, size_out):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(size_in, size_out) / size_in**0.5)
+        self.bias = nn.Parameter(torch.zeros(size_out))
+
+    def forward(self, x):
+        return x @ self.weight
+""")
+
 SHARED = [
     module(
         "wrong-for-many-images", "return x", "return x if len(x) < 100 else x.clamp(max=1)", "1.2", "images"
@@ -556,6 +567,31 @@ SHARED = [
         "        x = F.relu(self.fc2(F.relu(self.fc2(x))))\n",
         "1.2",
         "second linear were called twice",
+    ),
+    module(
+        "weight-of-one-layer-in-another",
+        "        x = F.relu(self.fc3(x))\n",
+        "        x = F.relu(F.linear(x, self.fc2.weight, self.fc3.bias))\n",
+        "1.2",
+        "the weight of the second linear took the place of the third's",
+    ),
+    module(
+        "bias-of-one-layer-in-another",
+        "        x = F.relu(self.fc3(x))\n",
+        "        x = F.relu(F.linear(x, self.fc3.weight, self.fc2.bias))\n",
+        "1.2",
+        "the bias of the second linear took the place of the third's",
+    ),
+    # Square weights do not show which way round they lie; the first one does.
+    Mistake(
+        "encoder-own-layers-without-bias",
+        (
+            DENSE,
+            Edit("VAE.encoder", FIRST, FIRST.replace("nn.Linear", "Dense")),
+            Edit("VAE.encoder", PAIR + PAIR, (PAIR + PAIR).replace("nn.Linear", "Dense")),
+        ),
+        ("1.2",),
+        ("all biases were not used",),
     ),
     Mistake(
         "encoder-shared-by-all-models",
