@@ -75,7 +75,7 @@ class Gradients:
             self.expect_broken(found[0])
         for each in due:
             if each.number > 0 or not saturated(composed[0]):
-                self.expect_learning(each.name, each.gradients)
+                self.expect_learning(each, composed[each.number])
         self.expect_true(due, composed, z)
         pairs = [(found[d.number], d.direction.view(found[d.number].shape)) for d in due]
         # All at once: their gradients add up, and only where the sum is another one it matters whose it is.
@@ -88,7 +88,7 @@ class Gradients:
             # A decoder that gets zeros cannot learn from them.
             learning = len(pairs) == len(found) and nonzero(z) and not saturated(found[0])
             if learning and not self.forward.weights_judged:
-                self.expect_weights(pairs)
+                self.expect_weights(pairs, composed)
                 self.forward.weights_judged = True  # once will do: it takes as long as all the rest
             return
         for each in due:
@@ -98,7 +98,7 @@ class Gradients:
         """Expect the same where x_hat comes from other noise: its gradients are of the composition's size only."""
         for each in self.gradients_of(composed):
             if each.number > 0:
-                self.expect_learning(each.name, each.gradients)
+                self.expect_learning(each, composed[each.number])
                 self.compare(each, found[each.number])
                 continue
             if found[0].numel() != each.direction.numel():  # what the decoder gives is no image
@@ -158,10 +158,10 @@ class Gradients:
                     "Look for detach(), .data and torch.no_grad() somewhere on its way.",
                 )
 
-    def expect_weights(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> None:
+    def expect_weights(self, pairs: Sequence[tuple[Tensor, Tensor]], composed: Composition) -> None:
         """Expect gradients for all parameters of parts that compute the right thing, weights too."""
         for name, lengths in zip(PARTS, self.student.reach(pairs, self.parts), strict=True):
-            if all(length > 0 for length in lengths):
+            if all(length > 0 for length in lengths) or any(map(self.changed, composed)):
                 continue
             if not all(k < len(lengths) and lengths[k] > 0 for k in self.in_use(name).parameters):
                 raise self.mistake(
@@ -169,24 +169,26 @@ class Gradients:
                     f"Look for detach(), .data, torch.no_grad() and requires_grad in {name}.",
                 )
 
-    def expect_learning(self, output: str, gradients: list[list[Tensor | None]]) -> None:
+    def expect_learning(self, output: Due, y: Tensor | None) -> None:
         """Expect each part to pass gradients on to its own parameters, where it computes the right thing.
+
+        y: the output
 
         Where it computes something else, that is charged by its own row. What keeps x_hat's gradients from the
         encoder is reparametrize, and row 3.2's.
         """
         due = {"x_hat": ("decoder",), "mu": ("mu_layer", "encoder"), "logvar": ("logvar_layer", "encoder")}[
-            output
+            output.name
         ]
         for i, name in enumerate(due):
-            found = gradients[PARTS.index(name)]
-            if all(map(nonzero, found)):
+            found = output.gradients[PARTS.index(name)]
+            if all(map(nonzero, found)) or self.changed(y):
                 continue
             # A part that computes something else may well keep gradients from those before it.
             used = [self.in_use(part).biases for part in due[: i + 1]]
             if all(used) and not all(k < len(found) and nonzero(found[k]) for k in used[-1]):
                 raise self.mistake(
-                    f"no gradient of {output} reaches all layers of {name}, so it would not learn.",
+                    f"no gradient of {output.name} reaches all layers of {name}, so it would not learn.",
                     f"Look for detach(), .data, torch.no_grad() and requires_grad in {name}.",
                 )
 
@@ -214,6 +216,10 @@ class Gradients:
         if z is not None and composed[0] is not None and not self.forward.passing_judged:
             self.expect_passing(z)
             self.forward.passing_judged = True
+
+    def changed(self, y: Tensor | None) -> bool:
+        """Tell whether what a part gave was changed in place since: reparametrize may do so, and row 3.2 charges it."""
+        return y is not None and not close(self.student.look(y), y)
 
     def expect_passing(self, z: Tensor) -> None:
         """Expect the decoder, for a z (N, Z) from nowhere, to have the right gradients and to pass them on."""
@@ -254,10 +260,8 @@ class Gradients:
         for name, right, got in zip(names, of_parts, found, strict=True):
             if len(got) != len(right) or all(map(right_or_clipped, got, right)):
                 continue
-            # What reparametrize changed in place since has other gradients: that is its own row's. So is a part that is
-            # nearly right.
-            changed = y is not None and not close(self.student.look(y), y)
-            if not changed and all(self.in_use(each).parameters for each in names):
+            # A part that is nearly right is its own row's.
+            if not self.changed(y) and all(self.in_use(each).parameters for each in names):
                 raise self.mistake(
                     f"gradients with respect to {name} are not the right ones, although its values are.",
                     f"Look in {name} for detach(), .data, hooks and a backward() of your own.",

@@ -364,4 +364,7 @@ UNSEEN = [
     ),
 ]
 
-MISTAKES = [*SIGMAS, *NOISES, *RESULTS, *BODIES, *UNSEEN]
+# Forward returns the changed mu, and no gradient reaches mu_layer: no fault of its own.
+IN_PLACE = [noise("drawn-into-mu", "mu.normal_()", BOTH, "changed its input mu in place")]
+
+MISTAKES = [*SIGMAS, *NOISES, *RESULTS, *BODIES, *UNSEEN, *IN_PLACE]
