@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["alike", "diagnose", "draw_batch"]
 
+ALIKE = 2e-5  # of a loss, for rounding
 BCE, KL = "the cross-entropy (BCE)", "the KL divergence"
 
 # From the sums b of the cross-entropy and k of the divergence, for n images of p pixels and z latents.
@@ -39,6 +40,14 @@ AVERAGES: dict[str, Callable[[float, float, int, int, int], float]] = {
     f"{KL} were averaged over the latents, not summed": lambda b, k, n, _p, z: b / n + k / (n * z),
     f"{KL} were a mean over batch and latents, and divided by the batch size once more": (
         lambda b, k, n, _p, z: b / n + k / (n * z * n)
+    ),
+    f"{KL} were summed over the batch and averaged over the latents, not the other way round": (
+        lambda b, k, n, _p, z: (
+            b / n + k / z if n != z else math.nan
+        )  # as many images as latents: the right one
+    ),
+    f"{BCE} were summed over the batch and averaged over the pixels, not the other way round": (
+        lambda b, k, n, p, _z: b / p + k / n
     ),
     f"{BCE} were summed over the batch; only {KL} is averaged": lambda b, k, n, _p, _z: b + k / n,
     f"{KL} were summed over the batch; only {BCE} is averaged": lambda b, k, n, _p, _z: b / n + k,
@@ -71,7 +80,7 @@ def draw_batch(number_of_images: int, latents: int, spread: float = 1) -> Inputs
 
 def alike(found: float, expected: float) -> bool:
     """Tell whether two losses are equal but for rounding."""
-    return abs(found - expected) <= 2e-5 * abs(expected)
+    return abs(found - expected) <= ALIKE * abs(expected)
 
 
 def diagnose(student: Student, inputs: Inputs, found: float) -> list[str]:
@@ -94,7 +103,7 @@ def look_closer(student: Student, inputs: Inputs, found: float) -> Iterator[str]
     # By chance, perhaps: with two slips at a time there are hundreds of values, with little KL divergence in them.
     for far in (1, 10, 10, 10):  # the exp of more would be too much for float32
         if named:
-            x_hat, x, mu, logvar = draw_batch(any_number(13, 20), any_number(10, 14))
+            x_hat, x, mu, logvar = draw_batch(any_number(15, 20), any_number(10, 14))
             x = x.clamp(float(inputs[1].min()), float(inputs[1].max()))
             others = x_hat, x, far * mu, min(far, 3) * logvar
             confirmed = explain(others, value(student, *others))
@@ -128,6 +137,7 @@ def explain(inputs: Inputs, found: float) -> list[tuple[str, ...]]:
     """List the slips, one or two, that give this loss."""
     x_hat, x, mu, logvar = inputs
     n = len(x)
+    sizes = n, x.numel() // n, mu.shape[1]
     ways = itertools.product(
         AVERAGES.items(),
         WEIGHTS.items(),
@@ -138,7 +148,8 @@ def explain(inputs: Inputs, found: float) -> list[tuple[str, ...]]:
         slips
         for (average, join), (weight, (v, w)), (bce, b), (kl, k) in ways
         if 1 <= len(slips := tuple(text for text in (average, weight, bce, kl) if text)) <= 2
-        and alike(found, join(v * b, w * k, n, x.numel() // n, mu.shape[1]))
+        # Of a difference of two terms, rounding is as large as theirs.
+        and abs(found - join(v * b, w * k, *sizes)) <= ALIKE * join(abs(v * b), abs(w * k), *sizes)
     ]
 
 
@@ -166,6 +177,15 @@ def reconstructions(x_hat: Tensor, x: Tensor) -> dict[str, float]:
             -(t * p.log() - (1 - t) * (1 - p).log()).sum()
         ),
         "log(x_hat) stood where log(1 - x_hat) belongs in the cross-entropy": float(-p.log().sum()),
+        "log(x_hat) and log(1 - x_hat) were exchanged in the cross-entropy": float(
+            -(t * (1 - p).log() + (1 - t) * p.log()).sum()
+        ),
+        "1 - x_hat stood where 1 - x belongs in the cross-entropy": float(
+            -(t * p.log() + (1 - p) * (1 - p).log()).sum()
+        ),
+        "the cross-entropy were that of x_hat and x_hat": float(cross_entropies(x_hat, x_hat).sum()),
+        "the cross-entropy were that of x and x": float(cross_entropies(x, x).sum()),
+        "the images x were transposed in the cross-entropy": float(cross_entropies(x_hat, x.mT).sum()),
         "x stood where 1 - x belongs in the cross-entropy": float(-(t * p.log() + t * (1 - p).log()).sum()),
         "the logarithm were taken to base 2 in the cross-entropy": float(right.sum()) / math.log(2),
         "the logarithm were taken to base 10 in the cross-entropy": float(right.sum()) / math.log(10),
@@ -192,6 +212,10 @@ def kl_divergences(mu: Tensor, logvar: Tensor) -> dict[str, float]:
         f"the sign of logvar were wrong in {KL}": 1 - v - m**2 - (-v).exp(),
         f"exp(logvar) were missing in {KL}": 1 + v - m**2,
         f"the sign of exp(logvar) were wrong in {KL}": 1 + v - m**2 + v.exp(),
+        "exp(-logvar) stood where exp(logvar) belongs": 1 + v - m**2 - (-v).exp(),
+        "exp(2 * logvar) stood where exp(logvar) belongs": 1 + v - m**2 - (2 * v).exp(),
+        "2 * logvar stood where logvar belongs": 1 + 2 * v - m**2 - v.exp(),
+        "logvar / 2 stood where logvar belongs": 1 + v / 2 - m**2 - v.exp(),
         "logvar squared stood where exp(logvar) belongs": 1 + v - m**2 - v**2,
         "logvar stood where exp(logvar) belongs": 1 + v - m**2 - v,
         f"mu and logvar were swapped in {KL}, or in the order of the parameters": 1 + m - v**2 - m.exp(),

@@ -76,7 +76,24 @@ AVERAGES = [
     ),
 ]
 
+DIMENSIONS = [
+    result(
+        "bce-summed-over-images-averaged-over-pixels",
+        "return reconstruction / x[0].numel() + divergence / x.shape[0]",
+        "averaged over the pixels, not the other way round",
+    ),
+    result(
+        "kl-summed-over-images-averaged-over-latents",
+        "return reconstruction / x.shape[0] + divergence / mu.shape[1]",
+        "averaged over the latents, not the other way round",
+    ),
+]
+
 RECONSTRUCTIONS = [
+    bce("logarithms-exchanged", "-(x * (1 - x_hat).log() + (1 - x) * x_hat.log()).sum()", "were exchanged"),
+    bce("1-x-hat-for-1-x", "-(x * x_hat.log() + (1 - x_hat) * (1 - x_hat).log()).sum()", "1 - x belongs"),
+    bce("x-hat-twice", 'F.binary_cross_entropy(x_hat, x_hat.detach(), reduction="sum")', "x_hat and x_hat"),
+    bce("x-transposed", 'F.binary_cross_entropy(x_hat, x.mT, reduction="sum")', "transposed"),
     bce("mean-squared-error", 'F.mse_loss(x_hat, x, reduction="sum")', "squared"),
     bce("absolute-error", 'F.l1_loss(x_hat, x, reduction="sum")', "absolute"),
     bce("logits", 'F.binary_cross_entropy_with_logits(x_hat, x, reduction="sum")', "logits"),
@@ -123,6 +140,14 @@ RECONSTRUCTIONS = [
 ]
 
 DIVERGENCES = [
+    kl("exp-of-minus-logvar", "-0.5 * torch.sum(1 + logvar - mu**2 - (-logvar).exp())", "exp(-logvar) stood"),
+    kl(
+        "exp-of-twice-logvar",
+        "-0.5 * torch.sum(1 + logvar - mu**2 - (2 * logvar).exp())",
+        "exp(2 * logvar) stood",
+    ),
+    kl("logvar-doubled", "-0.5 * torch.sum(1 + 2 * logvar - mu**2 - logvar.exp())", "2 * logvar stood"),
+    kl("logvar-halved", "-0.5 * torch.sum(1 + logvar / 2 - mu**2 - logvar.exp())", "logvar / 2 stood"),
     kl("kl-missing", "0.0", "kl"),
     kl("kl-sign", "0.5 * torch.sum(1 + logvar - mu**2 - logvar.exp())", "sign"),
     kl("kl-logvar-minus", "-0.5 * torch.sum(1 - logvar - mu**2 - logvar.exp())", "sign of logvar"),
@@ -371,4 +396,4 @@ UNSEEN = [
     ),
 ]
 
-MISTAKES = [*AVERAGES, *RECONSTRUCTIONS, *DIVERGENCES, *RESULTS, *UNSEEN]
+MISTAKES = [*AVERAGES, *DIMENSIONS, *RECONSTRUCTIONS, *DIVERGENCES, *RESULTS, *UNSEEN]
