@@ -100,7 +100,10 @@ class Again:
         with contextlib.suppress(Mistake, *UNANSWERED):
             arguments = self.composer.forward.arguments(self.others()[0], self.composer.c)
             if close(as_three(self.model.ask(*arguments), "")[1], mu, SAME):
-                return "Another call, with other images, gives the same mu: is it kept from an earlier call?"
+                return (
+                    "Another call, with other images, gives the same mu: is it kept from an earlier call, or are the "
+                    "pixels lost, in a conversion to integers for one?"
+                )
         return ""
 
     def frozen(self) -> str:

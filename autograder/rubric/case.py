@@ -213,7 +213,7 @@ class Case:
                 self.slipped = wrong  # the rest of forward may be judged all the same
                 named.append(f"It looks as if {text}.")
         named += posterior_slips((mu, logvar), (right.mu, right.logvar), SAME)
-        named = named or self.changed_images(mu, right)
+        named = named or self.changed_images(mu, right) or self.changed_classes(composed)
         which, found, expected = (
             ("logvar", logvar, right.logvar) if close(mu, right.mu, SAME) else ("mu", mu, right.mu)
         )
@@ -232,6 +232,22 @@ class Case:
                 features = self.model.encoder(right.join(images, self.c), seed=self.seed)
                 if close(mu, self.model.mu_layer(features), SAME):
                     return [f"It looks as if {text}, before the encoder."]
+        return []
+
+    def changed_classes(self, composed: list[Composed]) -> list[str]:
+        """Tell where forward is right for classes of zeros: then it does something to others."""
+        if self.forward.name != "CVAE":
+            return []
+        zeros = 0 * self.c
+        with contextlib.suppress(Mistake, *UNANSWERED):
+            answer = self.model.ask(*self.forward.arguments(self.x, zeros), seed=self.seed)
+            _, mu, _ = as_three(answer, f"{self.forward.name}.forward")
+            for candidate in composed:
+                features = self.model.encoder(candidate.join(self.x, zeros), seed=self.seed)
+                if close(mu, self.model.mu_layer(features), SAME):
+                    return [
+                        "It is right where the class c is zero: is c changed before it is joined, or another image's?"
+                    ]
         return []
 
     def same(self, found: Tensor, composed: Tensor) -> bool:

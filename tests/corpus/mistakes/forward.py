@@ -33,6 +33,9 @@ RETURNS = [
     forward("z-for-mu", RETURN, "return x_hat, z, logvar", "mu"),
     forward("dictionary", RETURN, 'return {"x_hat": x_hat, "mu": mu, "logvar": logvar}', "three"),
     forward("nothing-returned", RETURN, "", "none"),
+    forward(
+        "x-hat-never-set", RETURN, "x_hat = None\n        return x_hat, mu, logvar", "none", "is it not set"
+    ),
     forward("variance-returned", RETURN, "return x_hat, mu, logvar.exp()", "logvar"),
     forward("std-returned", RETURN, "return x_hat, mu, torch.exp(logvar / 2)", "logvar"),
     forward("x-for-x-hat", RETURN, "return x, mu, logvar", "x_hat"),
