@@ -406,6 +406,14 @@ HEADS = [
     head("relu", "mu", "nn.Sequential({linear}, nn.ReLU())", "relu"),
     head("leaky-relu", "mu", "nn.Sequential({linear}, nn.LeakyReLU(0.01))", "linear"),
     head("relu-before", "mu", "nn.Sequential(nn.Linear(400, 400), nn.ReLU(), {linear})", "160400"),
+    # In place: what comes of the encoder's last ReLU has no gradient any more, in forward neither.
+    head("in-place-relu-before", "mu", "nn.Sequential(nn.ReLU(inplace=True), {linear})", "relu"),
+    head(
+        "in-place-dropout-before",
+        "logvar",
+        "nn.Sequential(nn.Dropout(0.2, inplace=True), {linear})",
+        "dropout",
+    ),
     head("tanh", "mu", "nn.Sequential({linear}, nn.Tanh())", "tanh"),
     head("sigmoid", "mu", "nn.Sequential({linear}, nn.Sigmoid())", "sigmoid"),
     head("two-linears", "mu", "nn.Sequential(nn.Linear(400, 400), {linear})", "160400"),
