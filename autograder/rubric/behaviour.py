@@ -1,11 +1,9 @@
-"""Whether a part computes fully connected layers with ReLU between them, and which known slip it shows if not."""
+"""Whether a part computes fully connected layers with ReLU between them."""
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
-import time
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,36 +15,25 @@ from autograder import weights
 from autograder.outcome import UNANSWERED, Raised
 from autograder.rubric import oracle
 from autograder.rubric.counts import expect_count, explain_odd
+from autograder.rubric.diagnosis import diagnose
 from autograder.rubric.expect import TOLERANCE, Mistake, close, difference, expect_shape, fail, show
-from autograder.rubric.forward_slips import clamps
-from autograder.rubric.part_slips import PartSlips
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from autograder.rubric.oracle import Layer
     from autograder.student import Model, Part, Student
 
 __all__ = [
     "Used",
-    "expect_apart",
     "expect_linear",
     "expect_network",
-    "expect_two_layers",
     "parameters_in_use",
 ]
 
 LARGEST = 20_000_000  # numbers in a part's parameters; right ones have 800,000
 CHAINS = 100  # ways to choose and order its layers; right ones have 8, if sizes are all that tells them apart
 FEW = 6  # results of a large batch that are looked at
-SECONDS = 10  # of computing, to look for the slip; most take less than one
-MIXED = (
-    "One image's result depends on the others in the batch: is there a batch normalisation, or does a view, reshape or "
-    "transpose mix the images?"
-)
-COARSE = (
-    0.01  # half precision rounds a batch's sums otherwise than one image's: that is no batch normalisation
-)
 
 
 def expect_linear(
@@ -65,44 +52,6 @@ def expect_linear(
 def crowd_size() -> int:
     """Draw how many images a large batch has: more than in any batch of the notebook."""
     return oracle.any_number(129, 140)
-
-
-def expect_two_layers(model: Model) -> None:
-    """Expect that new weights for mu_layer leave logvar_layer as it is."""
-    expect_apart(model.mu_layer, {model.logvar_layer: (oracle.H,)})
-
-
-def expect_apart(part: Part, others: Mapping[Part, Sequence[int]]) -> None:
-    """Expect that new weights for a part leave others as they are.
-
-    others: with the shape of what each takes, but for the number of images
-    """
-    before = []
-    for other, shape in others.items():
-        x = torch.rand(oracle.any_number(2, 9), *shape)
-        with contextlib.suppress(*UNANSWERED):  # what another part fails at is its own row's
-            before.append((other, x, other(x)))
-    try:
-        part.draw(oracle.scales(part.parameters()))
-    except UNANSWERED:
-        return
-    for other, x, y in before:
-        after = other(x)
-        if not close(after, y) and close(other(x), after):  # noise is its own row's, too
-            raise fail(explain_shared(part, other))
-
-
-def explain_shared(part: Part, other: Part) -> str:
-    """Say that two parts share layers."""
-    model, _, name = part.name.partition(".")
-    if part.model != other.model:
-        return f"Two {model}s share layers: new weights for one's {name} change the other's. Make them in __init__."
-    if name == "mu_layer":
-        return (
-            f"{model}.mu_layer and logvar_layer share weights or a bias, or are one and the same layer; "
-            "each needs its own."
-        )
-    return f"{part.name} shares layers with {other.name}; each needs weights of its own."
 
 
 def expect_network(
@@ -298,7 +247,7 @@ class Behaviour:
             raise fail(
                 f"{self.part.name} computes something else than {self.describe()}{when}"
                 + "."[when.endswith("?") :],
-                *self.diagnose(x, y),
+                *diagnose(self, x, y),
                 difference(y, self.right(x, self.chains[0])),
             )
 
@@ -309,87 +258,6 @@ class Behaviour:
         if self.image:
             return f"{self.length - 1} times Linear and ReLU, then Linear and Sigmoid"
         return f"{self.length} times Linear and ReLU"
-
-    def diagnose(self, x: Tensor, y: Tensor) -> list[str]:
-        """Name the slips that would give just this result."""
-        again = self.part(x)
-        if not close(again, y):
-            found = ["It gives other values when it is asked again: is there dropout, or other random noise?"]
-        elif len(x) > 1 and self.mixes(x, y):
-            found = [MIXED]
-        else:
-            found = []
-        self.model.eval()
-        if self.matches(x, self.part(x)) and not close(y, self.right(x, self.chains[0])):
-            found.append(
-                "It is right in evaluation mode and wrong in training mode: is there dropout, or a batch normalisation?"
-            )
-        return found or self.search(x, y)
-
-    def search(self, x: Tensor, y: Tensor) -> list[str]:
-        """Name the slips of the layers and activations that would give just this result, or say how it differs."""
-        chain, flat = self.chains[0], x.flatten(1)
-        if len(self.layers) > self.length and oracle.fits(self.layers, flat.shape[1]):
-            more = self.compute(x, self.layers, rough=False)
-            if more.shape == y.shape and close(y, more):
-                number = len(self.layers)
-                return [
-                    f"It has {number} fully connected layers, one behind the other; {self.length} are due."
-                ]
-        y, right = y.flatten(1), self.right(x, chain).flatten(1)
-        # Where it is most wrong: a known slip is known by two images, and there are thousands to compute.
-        worst = (y - right).abs().amax(1).argsort(descending=True)[:2]
-        end = time.thread_time() + SECONDS
-        known = PartSlips(self.values, self.last, self.image, self.part.name.startswith("CVAE."))
-        for slips in (known.single, known.pairs):
-            named: list[str] = []
-            for rows in (worst, torch.arange(len(x))):  # all, where several slips are alike for these two
-                in_time = itertools.takewhile(lambda _: time.thread_time() < end, slips(flat[rows], chain))
-                named = [f"It looks as if {text}." for text, slip in in_time if close(y[rows], slip)] or named
-                if len(named) < 2:
-                    break
-            named = named or clamps("its result", y, right, TOLERANCE) or self.measure(y, right)
-            if named:
-                return list(dict.fromkeys(named))[:3]
-        if float((y - right).abs().max()) < 0.02 * float(right.abs().max()):
-            return [
-                "The difference is small: something is slightly off, or computed in lower precision (half, bfloat16)."
-            ]
-        return []
-
-    def mixes(self, x: Tensor, y: Tensor) -> bool:
-        """Tell whether one image's result depends on the others in its batch."""
-        try:
-            return not close(self.part(x[:1]), y[:1], COARSE)
-        except Raised as error:
-            if "more than 1 value per channel" in str(error):  # so says a batch normalisation
-                return True
-            raise
-
-    def measure(self, y: Tensor, right: Tensor) -> list[str]:
-        """Describe a result that is the right one but for a factor and a constant."""
-        factor = float((y.double() * right).sum() / (right * right).sum())
-        if abs(factor - 1) > 1e-4 and close(y, factor * right):
-            return [f"The result is {factor:.6g} times the right one: something follows the last step."]
-        apart = right - right.mean()
-        factor = float((y.double() * apart).sum() / (apart * apart).sum())
-        constant = float(y.double().mean() - factor * right.mean())
-        if abs(factor) > 1e-3 and close(y, factor * right + constant):
-            more = f"{'plus' if constant > 0 else 'minus'} {abs(constant):.4g}"
-            return [
-                f"The result is {factor:.6g} times the right one {more}: something follows the last step."
-            ]
-        return self.measure_logits(y, right) if self.image else []
-
-    def measure_logits(self, y: Tensor, right: Tensor) -> list[str]:
-        """Describe a decoder's result that is the right one but for a factor before the sigmoid."""
-        logits = torch.logit(right)
-        inner = (logits.abs() < 4) & (y > 1e-4) & (y < 1 - 1e-4)
-        apart = logits[inner]
-        factor = float((torch.logit(y.double()[inner]) * apart).sum() / (apart * apart).sum())
-        if abs(factor - 1) > 1e-3 and close(y, torch.sigmoid(factor * logits)):
-            return [f"Before the Sigmoid, the numbers are {factor:.4g} times the right ones."]
-        return []
 
 
 def turned_otherwise(chain: Sequence[Layer]) -> int:

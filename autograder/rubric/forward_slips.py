@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from autograder.rubric.expect import close
-from autograder.rubric.slips import INPUTS
+from autograder.rubric.slips import INPUTS, clamps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     Function = Callable[[Tensor], Tensor]
 
-__all__ = ["IMAGE_SLIPS", "clamps", "input_slips", "latent_slips", "posterior_slips"]
+__all__ = ["IMAGE_SLIPS", "input_slips", "latent_slips", "posterior_slips"]
 
 IMAGE_SLIPS: dict[str, Function] = {
     "x_hat went through a sigmoid again": torch.sigmoid,
@@ -82,15 +81,3 @@ def posterior_slips(found: tuple[Tensor, Tensor], right: tuple[Tensor, Tensor], 
         if close(logvar, slip, same)
     ]
     return named or clamps("logvar", logvar, right_logvar, same)
-
-
-def clamps(name: str, found: Tensor, right: Tensor, same: float) -> list[str]:
-    """Name the clamp that makes of the right numbers those that were found."""
-    if not found.numel() or found.shape != right.shape:
-        return []
-    ends = float(found.min()), float(found.max())
-    for low, high in itertools.product((None, ends[0]), (None, ends[1])):
-        if (low, high) != (None, None) and close(found, right.clamp(low, high), same):
-            which = " and ".join(f"{end:.4g}" for end in (low, high) if end is not None)
-            return [f"It looks as if {name} were clamped at {which}."]
-    return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import torch
@@ -9,13 +10,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from autograder.rubric.counts import ORDINALS
+from autograder.rubric.expect import close
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     Function = Callable[[Tensor], Tensor]
 
-__all__ = ["ACTIVATIONS", "AFTER", "ENDS", "INPUTS", "activation_text"]
+__all__ = ["ACTIVATIONS", "AFTER", "ENDS", "INPUTS", "activation_text", "clamps"]
 
 # In the place of ReLU; no name stands for nothing at all.
 ACTIVATIONS: dict[str, Function] = {
@@ -131,3 +133,15 @@ def activation_text(name: str, where: Sequence[int], places: int, *, last: bool)
     if last and tuple(where) == (places - 1,):
         return f"the last ReLU,{behind}, were missing"
     return f"the ReLU{behind} were missing"
+
+
+def clamps(name: str, found: Tensor, right: Tensor, same: float) -> list[str]:
+    """Name the clamp that makes of the right numbers those that were found."""
+    if not found.numel() or found.shape != right.shape:
+        return []
+    ends = float(found.min()), float(found.max())
+    for low, high in itertools.product((None, ends[0]), (None, ends[1])):
+        if (low, high) != (None, None) and close(found, right.clamp(low, high), same):
+            which = " and ".join(f"{end:.4g}" for end in (low, high) if end is not None)
+            return [f"It looks as if {name} were clamped at {which}."]
+    return []

@@ -2,9 +2,10 @@
 
 from gradescope_utils.autograder_utils.decorators import number, weight
 
-from autograder.rubric.behaviour import expect_apart, expect_network
+from autograder.rubric.behaviour import expect_network
 from autograder.rubric.counts import expect_count
 from autograder.rubric.oracle import H
+from autograder.rubric.sharing import expect_apart
 
 
 @number("2.1")

@@ -2,12 +2,13 @@
 
 from gradescope_utils.autograder_utils.decorators import number, weight
 
-from autograder.rubric.behaviour import expect_apart, expect_linear, expect_network, expect_two_layers
+from autograder.rubric.behaviour import expect_linear, expect_network
 from autograder.rubric.composition import expect_composition
 from autograder.rubric.counts import expect_count
 from autograder.rubric.expect import Mistake, noting, raise_all
 from autograder.rubric.forwards import CVAEForward
 from autograder.rubric.oracle import H
+from autograder.rubric.sharing import expect_apart, expect_two_layers
 
 
 def cases(sizes):
