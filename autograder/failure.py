@@ -35,7 +35,7 @@ def describe(error: BaseException, path: Path) -> dict[str, Any]:
         lines = [[f.lineno or 0, f.name[:100], (f.line or "")[:200]] for f in stack[-5:]]
         if syntax:
             lines = [[int(syntax.lineno or 0), "", str(syntax.text or "").strip()[:200]]]
-    except BaseException:  # noqa: BLE001
+    except BaseException:  # noqa: BLE001 - as may the lines that their module claims to have
         lines = []
     kind = "unfinished" if unfinished else "raised"
     return {"kind": kind, "type": type(error).__name__[:100], "message": message, "lines": lines}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load"]
 
+# There is no public place at which each way to start a program could be met.
 START_PROGRAM = subprocess.Popen._execute_child  # type: ignore[attr-defined] # noqa: SLF001
 
 

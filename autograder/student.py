@@ -362,8 +362,7 @@ def as_tensor(value: object, what: str) -> Tensor:
     if isinstance(value, WrongKind):
         raise WrongKind(f"{what} returned {value}, where a tensor of float32 is due.")
     if value is None:
-        why = "is it not set?" if "in place of" in what else "is a return missing?"
-        raise WrongKind(f"{what} returned None: {why}")
+        raise WrongKind(f"{what} returned None: is a return missing?")
     kind = (
         f"a tuple of {len(value)} values"
         if isinstance(value, list)

@@ -180,7 +180,7 @@ def test_refused(outcomes: dict[str, str], name: str, expected: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name, _ in PRETENDED])
 def test_pretended(outcomes: dict[str, str], name: str) -> None:
-    """What sets a file's mode or times goes on as if it had, and the file keeps its own."""
+    """What sets a file's mode or times, or a priority, goes on as if it had, and all stay as they were."""
     assert outcomes[name] == "done"
 
 

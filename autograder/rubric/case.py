@@ -16,6 +16,7 @@ from autograder.rubric.crowd import agrees
 from autograder.rubric.expect import (
     Mistake,
     as_three,
+    changed,
     close,
     difference,
     expect_untouched,
@@ -105,9 +106,7 @@ class Case:
         with contextlib.suppress(*UNANSWERED):
             given = self.student.put(self.x, like="data")
             self.model.encoder(given)
-            changed = not close(self.student.look(given), self.x)
-            gradients = Gradients(self.forward, self.model, (self.x, self.c), self.fail, self.again.frozen)
-            return changed and not gradients.in_use("encoder").parameters
+            return changed(self.student, given) and not self.forward.in_use("encoder").parameters
         return False
 
     def compare(
@@ -133,9 +132,7 @@ class Case:
             self.expect_images(x_hat, mu, logvar, right)
         raise_all(mistakes)
         if self.setting.again and right.z is not None:
-            if not close(
-                self.student.look(held[0]), self.x
-            ):  # whoever changed it: each call is to get the same
+            if changed(self.student, held[0]):  # whoever did it: each call is to get the same
                 self.again.arguments = self.forward.arguments(self.x, self.c)
             self.again.expect_fresh_noise(x_hat, right)
 

@@ -52,10 +52,10 @@ def expect_composition(forward: VAEForward) -> None:
         except UnjudgedError as error:
             # Other sizes, one image or many may be what a part cannot do, and its own row charges; the first it must.
             if i == 0:
-                shrunk = forward.shrunk
-                if error.excess and shrunk == 1:  # that features are far too large is the encoder's own
+                too_large = error.excess > 0 and forward.shrunk == 1
+                if too_large:  # that features are is the encoder's own
                     forward.shrunk = error.excess
-                if forward.shrunk != shrunk or (not forward.names and forward.find_names(model)):
+                if too_large or (not forward.names and forward.find_names(model)):
                     expect_composition(forward)
                     return
                 raise forward.blame(error) from None

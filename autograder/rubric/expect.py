@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from autograder.outcome import WrongKind
 from autograder.student import as_tensor
 
 if TYPE_CHECKING:
@@ -117,6 +118,11 @@ def expect_untouched(student: Student, what: str, given: Mapping[str, Tensor]) -
             )
 
 
+def changed(student: Student, tensor: Tensor | None) -> bool:
+    """Tell whether a tensor that was handed over or came back, if one did, has been changed in place since."""
+    return tensor is not None and not close(student.look(tensor), tensor)
+
+
 def as_three(value: Any, what: str) -> tuple[Tensor, Tensor, Tensor]:
     """Expect (x_hat, mu, logvar)."""
     names = ("x_hat", "mu", "logvar")
@@ -124,5 +130,8 @@ def as_three(value: Any, what: str) -> tuple[Tensor, Tensor, Tensor]:
         kind = f"{len(value)} values" if isinstance(value, list) else "one value"
         kind = "None: is the return missing" if value is None else kind
         raise fail(f"{what} returned {kind}; expected three tensors: x_hat, mu, logvar.")
+    for item, name in zip(value, names, strict=True):
+        if item is None:
+            raise WrongKind(f"{what}, in place of {name}, returned None: is it not set?")
     x_hat, mu, logvar = (as_tensor(v, f"{what}, in place of {n},") for v, n in zip(value, names, strict=True))
     return (x_hat, mu, logvar)

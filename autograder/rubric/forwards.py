@@ -11,6 +11,7 @@ from torch import Tensor
 
 from autograder.outcome import PARTS, UNANSWERED, Missing, Unfinished
 from autograder.rubric import oracle
+from autograder.rubric.behaviour import Used, parameters_in_use
 from autograder.rubric.expect import Mistake, fail
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     Join = Callable[[Tensor, Tensor], Tensor]
 
-__all__ = ["CVAEForward", "UnjudgedError", "VAEForward"]
+__all__ = ["HEADS", "CVAEForward", "UnjudgedError", "VAEForward"]
 
 HEADS = ("mu_layer", "logvar_layer")
 # What students call them, where they do not keep to the template's names: that is their own rows'.
@@ -60,7 +61,7 @@ class VAEForward:
         self.passing_judged = False  # whether gradients passed through the decoder to z
         self.unlike: set[str] = set()  # parts that do not compute what their weights give
         self.shrunk = (
-            1.0  # what the weights behind the encoder are divided by, where its features are far too large
+            1.0  # what the heads' weights are divided by, where the encoder's features are far too large
         )
         self.noise_judged: set[bool] = set()  # in which modes a large draw of noise without a seed was right
 
@@ -135,6 +136,18 @@ class VAEForward:
                     values[bias] = values[bias] + (due - given[0]).view(values[bias].shape)
                     part.assign(values)
 
+    def in_use(self, name: str) -> Used:
+        """Find out which of a part's parameters it uses, none where it computes something else than it should.
+
+        It is asked in a model of its own, since it gets new weights.
+        """
+        sizes = self.sizes
+        x = {
+            "encoder": next(iter(self.joins.values()))(oracle.images(4), oracle.one_hot(4, sizes.classes)),
+            "decoder": torch.randn(4, sizes.latents + 1 + (sizes.classes if self.name == "CVAE" else 0)),
+        }.get(name, torch.randn(4, oracle.H))
+        return parameters_in_use(self.student, self.make(sizes.latents + 1, sizes.classes), name, x)
+
     def blame(self, error: UnjudgedError) -> Mistake:
         """Word that a part makes forward impossible to judge."""
         what = error.part if error.part == "reparametrize" else f"{self.name}.{error.part}"
@@ -147,7 +160,7 @@ class CVAEForward(VAEForward):
 
     name = "CVAE"
     hint = "The encoder's input is the flattened image and the class c side by side, in either order."
-    rows = dict.fromkeys(("encoder", "mu_layer", "logvar_layer"), "6.1") | {"decoder": "6.2"}
+    rows = dict.fromkeys(("encoder", *HEADS), "6.1") | {"decoder": "6.2"}
     joins = {  # noqa: RUF012
         "x, c": lambda x, c: torch.cat([x.flatten(1), c.float()], 1),
         "c, x": lambda x, c: torch.cat([c.float(), x.flatten(1)], 1),

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from autograder.outcome import PARTS, Raised, WrongKind
-from autograder.rubric import oracle
-from autograder.rubric.behaviour import Used, parameters_in_use
 from autograder.rubric.derivatives import true_gradients
-from autograder.rubric.expect import aligned, close
+from autograder.rubric.expect import aligned, changed
+from autograder.rubric.forwards import HEADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -133,7 +132,7 @@ class Gradients:
                 gradients = self.along([(output, direction)])
             except Raised:
                 # A wrong head that changes the features in place breaks it for both, and that is its own row's.
-                if number > 0 and not all(self.in_use(f"{head}_layer").parameters for head in OUTPUTS[1:]):
+                if number > 0 and not all(self.forward.in_use(head).parameters for head in HEADS):
                     continue
                 # What breaks behind the decoder on the way back is reparametrize, and row 3.2's.
                 if number > 0:
@@ -164,9 +163,9 @@ class Gradients:
     def expect_weights(self, pairs: Sequence[tuple[Tensor, Tensor]], composed: Composition) -> None:
         """Expect gradients for all parameters of parts that compute the right thing, weights too."""
         for name, lengths in zip(PARTS, self.student.reach(pairs, self.parts), strict=True):
-            if all(length > 0 for length in lengths) or any(map(self.changed, composed)):
+            if all(length > 0 for length in lengths) or any(changed(self.student, y) for y in composed):
                 continue
-            if not all(k < len(lengths) and lengths[k] > 0 for k in self.in_use(name).parameters):
+            if not all(k < len(lengths) and lengths[k] > 0 for k in self.forward.in_use(name).parameters):
                 raise self.mistake(
                     f"no gradient reaches all weights and biases of {name}, so it would not learn.",
                     f"Look for detach(), .data, torch.no_grad() and requires_grad in {name}.",
@@ -185,10 +184,10 @@ class Gradients:
         ]
         for i, name in enumerate(due):
             found = output.gradients[PARTS.index(name)]
-            if all(map(nonzero, found)) or self.changed(y):
+            if all(map(nonzero, found)) or changed(self.student, y):
                 continue
             # A part that computes something else may well keep gradients from those before it.
-            used = [self.in_use(part).biases for part in due[: i + 1]]
+            used = [self.forward.in_use(part).biases for part in due[: i + 1]]
             if all(used) and not all(k < len(found) and nonzero(found[k]) for k in used[-1]):
                 raise self.mistake(
                     f"no gradient of {output.name} reaches all layers of {name}, so it would not learn.",
@@ -220,10 +219,6 @@ class Gradients:
             self.expect_passing(z)
             self.forward.passing_judged = True
 
-    def changed(self, y: Tensor | None) -> bool:
-        """Tell whether what a part gave was changed in place since: reparametrize may do so, and row 3.2 charges it."""
-        return y is not None and not close(self.student.look(y), y)
-
     def expect_passing(self, z: Tensor) -> None:
         """Expect the decoder, for a z (N, Z) from nowhere, to have the right gradients and to pass them on."""
         held = self.student.put(z)
@@ -234,7 +229,7 @@ class Gradients:
         right = self.expect_true_parts(["decoder"], joined, image, direction, [biases])
         if right is None or aligned(passed, right[:, : z.shape[1]], ROUGH):
             return
-        if not self.in_use("decoder").parameters:
+        if not self.forward.in_use("decoder").parameters:
             return
         raise self.mistake(
             "no gradient passes through the decoder to z, so the encoder would not learn from x_hat."
@@ -263,29 +258,14 @@ class Gradients:
         for name, right, got in zip(names, of_parts, found, strict=True):
             if len(got) != len(right) or all(map(right_or_clipped, got, right)):
                 continue
-            # A part that is nearly right is its own row's.
-            if not self.changed(y) and all(self.in_use(each).parameters for each in names):
+            # What reparametrize changed in place since has other gradients: that is its own row's. So is a part that is
+            # nearly right.
+            if not changed(self.student, y) and all(self.forward.in_use(each).parameters for each in names):
                 raise self.mistake(
                     f"gradients with respect to {name} are not the right ones, although its values are.",
                     f"Look in {name} for detach(), .data, hooks and a backward() of your own.",
                 )
         return of_x
-
-    def in_use(self, name: str) -> Used:
-        """Find out which of a part's parameters it uses, none where it computes something else than it should.
-
-        It is asked in a model of its own, since it gets new weights.
-        """
-        sizes = self.forward.sizes
-        x = {
-            "encoder": next(iter(self.forward.joins.values()))(
-                oracle.images(4), oracle.one_hot(4, sizes.classes)
-            ),
-            "decoder": torch.randn(
-                4, sizes.latents + 1 + (sizes.classes if self.forward.name == "CVAE" else 0)
-            ),
-        }.get(name, torch.randn(4, oracle.H))
-        return parameters_in_use(self.student, self.forward.make(sizes.latents + 1, sizes.classes), name, x)
 
 
 def right_or_clipped(found: Tensor | None, right: Tensor | None) -> bool:

@@ -42,9 +42,8 @@ AVERAGES: dict[str, Callable[[float, float, int, int, int], float]] = {
         lambda b, k, n, _p, z: b / n + k / (n * z * n)
     ),
     f"{KL} were summed over the batch and averaged over the latents, not the other way round": (
-        lambda b, k, n, _p, z: (
-            b / n + k / z if n != z else math.nan
-        )  # as many images as latents: the right one
+        # As many images as latents would make it the right one.
+        lambda b, k, n, _p, z: b / n + k / z if n != z else math.nan
     ),
     f"{BCE} were summed over the batch and averaged over the pixels, not the other way round": (
         lambda b, k, n, p, _z: b / p + k / n
@@ -78,9 +77,12 @@ def draw_batch(number_of_images: int, latents: int, spread: float = 1) -> Inputs
     return x_hat, images(number_of_images), mu, logvar.clamp(-9, 9)
 
 
-def alike(found: float, expected: float) -> bool:
-    """Tell whether two losses are equal but for rounding."""
-    return abs(found - expected) <= ALIKE * abs(expected)
+def alike(found: float, expected: float, size: float | None = None) -> bool:
+    """Tell whether two losses are equal but for rounding.
+
+    size: what is rounded, where that is more than the loss: a difference is, of two terms
+    """
+    return abs(found - expected) <= ALIKE * (abs(expected) if size is None else size)
 
 
 def diagnose(student: Student, inputs: Inputs, found: float) -> list[str]:
@@ -148,8 +150,7 @@ def explain(inputs: Inputs, found: float) -> list[tuple[str, ...]]:
         slips
         for (average, join), (weight, (v, w)), (bce, b), (kl, k) in ways
         if 1 <= len(slips := tuple(text for text in (average, weight, bce, kl) if text)) <= 2
-        # Of a difference of two terms, rounding is as large as theirs.
-        and abs(found - join(v * b, w * k, *sizes)) <= ALIKE * join(abs(v * b), abs(w * k), *sizes)
+        and alike(found, join(v * b, w * k, *sizes), join(abs(v * b), abs(w * k), *sizes))
     ]
 
 

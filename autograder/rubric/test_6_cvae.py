@@ -6,7 +6,7 @@ from autograder.rubric.behaviour import expect_linear, expect_network
 from autograder.rubric.composition import expect_composition
 from autograder.rubric.counts import expect_count
 from autograder.rubric.expect import Mistake, noting, raise_all
-from autograder.rubric.forwards import CVAEForward
+from autograder.rubric.forwards import HEADS, CVAEForward
 from autograder.rubric.oracle import H
 from autograder.rubric.sharing import expect_apart, expect_two_layers
 
@@ -46,7 +46,7 @@ def test_cvae_encoder(student, sizes):
         expect_network(student, model, model.encoder, (784 + sizes.classes,), layers=3)
         expect_network(student, other, other.encoder, (784 + 10,), layers=3, crowd=True)
         expect_apart(model.encoder, {other.encoder: (784 + 10,)})
-    for name in ("mu_layer", "logvar_layer"):
+    for name in HEADS:
         with noting(mistakes):
             for pixels, classes, latents, hint in cases(sizes):
                 expect_count(getattr(student.CVAE(pixels, classes, latents), name), [(H, latents)], hint)

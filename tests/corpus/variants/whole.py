@@ -137,7 +137,7 @@ os.system("nvidia-smi")"""
         "around-files-of-its-own",
         (
             define(
-                """import os, shutil, tempfile, zipfile
+                """import os, shutil, tempfile
 from pathlib import Path
 
 Path("runs/first").mkdir(parents=True, exist_ok=True)
