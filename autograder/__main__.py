@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any  # noqa: E402
 
 import click  # noqa: E402
 
+from autograder.interpreter import safe_path  # noqa: E402
+
 if TYPE_CHECKING:
     from autograder.results import Results
 
@@ -52,8 +54,10 @@ def expect_mnist(_context: click.Context, _option: click.Parameter, data: Path |
 
 @click.group(context_settings=SETTINGS)
 @click.version_option(package_name="vae-autograder", message="%(package)s %(version)s")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Grade VAE homework: one submission, or a class of them."""
+    context.with_resource(safe_path())
 
 
 @main.command(short_help="Grade one submission.")

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from autograder import kernel
+from autograder.interpreter import safe_path
 from autograder.results import Results
 
 if TYPE_CHECKING:
@@ -164,7 +165,8 @@ class Lane:
         context.set_forkserver_preload(["autograder.grade"])
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=live, args=(theirs, temporary), name="lane")
-        self.process.start()
+        with safe_path():  # here, too: a worker of dask's is not started by our command
+            self.process.start()
         theirs.close()
 
     def ask(self, task: Task) -> bytes | Fault:

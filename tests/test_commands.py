@@ -317,6 +317,29 @@ def test_current_folder_takes_no_part(submission: Path, sabotage: str) -> None:
 
 @pytest.mark.slow
 @needs_setup
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["batch", ".", "--out", "../out"], id="batch"),
+        pytest.param(["batch", ".", "--out", "../out", "--cluster", "local:1"], id="cluster"),
+        pytest.param(["grade", "anna", "--train=never", "--start-method=spawn"], id="spawn"),
+    ],
+)
+def test_nor_does_it_in_what_the_grader_starts(submission: Path, arguments: list[str]) -> None:
+    """Nor do the interpreters that the grader starts import anything from the folder that it is run in."""
+    folder = submission.parent / "class"
+    shutil.copytree(submission, folder / "anna")
+    names = ("autograder", "json", "pickle", "random", "selectors", "sitecustomize", "socket", "torch")
+    for name in names:
+        (folder / f"{name}.py").write_text(f"open({str(submission / 'ran')!r}, 'w')\nraise SystemExit(66)\n")
+    command = [str(ROOT / ".venv" / "bin" / "autograder"), *arguments]
+    done = run(command, at=folder)
+    assert not (submission / "ran").exists()
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@needs_setup
 def test_script_where_the_grader_dies(submission: Path) -> None:
     """Where the grader itself does not live to the end, the script leaves a results.json that says so."""
     limited = ["bash", "-c", 'ulimit -v 600000; exec "$@"', "bash", *SCRIPT]
