@@ -75,6 +75,10 @@ class Student:
         self.dialogue = Dialogue(sandbox)
         self.models: dict[tuple[int, str], Model] = {}  # by worker and sizes: making one takes a while
 
+    def has_ended(self) -> bool:
+        """Tell whether a worker has ended in this grading so far, for whatever reason."""
+        return self.dialogue.generation > 1 or self.dialogue.ended is not None
+
     def VAE(  # noqa: N802 - the student's own name
         self, input_size: int, latent_size: int, *, by_position: bool = False
     ) -> Model:

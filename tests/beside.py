@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +12,24 @@ from autograder import worker
 from autograder.sandbox import Limits, TooBig, TooSlow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["BesideSandbox", "Script", "ScriptedSandbox"]
+__all__ = ["BesideSandbox", "Script", "ScriptedSandbox", "modules_of_its_own"]
+
+MODULES = ("vae", "nndl2")
+
+
+@contextlib.contextmanager
+def modules_of_its_own() -> Iterator[None]:
+    """Let such workers import vae and nndl2 anew, and take away what they have imported."""
+    before = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in MODULES}
+    for name in before:
+        del sys.modules[name]
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] in MODULES]:
+        del sys.modules[name]
+    sys.modules.update(before)
 
 
 class BesideSandbox:

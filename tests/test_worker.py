@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import torch
-from beside import BesideSandbox
+from beside import BesideSandbox, modules_of_its_own
 
 from autograder.dialogue import Dialogue
 from autograder.outcome import Missing, Raised, Unfinished, WrongKind
@@ -24,16 +23,12 @@ if TYPE_CHECKING:
     Open = Callable[[str | bytes], Dialogue]
 
 ROOT = Path(__file__).parents[1]
-MODULES = ("vae", "nndl2")
 HEAD = "import torch\nfrom torch import nn\n"
 
 
 @pytest.fixture
 def open_vae(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Open]:
     """Opens a dialogue about the text of a vae.py."""
-    before = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in MODULES}
-    for name in before:
-        del sys.modules[name]
     shutil.copytree(ROOT / "student_template" / "nndl2", tmp_path / "nndl2")
     opened = []
 
@@ -43,12 +38,10 @@ def open_vae(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Open
         opened.append(Dialogue(cast("Sandbox", BesideSandbox(tmp_path))))
         return opened[-1]
 
-    yield open_text
-    for dialogue in opened:
-        dialogue.close()
-    for name in [name for name in sys.modules if name.partition(".")[0] in MODULES]:
-        del sys.modules[name]
-    sys.modules.update(before)
+    with modules_of_its_own():
+        yield open_text
+        for dialogue in opened:
+            dialogue.close()
 
 
 def call(dialogue: Dialogue, name: str = "f", *args: Any, seed: int | None = None) -> Any:

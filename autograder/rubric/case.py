@@ -56,18 +56,26 @@ class Setting:
     stretched: bool = False  # whether mu and logvar go further than people's clamps
     crowd: bool = False  # whether a few of the images will do
 
+    @property
+    def when(self) -> str:
+        """Name the case."""
+        return f" for a batch of {self.number} in {'training' if self.training else 'evaluation'} mode"
+
 
 class Case:
     """One call of forward and the composition that it is compared with."""
 
-    def __init__(self, forward: VAEForward, model: Model, x: Tensor, c: Tensor, setting: Setting) -> None:
-        self.forward, self.model, self.x, self.c, self.setting = forward, model, x, c, setting
+    def __init__(
+        self, forward: VAEForward, model: Model, given: tuple[Tensor, Tensor], setting: Setting, seed: int
+    ) -> None:
+        """Ask nothing yet. given: images (N, 1, 28, 28) and their classes (N, C)."""
+        self.forward, self.model, self.setting, self.seed = forward, model, setting, seed
+        self.x, self.c = given
         self.training = setting.training
-        self.when = f" for a batch of {len(x)} in {'training' if self.training else 'evaluation'} mode"
+        self.when = setting.when
         self.student = forward.student
         self.slipped: Composed | None = None  # what forward composes, by a known slip
-        self.seed = int(torch.randint(1, 2**31, ()))
-        self.composer = Composer(forward, model, (x, c), setting.sizes.latents, self.seed)
+        self.composer = Composer(forward, model, given, setting.sizes.latents, seed)
 
     def check(self, *, forward_first: bool) -> None:
         """Compare. Raises Mistake, or UnjudgedError where a part gives nothing to compare with."""
@@ -162,7 +170,7 @@ class Case:
 
     def fail(self, text: str, *lines: str) -> Mistake:
         """Word a mistake of forward's own."""
-        return fail(f"{self.forward.name}.forward{self.when}: {text}", *lines)
+        return self.forward.mistake(self.when, text, *lines)
 
     # -- mu and logvar ---------------------------------------------------------------------------------------------
 

@@ -4,6 +4,8 @@ A mistake inside a part is charged by the part's own row. So forward is not comp
 what the student's own parts give, called one by one under the same seed. Where the noise does not follow the seed
 (another generator, or drawn image by image), it is recovered from x_hat through a decoder that hands it on, and
 judged by its distribution.
+
+Most forwards are right, and so are their parts. So they are compared with what the weights give first (ideal.py).
 """
 
 from __future__ import annotations
@@ -15,9 +17,12 @@ import torch
 from autograder.rubric import oracle
 from autograder.rubric.case import Case, Setting
 from autograder.rubric.forwards import UnjudgedError
+from autograder.rubric.ideal import is_ideal
 from autograder.sandbox import Ended
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from autograder.rubric.forwards import VAEForward
     from autograder.rubric.oracle import Sizes
     from autograder.student import Model
@@ -38,24 +43,24 @@ def expect_composition(forward: VAEForward) -> None:
     models: dict[Sizes, Model] = {}
     unjudged: UnjudgedError | None = None
     for i, setting in enumerate(settings):
-        sizes, number = setting.sizes, setting.number
         try:
-            model = forward.make(sizes.latents, sizes.classes)
-            if models.get(sizes) is not model:  # the first time, or again behind a worker that ended
-                models[sizes] = forward.furnish(model, sizes.classes)
-            model.train(setting.training)
-            x, c = oracle.images(number), oracle.one_hot(number, sizes.classes).to(setting.dtype)
-            if setting.stretched:
-                forward.stretch(model, x, c)
-            # By turns its parts are asked first, and forward: neither may give back what the other was asked.
-            Case(forward, model, x, c, setting).check(forward_first=i % 2 == 1)
+            x = oracle.images(setting.number)
+            c = oracle.one_hot(setting.number, setting.sizes.classes).to(setting.dtype)
+            seed = int(torch.randint(1, 2**31, ()))  # the same for both: so is what depends on chance
+            if forward.ideal:
+                model = prepare(forward, models, setting, x, c)
+                forward.ideal = is_ideal(forward, model, (x, c), setting, seed)
+            if not forward.ideal:
+                model = prepare(forward, models, setting, x, c)
+                # By turns its parts are asked first, and forward: neither may give back what the other was asked.
+                Case(forward, model, (x, c), setting, seed).check(forward_first=i % 2 == 1)
         except UnjudgedError as error:
             # Other sizes, one image or many may be what a part cannot do, and its own row charges; the first it must.
             if i == 0:
                 too_large = error.excess > 0 and forward.shrunk == 1
                 if too_large:  # that features are is the encoder's own
                     forward.shrunk = error.excess
-                if too_large or (not forward.names and forward.find_names(model)):
+                if too_large or (not forward.names and forward.find_names(notebook)):
                     expect_composition(forward)
                     return
                 raise forward.blame(error) from None
@@ -64,3 +69,18 @@ def expect_composition(forward: VAEForward) -> None:
             if unjudged:
                 raise forward.blame(unjudged) from None
             raise
+
+
+def prepare(forward: VAEForward, models: dict[Sizes, Model], setting: Setting, x: Tensor, c: Tensor) -> Model:
+    """Return a model for a case: made or made already, with weights, in the case's mode.
+
+    models: those that have weights, by their sizes; x, c: the case's images and their classes
+    """
+    sizes = setting.sizes
+    model = forward.make(sizes.latents, sizes.classes)
+    if models.get(sizes) is not model:  # the first time, or again behind a worker that ended
+        models[sizes] = forward.furnish(model, sizes.classes)
+    model.train(setting.training)
+    if setting.stretched:
+        forward.stretch(model, x, c)
+    return model

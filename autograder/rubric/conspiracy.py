@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from autograder.rubric.forwards import VAEForward
     from autograder.student import Drawn, Model, Part
 
-__all__ = ["Witness"]
+__all__ = ["T", "Witness", "plausible"]
 
 CHAINS = 10  # ways to order a part's layers
 IMAGES = 3  # whose results are looked at

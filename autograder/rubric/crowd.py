@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from autograder.rubric.composer import Composer
 
-__all__ = ["agrees"]
+__all__ = ["agrees", "standing_out"]
 
 FEW = 2  # images beside those that stand out
 

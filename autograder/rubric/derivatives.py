@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 
     from autograder.student import Drawn
 
-__all__ = ["compute", "true_gradients"]
+__all__ = ["UnknownError", "compute", "follow", "true_gradients"]
 
 SAME = 1e-3  # of the largest number: what a part computes is what its weights give
+
+
+class UnknownError(Exception):
+    """There is nothing to go by: a part has no weights of the grader's, or its layers do not fit."""
 
 
 def true_gradients(
@@ -34,22 +38,11 @@ def true_gradients(
     x = x.flatten(1).float().requires_grad_()
     h, biases = x, []
     for name, drawn in parts:
-        if drawn is None:
+        try:
+            h, own = follow(name, drawn, h)
+        except UnknownError:
             return None
-        # Biases alone have gradients: they are small, and each layer has one.
-        vectors = [is_vector(numbers.shape) for numbers in drawn.numbers]
-        scales = [1.0 if vector else scale for vector, scale in zip(vectors, drawn.scales, strict=True)]
-        values = [
-            (numbers * scale).requires_grad_() if vector else numbers
-            for numbers, scale, vector in zip(drawn.numbers, drawn.scales, vectors, strict=True)
-        ]
-        chain = next(
-            oracle.chains(oracle.layers_of(drawn.parameters), h.shape[1], oracle.LENGTHS[name]), None
-        )
-        if not chain:
-            return None
-        h = compute(name, h, chain, values, scales)
-        biases.append([v for v in values if v.requires_grad])
+        biases.append(own)
     if not close(h.detach(), y.flatten(1), SAME):
         return None
     found = torch.autograd.grad(
@@ -57,6 +50,28 @@ def true_gradients(
     )
     of_x, rest = found[0], iter(found[1:])
     return of_x, [[next(rest) for _ in each] for each in biases]
+
+
+def follow(name: str, drawn: Drawn | None, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Compute what a part of these weights gives for x (N, *), and list its biases, which may have gradients.
+
+    They are small, and each layer has one. The layers are taken to be in the order in which they are registered.
+    Raises UnknownError.
+    """
+    if drawn is None:
+        raise UnknownError
+    x = x.flatten(1).float()
+    vectors = [is_vector(numbers.shape) for numbers in drawn.numbers]
+    scales = [1.0 if vector else scale for vector, scale in zip(vectors, drawn.scales, strict=True)]
+    values = [
+        (numbers * scale).requires_grad_() if vector else numbers
+        for numbers, scale, vector in zip(drawn.numbers, drawn.scales, vectors, strict=True)
+    ]
+    layers = oracle.layers_of(drawn.parameters)
+    chain = next(oracle.chains(layers, x.shape[1], oracle.LENGTHS[name]), None)
+    if not chain:
+        raise UnknownError
+    return compute(name, x, chain, values, scales), [v for v in values if v.requires_grad]
 
 
 def compute(

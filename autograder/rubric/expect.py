@@ -21,6 +21,7 @@ __all__ = [
     "Mistake",
     "aligned",
     "as_three",
+    "changed",
     "close",
     "difference",
     "expect_shape",
@@ -29,6 +30,7 @@ __all__ = [
     "noting",
     "raise_all",
     "show",
+    "unchanged",
 ]
 
 # float32 has 24 bits; the error of sums over 784 products, through four layers, stays below a tenth of this.
@@ -110,12 +112,17 @@ def expect_shape(
 def expect_untouched(student: Student, what: str, given: Mapping[str, Tensor]) -> None:
     """Expect that the tensors handed over hold the same numbers as before."""
     for name, tensor in given.items():
-        after = student.look(tensor)
-        if after.shape != tensor.shape or not torch.equal(after.double(), tensor.double()):
+        if not unchanged(student, tensor):
             raise fail(
                 f"{what} changed its input {name} in place.",
                 "Look for operations whose names end in an underscore, such as exp_(), and for +=, *= and [...] =.",
             )
+
+
+def unchanged(student: Student, tensor: Tensor) -> bool:
+    """Tell whether a tensor that was handed over holds the very numbers that it held."""
+    after = student.look(tensor)
+    return after.shape == tensor.shape and torch.equal(after.double(), tensor.double())
 
 
 def changed(student: Student, tensor: Tensor | None) -> bool:

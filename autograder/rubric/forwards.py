@@ -59,6 +59,8 @@ class VAEForward:
         self.models: dict[Model, Model] = {}  # with these names
         self.weights_judged = False  # whether gradients reached the weights, too
         self.passing_judged = False  # whether gradients passed through the decoder to z
+        # Whether it gave what the weights give so far. What ended a worker once would take its time twice.
+        self.ideal = not student.has_ended()
         self.unlike: set[str] = set()  # parts that do not compute what their weights give
         self.shrunk = (
             1.0  # what the heads' weights are divided by, where the encoder's features are far too large
@@ -73,8 +75,9 @@ class VAEForward:
         """Return a model with the names of its parts."""
         return self.models.setdefault(model, model.renamed(self.names)) if self.names else model
 
-    def find_names(self, model: Model) -> bool:
+    def find_names(self, sizes: Sizes) -> bool:
         """Look for missing parts under other names; tells whether all that are missing were found."""
+        model = self.make(sizes.latents, sizes.classes)
         for part in PARTS:
             try:
                 getattr(model, part).parameters()
@@ -95,6 +98,10 @@ class VAEForward:
 
     def to_decoder(self, z: Tensor, c: Tensor) -> Tensor:  # noqa: ARG002
         """Make the decoder's input from z."""
+        return z
+
+    def joined(self, z: Tensor, c: Tensor) -> Tensor:  # noqa: ARG002
+        """Make the decoder's input from z here, not in the worker."""
         return z
 
     def latent_slips(self, z: Tensor, c: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
@@ -148,6 +155,10 @@ class VAEForward:
         }.get(name, torch.randn(4, oracle.H))
         return parameters_in_use(self.student, self.make(sizes.latents + 1, sizes.classes), name, x)
 
+    def mistake(self, when: str, text: str, *lines: str) -> Mistake:
+        """Word a mistake of forward's own, with the case that it is about."""
+        return fail(f"{self.name}.forward{when}: {text}", *lines)
+
     def blame(self, error: UnjudgedError) -> Mistake:
         """Word that a part makes forward impossible to judge."""
         what = error.part if error.part == "reparametrize" else f"{self.name}.{error.part}"
@@ -185,6 +196,10 @@ class CVAEForward(VAEForward):
     def to_decoder(self, z: Tensor, c: Tensor) -> Tensor:
         """Join z and c: z first, as the notebook does when it generates."""
         return self.student.join(z, c)
+
+    def joined(self, z: Tensor, c: Tensor) -> Tensor:
+        """Join them here."""
+        return torch.cat([z, c.float()], 1)
 
     def latent_slips(self, z: Tensor, c: Tensor) -> dict[str, Tensor]:
         """Make the decoder's input as known slips would."""

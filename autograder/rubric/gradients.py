@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Three = tuple[Tensor, Tensor, Tensor]
     Composition = tuple[Tensor | None, Tensor, Tensor]
 
-__all__ = ["Gradients"]
+__all__ = ["SUM", "Gradients"]
 
 # What a gradient that is missing from a sum of three changes is more.
 SUM = 1e-3
@@ -225,7 +225,7 @@ class Gradients:
         image = self.model.decoder(self.forward.to_decoder(held, self.c))
         direction = torch.randn(image.shape)
         (passed,), biases = self.student.gradients([(image, direction)], [held, self.model.decoder])
-        joined = torch.cat([z, self.c.float()], 1) if self.forward.name == "CVAE" else z
+        joined = self.forward.joined(z, self.c)
         right = self.expect_true_parts(["decoder"], joined, image, direction, [biases])
         if right is None or aligned(passed, right[:, : z.shape[1]], ROUGH):
             return

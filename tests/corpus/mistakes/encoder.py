@@ -370,7 +370,7 @@ MODULES = [
                 "features = x.flatten(1)\n        for layer in self.encoder: features = F.relu(layer(features))",
             ),
         ),
-        ("1.2", "4.1"),
+        ("1.2",),
         ("nn.modulelist only holds",),
     ),
     Mistake(

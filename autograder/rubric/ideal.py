@@ -1,0 +1,178 @@
+"""What forward must give by the weights that the grader drew: where it gives just that, its parts need not be asked.
+
+A right forward of right parts, the usual case, takes a few questions so. What gives anything else is not wrong yet: a
+part may be, which its own row charges. So nothing is said of it here; case.py compares it with its own parts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from autograder.outcome import PARTS, UNANSWERED
+from autograder.rubric import oracle
+from autograder.rubric.again import SAME, Again
+from autograder.rubric.composer import Composed, Composer
+from autograder.rubric.conspiracy import T, plausible
+from autograder.rubric.crowd import standing_out
+from autograder.rubric.derivatives import UnknownError, follow
+from autograder.rubric.expect import Mistake, aligned, as_three, close, unchanged
+from autograder.rubric.forwards import HEADS
+from autograder.rubric.gradients import SUM
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from autograder.rubric.case import Setting
+    from autograder.rubric.forwards import VAEForward
+    from autograder.student import Model
+
+    Three = tuple[Tensor, Tensor, Tensor]
+
+__all__ = ["is_ideal"]
+
+
+def is_ideal(
+    forward: VAEForward, model: Model, given: tuple[Tensor, Tensor], setting: Setting, seed: int
+) -> bool:
+    """Call forward for images (N, 1, 28, 28) and their classes (N, C), and tell whether all is as it must be.
+
+    Raises Mistake, or UnjudgedError, where it is at first and a further call changes that.
+    """
+    ideal = Ideal(forward, model, given, setting, seed)
+    try:
+        if ideal.holds():
+            return True
+    except (Mistake, UnknownError, *UNANSWERED):
+        pass
+    ideal.explain()
+    return False
+
+
+class Ideal:
+    """One call of forward, or several, compared with what the weights give."""
+
+    def __init__(
+        self, forward: VAEForward, model: Model, given: tuple[Tensor, Tensor], setting: Setting, seed: int
+    ) -> None:
+        """Ask nothing yet. given: as above."""
+        self.forward, self.model, self.setting, self.seed = forward, model, setting, seed
+        self.x, self.c = given
+        self.student = forward.student
+        self.composer = Composer(forward, model, given, setting.sizes.latents, seed)
+        self.again: Again | None = None  # further calls, where the first one was right
+        self.right: tuple[Tensor, Composed] | None = None  # that one's x_hat, and all that belongs to it
+
+    def holds(self) -> bool:
+        """Tell whether forward gives the right numbers and gradients, keeps nothing and changes nothing."""
+        held = [
+            self.student.put(t, like="data") if t.is_floating_point() else t
+            for t in self.forward.arguments(self.x, self.c)
+        ]
+        answer = self.model.ask(*held, seed=self.seed)
+        right = self.composition(answer, self.x, self.c, learning=self.setting.learning)
+        if right is None:
+            return False
+        if self.setting.again:
+            self.right = as_three(answer, "")[0], right
+            self.again = Again(self.composer, held, self.fail)
+            if not self.keeps_nothing(self.again, self.right[0]):
+                return False
+        return (
+            all(unchanged(self.student, t) for t in held if t.is_floating_point())
+            and self.model.is_training() == self.setting.training
+        )
+
+    def keeps_nothing(self, again: Again, x_hat: Tensor) -> bool:
+        """Tell whether another call has other images, classes and noise, and this one again has the same."""
+        others = again.others()
+        answer = self.model.ask(*self.forward.arguments(*others), seed=self.seed)
+        return (
+            self.composition(answer, *others) is not None
+            and close(again.image(self.seed), x_hat, SAME)
+            and not close(again.image(self.seed + 1), x_hat)
+            and not close(again.image(), again.image())
+        )
+
+    def explain(self) -> None:
+        """Word what a further call changes, where the first one was right. Raises Mistake or UnjudgedError."""
+        if not self.right or not self.again:
+            return
+        with contextlib.suppress(*UNANSWERED):
+            try:
+                self.again.expect_fresh_noise(*self.right)
+            except Mistake:
+                self.composer.expect_rest()
+                raise
+
+    def composition(self, answer: Any, x: Tensor, c: Tensor, *, learning: bool = False) -> Composed | None:
+        """Compare an answer for images and classes with what it must be, with the noise that reparametrize draws.
+
+        learning: whether its gradients must be right, too
+        Returns what it was made of, None where it is not the right one.
+        """
+        found = as_three(answer, "")
+        x_hat, mu, logvar = found
+        number, latents = len(x), self.setting.sizes.latents
+        for tensor, shape in zip(found, (x.shape, (number, latents), (number, latents)), strict=True):
+            if tensor.shape != shape or tensor.dtype != torch.float32:
+                return None
+        z = self.student.reparametrize(mu, logvar, seed=self.seed)
+        if z.shape != mu.shape or not plausible(mu, logvar, z, T):
+            return None
+        rows = standing_out(mu, logvar, z) if self.setting.crowd else torch.arange(number)
+        eps = (z - mu) * torch.exp(-logvar / 2)
+        with torch.set_grad_enabled(learning):
+            for join in self.forward.joins.values():
+                due, biases = self.compute(join(x[rows], c[rows]), c[rows], eps[rows])
+                if all(close(t[rows], right.detach(), SAME) for t, right in zip(found, due, strict=True)):
+                    if learning and not self.learns(found, due, biases):
+                        return None
+                    return Composed(join, mu, logvar, z, x_hat)
+        return None
+
+    def compute(self, given: Tensor, c: Tensor, eps: Tensor) -> tuple[Three, list[list[Tensor]]]:
+        """Compute x_hat, mu and logvar, and list each part's biases, of which they are made.
+
+        given: what the encoder gets, (N, *); c, eps: (N, C) and (N, Z). Raises UnknownError.
+        """
+        biases: dict[str, list[Tensor]] = {}
+
+        def part(name: str, given: Tensor, size: int) -> Tensor:
+            y, biases[name] = follow(name, getattr(self.model, name).drawn, given)
+            if y.shape[1] != size:
+                raise UnknownError
+            return y
+
+        features = part("encoder", given, oracle.H)
+        mu, logvar = (part(name, features, eps.shape[1]) for name in HEADS)
+        z = mu + torch.exp(logvar / 2) * eps
+        x_hat = part("decoder", self.forward.joined(z, c), 784).view(-1, 1, 28, 28)
+        return (x_hat, mu, logvar), [biases[name] for name in PARTS]
+
+    def learns(self, found: Three, due: Three, biases: list[list[Tensor]]) -> bool:
+        """Tell whether what forward gave has the gradients that it must have, for all parts.
+
+        due, biases: as computed here
+        """
+        directions = [torch.randn(t.shape) for t in found]
+        pairs = list(zip(found, directions, strict=True))
+        parts = [getattr(self.model, name) for name in PARTS]
+        total = torch.stack([(t * d).sum() for t, d in zip(due, directions, strict=True)]).sum()
+        right = iter(torch.autograd.grad(total, [b for each in biases for b in each], allow_unused=True))
+        got = self.student.gradients(pairs, parts)
+        if [len(each) for each in got] != [len(each) for each in biases]:
+            return False
+        if not all(aligned(gradient, next(right), SUM) for each in got for gradient in each):
+            return False
+        if not self.forward.weights_judged:  # once will do: it takes as long as all the rest
+            if not all(length > 0 for each in self.student.reach(pairs, parts) for length in each):
+                return False
+            self.forward.weights_judged = True
+        return True
+
+    def fail(self, text: str, *lines: str) -> Mistake:
+        """Word a mistake of forward's own."""
+        return self.forward.mistake(self.setting.when, text, *lines)

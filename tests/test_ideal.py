@@ -1,0 +1,82 @@
+"""Forward compared with what the weights give, and with its own parts only where it gives something else."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from apart import REFERENCE, ROOT
+from beside import BesideSandbox, modules_of_its_own
+
+from autograder.rubric.composition import expect_composition
+from autograder.rubric.expect import Mistake
+from autograder.rubric.forwards import CVAEForward, VAEForward
+from autograder.rubric.oracle import Sizes
+from autograder.student import Student
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from autograder.sandbox import Sandbox
+
+    Judge = Callable[[str, type[VAEForward]], set[str]]
+
+RETURN = "return x_hat, mu, logvar"
+
+
+@pytest.fixture
+def judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Judge]:
+    """Judge a forward of a vae.py; returns which of the model's parts were called for it."""
+    shutil.copytree(ROOT / "student_template" / "nndl2", tmp_path / "nndl2")
+    monkeypatch.setattr(VAEForward, "stretch", lambda *_: None)  # which asks parts for its own ends
+
+    def run(source: str, forward: type[VAEForward]) -> set[str]:
+        (tmp_path / "vae.py").write_text(source, encoding="utf-8")
+        student = Student(cast("Sandbox", BesideSandbox(tmp_path)))
+        called: set[str] = set()
+        tell = student.dialogue.tell
+
+        def noted(what: str, verb: str, **arguments: object) -> None:
+            if verb == "call" and arguments["model"] is not None:
+                called.update(cast("list[str]", arguments["path"]))
+            tell(what, verb, **arguments)
+
+        monkeypatch.setattr(student.dialogue, "tell", noted)
+        expect_composition(forward(student, Sizes(latents=23, classes=13)))
+        return called
+
+    with modules_of_its_own():
+        yield run
+
+
+@pytest.mark.parametrize("forward", [VAEForward, CVAEForward])
+def test_right_parts_are_not_asked(judge: Judge, forward: type[VAEForward]) -> None:
+    """A right forward of right parts is judged by forward and reparametrize alone."""
+    assert judge(REFERENCE, forward) == set()
+
+
+def test_wrong_part_is_asked(judge: Judge) -> None:
+    """Where the encoder is wrong, its forward is compared with what the parts give, and is right."""
+    wrong = REFERENCE.replace("nn.ReLU()", "nn.GELU()")
+    assert wrong != REFERENCE
+    assert judge(wrong, VAEForward) == {"encoder", "mu_layer", "logvar_layer", "decoder"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (f"{RETURN.replace('mu', 'mu.detach()')}", "no gradient of mu"),
+        ("return x_hat, mu, mu", "the logvar that it returns"),
+        (f"self.eval(); {RETURN}", "changes the model's mode"),
+        (f"x.data.mul_(0.5); {RETURN}", "changed its input x"),
+        (f"self.n = getattr(self, 'n', 0) + 1; x_hat = x_hat / max(1, self.n - 3); {RETURN}", "called again"),
+        (f"torch.manual_seed(0); {RETURN}", "two calls"),
+    ],
+)
+def test_wrong_forward(judge: Judge, wrong: str, words: str) -> None:
+    """What is wrong in forward is found and said, whatever it was compared with first."""
+    assert REFERENCE.count(RETURN) == 2
+    with pytest.raises(Mistake, match=words):
+        judge(REFERENCE.replace(RETURN, wrong), VAEForward)
