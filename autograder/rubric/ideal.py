@@ -62,8 +62,8 @@ class Ideal:
         self.x, self.c = given
         self.student = forward.student
         self.composer = Composer(forward, model, given, setting.sizes.latents, seed)
-        self.again: Again | None = None  # further calls, where the first one was right
-        self.right: tuple[Tensor, Composed] | None = None  # that one's x_hat, and all that belongs to it
+        # Where the first call was right: further ones, its x_hat, and what that was made of.
+        self.first: tuple[Again, Tensor, Composed] | None = None
 
     def holds(self) -> bool:
         """Tell whether forward gives the right numbers and gradients, keeps nothing and changes nothing."""
@@ -76,9 +76,9 @@ class Ideal:
         if right is None:
             return False
         if self.setting.again:
-            self.right = as_three(answer, "")[0], right
-            self.again = Again(self.composer, held, self.fail)
-            if not self.keeps_nothing(self.again, self.right[0]):
+            again, x_hat = Again(self.composer, held, self.fail), as_three(answer, "")[0]
+            self.first = again, x_hat, right
+            if not self.keeps_nothing(again, x_hat):
                 return False
         return (
             all(unchanged(self.student, t) for t in held if t.is_floating_point())
@@ -98,11 +98,12 @@ class Ideal:
 
     def explain(self) -> None:
         """Word what a further call changes, where the first one was right. Raises Mistake or UnjudgedError."""
-        if not self.right or not self.again:
+        if not self.first:
             return
+        again, x_hat, right = self.first
         with contextlib.suppress(*UNANSWERED):
             try:
-                self.again.expect_fresh_noise(*self.right)
+                again.expect_fresh_noise(x_hat, right)
             except Mistake:
                 self.composer.expect_rest()
                 raise
