@@ -96,6 +96,11 @@ class VAEForward:
         """List forward's arguments."""
         return [x]
 
+    def hold(self, x: Tensor, c: Tensor) -> list[Tensor]:
+        """Hand forward's arguments over to stay, so that they can be looked at afterwards."""
+        given = self.arguments(x, c)
+        return [self.student.put(t, like="data") if t.is_floating_point() else t for t in given]
+
     def to_decoder(self, z: Tensor, c: Tensor) -> Tensor:  # noqa: ARG002
         """Make the decoder's input from z."""
         return z

@@ -67,10 +67,7 @@ class Ideal:
 
     def holds(self) -> bool:
         """Tell whether forward gives the right numbers and gradients, keeps nothing and changes nothing."""
-        held = [
-            self.student.put(t, like="data") if t.is_floating_point() else t
-            for t in self.forward.arguments(self.x, self.c)
-        ]
+        held = self.forward.hold(self.x, self.c)
         answer = self.model.ask(*held, seed=self.seed)
         right = self.composition(answer, self.x, self.c, learning=self.setting.learning)
         if right is None:
