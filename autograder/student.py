@@ -134,17 +134,25 @@ class Student:
             pass
         raise WrongKind("What came back is no account of a training.")
 
-    def reparametrize(self, mu: Tensor, logvar: Tensor, *, seed: int | None = None) -> Tensor:
-        """Call the student's reparametrize, with the generators seeded first where a seed is given."""
-        return self.call("reparametrize", mu, logvar, seed=seed)
+    def reparametrize(
+        self, mu: Tensor, logvar: Tensor, *, seed: int | None = None, learning: bool = True
+    ) -> Tensor:
+        """Call the student's reparametrize, with the generators seeded first where a seed is given.
+
+        learning: False for a call under torch.no_grad()
+        """
+        return self.call("reparametrize", mu, logvar, seed=seed, learning=learning)
 
     def loss_function(self, x_hat: Tensor, x: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
         """Call the student's loss_function."""
         return self.call("loss_function", x_hat, x, mu, logvar)
 
-    def call(self, name: str, *args: Tensor, seed: int | None = None) -> Tensor:
+    def call(self, name: str, *args: Tensor, seed: int | None = None, learning: bool = True) -> Tensor:
         """Call a function of the student's that should return a tensor."""
-        answer = self.dialogue.ask(f"{name}(...)", "call", model=None, path=[name], args=args, seed=seed)
+        more = {} if learning else {"learning": False}
+        answer = self.dialogue.ask(
+            f"{name}(...)", "call", model=None, path=[name], args=args, seed=seed, **more
+        )
         return as_tensor(answer, f"{name}(...)")
 
     def put(self, tensor: Tensor, like: str = "linear") -> Tensor:
@@ -247,10 +255,10 @@ class Part:
         """Call the part, seeded first where a seed is given, and expect a tensor."""
         return as_tensor(self.ask(*args, seed=seed), f"{self.name}(...)")
 
-    def ask(self, *args: Tensor, seed: int | None = None) -> Any:
-        """Call the part, whatever it returns."""
-        what = f"{self.name}(...)"
-        return self.question(what, "call", path=self.path, args=args, seed=seed)
+    def ask(self, *args: Tensor, seed: int | None = None, learning: bool = True) -> Any:
+        """Call the part, whatever it returns. learning: False for a call under torch.no_grad()."""
+        more = {} if learning else {"learning": False}
+        return self.question(f"{self.name}(...)", "call", path=self.path, args=args, seed=seed, **more)
 
     def parameters(self) -> list[Parameter]:
         """List the part's parameters, in their own order."""

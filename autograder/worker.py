@@ -130,14 +130,23 @@ class Desk:
         self.models.append(model)
         return {"model": len(self.models) - 1}
 
-    def on_call(self, model: int | None, path: list[str], args: list[Any], seed: int | None) -> Any:
-        """Call a function, a model or a part of one."""
+    def on_call(
+        self,
+        model: int | None,
+        path: list[str],
+        args: list[Any],
+        seed: int | None,
+        learning: bool = True,  # noqa: FBT001, FBT002 - as it comes over
+    ) -> Any:
+        """Call a function, a model or a part of one, under torch.no_grad() where nobody is learning."""
         self.start(model)
         function = self.find(model, path)
         values = [self.decode(arg) for arg in args]
         if seed is not None:
             reseed(seed)
         torch.set_float32_matmul_precision("highest")  # less is another result on some processors only
+        if not learning:
+            torch.set_grad_enabled(False)
         return function(*values)
 
     def on_mode(self, model: int, train: bool) -> None:  # noqa: FBT001

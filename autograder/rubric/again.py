@@ -74,6 +74,15 @@ class Again:
                 "called again with the same image and seed, it gives another x_hat.",
                 "Is something kept from an earlier call, such as a z, a class, a running mean or a counter?",
             )
+        if follows and not self.learns_or_not(x_hat) and self.noise_learns_or_not(right):
+            raise self.mistake(
+                "under torch.no_grad() it gives another x_hat.",
+                "Is it asked whether gradients are enabled? What is returned must not depend on that.",
+            )
+
+    def learns_or_not(self, x_hat: Tensor) -> bool:
+        """Tell whether x_hat is the same under torch.no_grad(), where its noise follows the seed."""
+        return close(self.image(self.seed, learning=False), x_hat, SAME)
 
     def expect_own_class(self, given: tuple[Tensor, Tensor], image: Tensor, found: Composed) -> None:
         """Expect a call with other images and classes not to take the classes of the call before.
@@ -120,7 +129,13 @@ class Again:
         c = self.composer.c
         return oracle.images(len(self.composer.x)), c.roll(oracle.any_number(1, c.shape[1] - 1), 1)
 
-    def image(self, seed: int | None = None) -> Tensor:
-        """Call forward, under a seed where one is given; returns x_hat."""
-        answer = self.model.ask(*self.arguments, seed=seed)
+    def noise_learns_or_not(self, right: Composed) -> bool:
+        """Tell whether z is the same under torch.no_grad(): that is row 3.2's."""
+        ask = self.composer.student.reparametrize
+        z = ask(right.mu, right.logvar, seed=self.seed, learning=False)
+        return right.z is not None and close(z, right.z, SAME)
+
+    def image(self, seed: int | None = None, *, learning: bool = True) -> Tensor:
+        """Call forward, under a seed where one is given; returns x_hat. learning: False under torch.no_grad()."""
+        answer = self.model.ask(*self.arguments, seed=seed, learning=learning)
         return as_three(answer, f"{self.composer.forward.name}.forward")[0]

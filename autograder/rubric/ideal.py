@@ -89,6 +89,7 @@ class Ideal:
         return (
             self.composition(answer, *others) is not None
             and close(again.image(self.seed), x_hat, SAME)
+            and again.learns_or_not(x_hat)
             and not close(again.image(self.seed + 1), x_hat)
             and not close(again.image(), again.image())
         )

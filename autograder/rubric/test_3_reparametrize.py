@@ -149,6 +149,7 @@ def test_formula_and_noise(student):
     if follows:
         with noting(mistakes):
             expect_formula(student, z, mu, logvar, eps, seed)
+            expect_no_difference(student, z, mu, logvar, seed)
         if not mistakes:
             with noting(mistakes):
                 expect_unclamped(student, eps, seed)
@@ -171,6 +172,7 @@ def test_formula_and_noise(student):
         expect_standard_normal(student)
     if not mistakes and follows:
         expect_unbound(eps)
+        expect_as_drawn(eps, seed)
     raise_all(mistakes)
 
 
@@ -232,6 +234,31 @@ def expect_noise(eps):
     if eps.dim() == 2 and torch.isfinite(eps).all() and eps.any() and (eps != 1).any():  # 1: sigma alone
         expect_fresh(eps.double())
         expect_moments(eps.double(), "For mu = 0 and logvar = 0, z should be standard normal")
+
+
+def expect_no_difference(student, z, mu, logvar, seed):
+    """Expect the same z under torch.no_grad()."""
+    again = student.reparametrize(mu, logvar, seed=seed, learning=False)
+    if not close(again, z):
+        raise fail(
+            "Under torch.no_grad(), z is another: noise belongs to it whether gradients are enabled or not.",
+            "There it is mu, without noise." if close(again, mu) else "",
+        )
+
+
+def expect_as_drawn(eps, seed):
+    """Expect what torch.randn gives to be taken as it is: by one percent more is too little for statistics to show.
+
+    eps: (N, Z), for mu = 0 and logvar = 0
+    """
+    noise = drawn(eps.shape, seed)
+    shift = float(eps.mean() - noise.mean())
+    factor = multiple_of(eps - eps.mean(), noise - noise.mean())
+    if factor is not None and (abs(factor - 1) > 1e-3 or abs(shift) > 1e-3):
+        raise fail(
+            f"The noise, (z - mu) / sigma, is {factor:.4g} times what torch.randn gives"
+            + (f", plus {shift:.3g}." if abs(shift) > 1e-3 else ".")
+        )
 
 
 def expect_formula(student, z, mu, logvar, eps, seed):

@@ -313,6 +313,12 @@ UNSEEN = [  # what a comparison under one seed, in a usual range, does not see
         "x-hat-in-half-precision", RETURN, "return x_hat.bfloat16().float(), mu, logvar", "and not quite"
     ),
     forward(
+        "without-gradients-mu",
+        DRAW,
+        "z = reparametrize(mu, logvar) if torch.is_grad_enabled() else mu",
+        "under torch.no_grad()",
+    ),
+    forward(
         "half-of-the-last-z",
         DRAW,
         "z = reparametrize(mu, logvar)\n        last, self.last = getattr(self, 'last', z), z.detach()\n"
