@@ -114,6 +114,7 @@ class Behaviour:
     ) -> None:
         self.student, self.model, self.part, self.x = student, model, part, x
         self.length, self.last, self.image = length, last, image
+        self.turned = x.flip(0)
         self.known: dict[tuple[tuple[Layer, ...], bool], Tensor] = {}  # what it must give for x
         parameters = part.parameters()
         if any(p.shape is None for p in parameters):  # lazy layers get their shapes from a first call
@@ -147,8 +148,14 @@ class Behaviour:
         self.compare(self.x[:1], " for a batch of one")
         if self.length == 1 or self.image:
             self.compare((3 if self.image else 50) * self.x, " for large inputs: is something clamped?")
+            last = self.x
+        else:
+            self.compare(self.turned, " for the same input in another order", before=self.x)
+            last = self.turned
         self.model.eval()
-        self.compare(self.x, " in evaluation mode (model.eval())")
+        # Another one than before: what a part gives may be kept for each shape, or for the last one.
+        x = self.turned if last is self.x else self.x
+        self.compare(x, " in evaluation mode (model.eval())", before=last)
 
     def check_crowd(self) -> None:
         """Compare some results of a large batch in training mode."""
@@ -206,12 +213,13 @@ class Behaviour:
 
     def right(self, x: Tensor, chain: Sequence[Layer], *, rough: bool = False) -> Tensor:
         """Compute what the part must give for x, in double precision, or roughly in the part's own."""
-        if x.data_ptr() == self.x.data_ptr():  # the same images as before, or the first of them
-            key = (tuple(chain), rough)
-            if key not in self.known:
-                self.known[key] = self.compute(self.x, chain, rough=rough)
-            return self.known[key][: len(x)]
-        return self.compute(x, chain, rough=rough)
+        same, turned = (x.data_ptr() == t.data_ptr() for t in (self.x, self.turned))
+        if not same and not turned:
+            return self.compute(x, chain, rough=rough)
+        key = (tuple(chain), rough)  # the same images as before, or the first of them, or in the other order
+        if key not in self.known:
+            self.known[key] = self.compute(self.x, chain, rough=rough)
+        return self.known[key].flip(0) if turned else self.known[key][: len(x)]
 
     def compute(self, x: Tensor, chain: Sequence[Layer], *, rough: bool) -> Tensor:
         """Compute it, whatever is known of it."""
@@ -238,8 +246,8 @@ class Behaviour:
         """
         return close(y, self.right(x, chain, rough=True), TOLERANCE / 2) or close(y, self.right(x, chain))
 
-    def compare(self, x: Tensor, when: str) -> None:
-        """Ask for x and compare."""
+    def compare(self, x: Tensor, when: str, before: Tensor | None = None) -> None:
+        """Ask for x and compare. before: an input of the same shape that it got earlier."""
         y = self.ask(x)
         if not self.matches(x, y):
             if len(self.layers) < self.length:
@@ -247,9 +255,17 @@ class Behaviour:
             raise fail(
                 f"{self.part.name} computes something else than {self.describe()}{when}"
                 + "."[when.endswith("?") :],
-                *diagnose(self, x, y),
+                *(self.kept(y, before) or diagnose(self, x, y)),
                 difference(y, self.right(x, self.chains[0])),
             )
+
+    def kept(self, y: Tensor, before: Tensor | None) -> list[str]:
+        """Tell where y is right for what was given earlier."""
+        if before is not None and close(y, self.right(before, self.chains[0])):
+            return [
+                "It gives what it gave for other numbers of the same shape: is that kept from an earlier call?"
+            ]
+        return []
 
     def describe(self) -> str:
         """Say what the part should be."""

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from autograder.student import Model
 
     Function = Callable[[Tensor], Tensor]
+    Three = tuple[Tensor, Tensor, Tensor]
 
 __all__ = ["Case", "Setting"]
 
@@ -74,13 +75,18 @@ class Case:
         self.training = setting.training
         self.when = setting.when
         self.student = forward.student
+        self.followed: Three | None = None  # what forward gave, where its noise is the seed's
         self.slipped: Composed | None = None  # what forward composes, by a known slip
         self.composer = Composer(forward, model, given, setting.sizes.latents, seed)
 
-    def check(self, *, forward_first: bool) -> None:
-        """Compare. Raises Mistake, or UnjudgedError where a part gives nothing to compare with."""
+    def check(self, before: Three | Exception | None, *, forward_first: bool) -> None:
+        """Compare. Raises Mistake, or UnjudgedError where a part gives nothing to compare with.
+
+        before: what forward gave for the same images, classes and seed, or how it failed, if it was called with them
+        """
         try:
             self.judge(forward_first=forward_first)
+            self.expect_same(before)
         except Mistake:
             self.composer.expect_rest()
             raise
@@ -93,7 +99,9 @@ class Case:
         answer, failure = self.ask(held)
         if forward_first and isinstance(failure, Ended):  # the next worker does not have this model
             raise failure
-        if failure or not (self.setting.crowd and agrees(self.composer, answer, SAME)):
+        if not failure and self.setting.crowd and agrees(self.composer, answer, SAME):
+            self.followed = as_three(answer, "")
+        else:
             self.compare(answer, failure, held, composed or self.composer.compose_all())
         try:
             expect_untouched(self.student, f"{self.forward.name}.forward", {"x": held[0]})
@@ -102,9 +110,21 @@ class Case:
                 raise
         if self.model.is_training() != self.training:
             raise self.fail("it changes the model's mode: do not call train() or eval() in forward.")
-        if len(held) > 1 and held[1].is_floating_point():
+        if len(held) > 1:
             expect_untouched(self.student, f"{self.forward.name}.forward", {"c": held[1]})
         self.composer.witness.judge()
+
+    def expect_same(self, before: Three | Exception | None) -> None:
+        """Expect what forward gave before, where its noise follows the seed."""
+        if isinstance(before, Exception):
+            raise self.fail("called twice with the same images, it failed once.", str(before))
+        if before and self.followed:
+            pairs = zip(before, self.followed, strict=True)
+            if not all(close(one, other, SAME) for one, other in pairs):
+                raise self.fail(
+                    "called twice with the same images and seed, it gives something else.",
+                    "Is something kept from an earlier call, such as a z, a class, a running mean or a counter?",
+                )
 
     def encoder_changes_images(self) -> bool:
         """Tell whether it is a wrong encoder that changes the images in place: its own row charges it."""
@@ -215,7 +235,8 @@ class Case:
                 self.slipped = wrong  # the rest of forward may be judged all the same
                 named.append(f"It looks as if {text}.")
         named += posterior_slips((mu, logvar), (right.mu, right.logvar), SAME)
-        named = named or self.changed_images(mu, right) or self.changed_classes(composed)
+        if not named and not close(mu, right.mu, SAME):
+            named = self.changed_images(mu, right) or self.changed_classes(composed)
         which, found, expected = (
             ("logvar", logvar, right.logvar) if close(mu, right.mu, SAME) else ("mu", mu, right.mu)
         )
@@ -261,16 +282,8 @@ class Case:
     def expect_images(self, x_hat: Tensor, mu: Tensor, logvar: Tensor, right: Composed) -> None:
         """Expect x_hat to be the decoder's image of a z that was drawn for this call."""
         found, due = (x_hat, mu, logvar), (right.x_hat, right.mu, right.logvar)
-        if right.x_hat is not None:
-            image = fitted(right.x_hat, x_hat)
-            # A decoder that gives logits is charged by its own row; forward may make an image of them.
-            logits = bool(((image < 0) | (image > 1)).any())
-            if close(x_hat, image, SAME):
-                if self.setting.learning:
-                    self.gradients(right).expect(found, due, right.z)
-                return
-            if logits and close(x_hat, torch.sigmoid(image), SAME):
-                return
+        if self.follows(found, right):
+            return
         if right.mu.shape != right.logvar.shape or right.mu.dim() != 2 or not right.mu.numel():
             why = f"mu has shape {show(right.mu.shape)}, and logvar {show(right.logvar.shape)}."
             part = "logvar_layer" if right.mu.dim() == 2 and right.mu.numel() else "mu_layer"
@@ -298,6 +311,25 @@ class Case:
             )
         self.expect_free_noise(right)
         raise_all(mistakes)
+
+    def follows(self, found: Three, right: Composed) -> bool:
+        """Tell whether x_hat is the decoder's image of reparametrize's z, and expect its gradients where it is."""
+        if right.x_hat is None:
+            return False
+        x_hat, due = found[0], (right.x_hat, right.mu, right.logvar)
+        image = fitted(right.x_hat, x_hat)
+        if close(x_hat, image, SAME):
+            self.followed = found
+            if self.setting.learning:
+                self.gradients(right).expect(found, due, right.z, weights=self.training)
+            return True
+        # A decoder that gives logits is charged by its own row; forward may make an image of them.
+        logits = bool(((image < 0) | (image > 1)).any())
+        if not logits or not close(x_hat, torch.sigmoid(image), SAME):
+            return False
+        if self.setting.learning:
+            self.gradients(right).expect_alike(found, due)
+        return True
 
     def follows_where_small(self, right: Composed, eps: Tensor) -> bool:
         """Tell whether x_hat is the composition's, with noise that follows the seed, where mu and logvar are small.

@@ -38,7 +38,7 @@ def agrees(composer: Composer, answer: Any, tolerance: float) -> bool:
         z = composer.student.reparametrize(mu, logvar, seed=composer.seed)
         if z.shape != mu.shape:
             return False
-        rows = standing_out(mu, logvar, z)
+        rows = standing_out(mu, logvar, z, composer.c)
         x, c = composer.x[rows], composer.c[rows]
         for join in composer.forward.joins.values():
             _, due_mu, due_logvar = composer.encode(join(x, c))
@@ -51,11 +51,14 @@ def agrees(composer: Composer, answer: Any, tolerance: float) -> bool:
     return False
 
 
-def standing_out(mu: Tensor, logvar: Tensor, z: Tensor) -> Tensor:
+def standing_out(mu: Tensor, logvar: Tensor, z: Tensor, c: Tensor) -> Tensor:
     """Choose the first image and the last, those with the largest numbers, where clamps would show, and any others.
 
-    mu, logvar, z: (N, Z)
+    Of each class there is one: a mistake may be in one class alone.
+    mu, logvar, z: (N, Z); c: (N, C), one-hot
     """
     eps = (z - mu) * torch.exp(-logvar / 2)
     largest = [int(tensor.abs().amax(1).argmax()) for tensor in (mu, logvar, z, eps)]
-    return torch.tensor(sorted({0, len(mu) - 1, *largest, *torch.randperm(len(mu))[:FEW].tolist()}))
+    any_order = torch.randperm(len(mu))
+    of_each_class = any_order[c[any_order].float().argmax(0)].tolist()
+    return torch.tensor(sorted({0, len(mu) - 1, *largest, *any_order[:FEW].tolist(), *of_each_class}))

@@ -98,8 +98,10 @@ class VAEForward:
 
     def hold(self, x: Tensor, c: Tensor) -> list[Tensor]:
         """Hand forward's arguments over to stay, so that they can be looked at afterwards."""
-        given = self.arguments(x, c)
-        return [self.student.put(t, like="data") if t.is_floating_point() else t for t in given]
+        return [self.student.put(t, like="data") for t in self.arguments(x, c)]
+
+    def keep_to(self, join: Join) -> None:
+        """Keep to a way to make the encoder's input: here both give the same numbers."""
 
     def to_decoder(self, z: Tensor, c: Tensor) -> Tensor:  # noqa: ARG002
         """Make the decoder's input from z."""
@@ -197,6 +199,10 @@ class CVAEForward(VAEForward):
     def arguments(self, x: Tensor, c: Tensor) -> list[Tensor]:
         """List forward's arguments."""
         return [x, c]
+
+    def keep_to(self, join: Join) -> None:
+        """Keep to a way to make the encoder's input: a forward must not go now this way, now that."""
+        self.joins = {"own": join}
 
     def to_decoder(self, z: Tensor, c: Tensor) -> Tensor:
         """Join z and c: z first, as the notebook does when it generates."""

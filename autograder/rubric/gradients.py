@@ -67,8 +67,11 @@ class Gradients:
         self.parts = [getattr(model, name) for name in PARTS]
         self.lengths: list[int] = []  # how many biases each has
 
-    def expect(self, found: Three, composed: Composition, z: Tensor | None) -> None:
-        """Expect x_hat, mu and logvar to have the composition's gradients with respect to every part."""
+    def expect(self, found: Three, composed: Composition, z: Tensor | None, *, weights: bool = True) -> None:
+        """Expect x_hat, mu and logvar to have the composition's gradients with respect to every part.
+
+        weights: whether they must reach the weights, too
+        """
         due = self.gradients_of(composed)
         if composed[0] is not None and not any(each.number == 0 for each in due):
             self.expect_broken(found[0])
@@ -86,7 +89,7 @@ class Gradients:
         else:
             # A decoder that gets zeros cannot learn from them.
             learning = len(pairs) == len(found) and nonzero(z) and not saturated(found[0])
-            if learning and not self.forward.weights_judged:
+            if weights and learning and not self.forward.weights_judged:
                 self.expect_weights(pairs, composed)
                 self.forward.weights_judged = True  # once will do: it takes as long as all the rest
             return

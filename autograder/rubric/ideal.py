@@ -7,11 +7,11 @@ part may be, which its own row charges. So nothing is said of it here; case.py c
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
-from autograder.outcome import PARTS, UNANSWERED
+from autograder.outcome import PARTS, UNANSWERED, Raised, WrongKind
 from autograder.rubric import oracle
 from autograder.rubric.again import SAME, Again
 from autograder.rubric.composer import Composed, Composer
@@ -31,24 +31,7 @@ if TYPE_CHECKING:
 
     Three = tuple[Tensor, Tensor, Tensor]
 
-__all__ = ["is_ideal"]
-
-
-def is_ideal(
-    forward: VAEForward, model: Model, given: tuple[Tensor, Tensor], setting: Setting, seed: int
-) -> bool:
-    """Call forward for images (N, 1, 28, 28) and their classes (N, C), and tell whether all is as it must be.
-
-    Raises Mistake, or UnjudgedError, where it is at first and a further call changes that.
-    """
-    ideal = Ideal(forward, model, given, setting, seed)
-    try:
-        if ideal.holds():
-            return True
-    except (Mistake, UnknownError, *UNANSWERED):
-        pass
-    ideal.explain()
-    return False
+__all__ = ["Ideal"]
 
 
 class Ideal:
@@ -57,28 +40,48 @@ class Ideal:
     def __init__(
         self, forward: VAEForward, model: Model, given: tuple[Tensor, Tensor], setting: Setting, seed: int
     ) -> None:
-        """Ask nothing yet. given: as above."""
+        """Ask nothing yet. given: images (N, 1, 28, 28) and their classes (N, C)."""
         self.forward, self.model, self.setting, self.seed = forward, model, setting, seed
         self.x, self.c = given
         self.student = forward.student
         self.composer = Composer(forward, model, given, setting.sizes.latents, seed)
+        self.answer: Three | Exception | None = None  # what the first call gave, or how it failed
         # Where the first call was right: further ones, its x_hat, and what that was made of.
         self.first: tuple[Again, Tensor, Composed] | None = None
+
+    def judge(self) -> bool:
+        """Call forward, and tell whether all is as it must be.
+
+        Raises Mistake, or UnjudgedError, where it is at first and a further call changes that.
+        """
+        try:
+            if self.holds():
+                return True
+        except (Mistake, UnknownError, *UNANSWERED):
+            pass
+        self.explain()
+        return False
 
     def holds(self) -> bool:
         """Tell whether forward gives the right numbers and gradients, keeps nothing and changes nothing."""
         held = self.forward.hold(self.x, self.c)
-        answer = self.model.ask(*held, seed=self.seed)
-        right = self.composition(answer, self.x, self.c, learning=self.setting.learning)
+        try:
+            self.answer = found = as_three(
+                self.model.ask(*held, seed=self.seed), f"{self.forward.name}.forward"
+            )
+        except (Mistake, Raised, WrongKind) as error:
+            self.answer = error
+            raise
+        right = self.composition(found, self.x, self.c, learning=self.setting.learning)
         if right is None:
             return False
         if self.setting.again:
-            again, x_hat = Again(self.composer, held, self.fail), as_three(answer, "")[0]
-            self.first = again, x_hat, right
-            if not self.keeps_nothing(again, x_hat):
+            again = Again(self.composer, held, self.fail)
+            self.first = again, found[0], right
+            if not self.keeps_nothing(again, found[0]):
                 return False
         return (
-            all(unchanged(self.student, t) for t in held if t.is_floating_point())
+            all(unchanged(self.student, t) for t in held)
             and self.model.is_training() == self.setting.training
         )
 
@@ -87,7 +90,7 @@ class Ideal:
         others = again.others()
         answer = self.model.ask(*self.forward.arguments(*others), seed=self.seed)
         return (
-            self.composition(answer, *others) is not None
+            self.composition(as_three(answer, ""), *others) is not None
             and close(again.image(self.seed), x_hat, SAME)
             and again.learns_or_not(x_hat)
             and not close(again.image(self.seed + 1), x_hat)
@@ -106,13 +109,12 @@ class Ideal:
                 self.composer.expect_rest()
                 raise
 
-    def composition(self, answer: Any, x: Tensor, c: Tensor, *, learning: bool = False) -> Composed | None:
+    def composition(self, found: Three, x: Tensor, c: Tensor, *, learning: bool = False) -> Composed | None:
         """Compare an answer for images and classes with what it must be, with the noise that reparametrize draws.
 
         learning: whether its gradients must be right, too
         Returns what it was made of, None where it is not the right one.
         """
-        found = as_three(answer, "")
         x_hat, mu, logvar = found
         number, latents = len(x), self.setting.sizes.latents
         for tensor, shape in zip(found, (x.shape, (number, latents), (number, latents)), strict=True):
@@ -121,7 +123,7 @@ class Ideal:
         z = self.student.reparametrize(mu, logvar, seed=self.seed)
         if z.shape != mu.shape or not plausible(mu, logvar, z, T):
             return None
-        rows = standing_out(mu, logvar, z) if self.setting.crowd else torch.arange(number)
+        rows = standing_out(mu, logvar, z, c) if self.setting.crowd else torch.arange(number)
         eps = (z - mu) * torch.exp(-logvar / 2)
         with torch.set_grad_enabled(learning):
             for join in self.forward.joins.values():
@@ -129,6 +131,7 @@ class Ideal:
                 if all(close(t[rows], right.detach(), SAME) for t, right in zip(found, due, strict=True)):
                     if learning and not self.learns(found, due, biases):
                         return None
+                    self.forward.keep_to(join)
                     return Composed(join, mu, logvar, z, x_hat)
         return None
 
@@ -166,7 +169,9 @@ class Ideal:
             return False
         if not all(aligned(gradient, next(right), SUM) for each in got for gradient in each):
             return False
-        if not self.forward.weights_judged:  # once will do: it takes as long as all the rest
+        if (
+            self.setting.training and not self.forward.weights_judged
+        ):  # once will do: it takes as long as all the rest
             if not all(length > 0 for each in self.student.reach(pairs, parts) for length in each):
                 return False
             self.forward.weights_judged = True
