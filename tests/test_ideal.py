@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from apart import REFERENCE, ROOT
-from beside import BesideSandbox, modules_of_its_own
+from apart import REFERENCE
+from beside import students
 
 from autograder.rubric.composition import expect_composition
 from autograder.rubric.expect import Mistake
 from autograder.rubric.forwards import CVAEForward, VAEForward
 from autograder.rubric.oracle import Sizes
-from autograder.student import Student
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from autograder.sandbox import Sandbox
 
     Judge = Callable[[str, type[VAEForward]], set[str]]
 
@@ -29,25 +25,24 @@ RETURN = "return x_hat, mu, logvar"
 @pytest.fixture
 def judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Judge]:
     """Judge a forward of a vae.py; returns which of the model's parts were called for it."""
-    shutil.copytree(ROOT / "student_template" / "nndl2", tmp_path / "nndl2")
     monkeypatch.setattr(VAEForward, "stretch", lambda *_: None)  # which asks parts for its own ends
 
-    def run(source: str, forward: type[VAEForward]) -> set[str]:
-        (tmp_path / "vae.py").write_text(source, encoding="utf-8")
-        student = Student(cast("Sandbox", BesideSandbox(tmp_path)))
-        called: set[str] = set()
-        tell = student.dialogue.tell
+    with students(tmp_path) as open_student:
 
-        def noted(what: str, verb: str, **arguments: object) -> None:
-            if verb == "call" and arguments["model"] is not None:
-                called.update(cast("list[str]", arguments["path"]))
-            tell(what, verb, **arguments)
+        def run(source: str, forward: type[VAEForward]) -> set[str]:
+            student = open_student(source)
+            called: set[str] = set()
+            tell = student.dialogue.tell
 
-        monkeypatch.setattr(student.dialogue, "tell", noted)
-        expect_composition(forward(student, Sizes(latents=23, classes=13)))
-        return called
+            def noted(what: str, verb: str, **arguments: object) -> None:
+                if verb == "call" and arguments["model"] is not None:
+                    called.update(cast("list[str]", arguments["path"]))
+                tell(what, verb, **arguments)
 
-    with modules_of_its_own():
+            monkeypatch.setattr(student.dialogue, "tell", noted)
+            expect_composition(forward(student, Sizes(latents=23, classes=13)))
+            return called
+
         yield run
 
 

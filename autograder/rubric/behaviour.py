@@ -147,14 +147,14 @@ class Behaviour:
         self.compare(self.x, "")
         self.compare(self.x[:1], " for a batch of one")
         if self.length == 1 or self.image:
-            self.compare((3 if self.image else 50) * self.x, " for large inputs: is something clamped?")
-            last = self.x
+            last = (3 if self.image else 50) * self.x
+            self.compare(last, " for large inputs: is something clamped?")
         else:
-            self.compare(self.turned, " for the same input in another order", before=self.x)
             last = self.turned
+            self.compare(last, " for the same input in another order", before=self.x)
         self.model.eval()
         # Another one than before: what a part gives may be kept for each shape, or for the last one.
-        x = self.turned if last is self.x else self.x
+        x = self.x if last is self.turned else self.turned
         self.compare(x, " in evaluation mode (model.eval())", before=last)
 
     def check_crowd(self) -> None:

@@ -464,6 +464,24 @@ UNSEEN = [
         ENCODE.replace("x.flatten(1)", "2 * x.flatten(1) - 1"),
         "-1 ... 1",
     ),
+    *(
+        forward(
+            f"joined-by-{name}",
+            ENCODE,
+            f"parts = [x.flatten(1), c.to(x.dtype)]\n        if {condition}: parts.reverse()\n"
+            "        features = self.encoder(torch.cat(parts, dim=1))",
+            "encoder",
+        )
+        for name, condition in (
+            ("mode", "self.training"),
+            ("batch", "len(x) > 100"),
+            ("classes", "c.shape[1] == 10"),
+        )
+    ),
+    forward(
+        "without-the-last-class", CAST, f"{CAST}; c = torch.cat([c[:, :-1], 0 * c[:, -1:]], dim=1)", "class"
+    ),
+    forward("classes-of-zero-afterwards", RETURN, f"c.zero_(); {RETURN}", "changed its input c"),
     forward("first-ten-classes", CAST, "c = c[:, :10].to(x.dtype)", "cvae"),
     forward("classes-counted-in-the-batch", CAST, "c = F.one_hot(c.argmax(1)).to(x.dtype)", "batch"),
     cvae(

@@ -331,6 +331,34 @@ UNSEEN = [  # what a comparison under one seed, in a usual range, does not see
         "self.kept = getattr(self, 'kept', {})\n        features = self.kept.setdefault(x.shape, self.encoder(x))",
         "another image gives the same mu",
     ),
+    forward(
+        "training-half-of-the-last-z",
+        DRAW,
+        "z = reparametrize(mu, logvar)\n        last, self.last = getattr(self, 'last', z), z.detach()\n"
+        "        z = (z + last) / 2 if self.training and last.shape == z.shape else z",
+        "kept from an earlier call",
+    ),
+    forward(
+        "training-seed-behind-the-draw",
+        DRAW,
+        f"{DRAW}\n        if self.training: torch.manual_seed(0)",
+        "seed",
+    ),
+    forward(
+        "raises-at-the-third-call",
+        DRAW,
+        f"self.n = getattr(self, 'n', 0) + 1; 1 / (self.n - 3); {DRAW}",
+        "once",
+    ),
+    Mistake(
+        "decoder-without-sigmoid-and-forward-detached",
+        (
+            Edit("VAE.decoder", "nn.Sigmoid(),", ""),
+            Edit(WHERE, DECODE, "x_hat = torch.sigmoid(self.decoder(z)).detach()"),
+        ),
+        ("2.1", "4.1"),
+        ("no gradient of x_hat",),
+    ),
     Mistake(
         "forward-batch-of-one-squeezed",
         (Edit(WHERE, DECODE, "x_hat = self.decoder(z.squeeze())"),),

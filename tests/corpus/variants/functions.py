@@ -390,6 +390,25 @@ return self.decoder(reparametrize(mu, logvar)), mu, logvar
 """,
         "import copy",
     ),
+    forward(
+        "reentrant-checkpoint",
+        """
+from torch.utils.checkpoint import checkpoint
+h = checkpoint(self.encoder, x.clone().requires_grad_(), use_reentrant=True)
+mu, logvar = self.mu_layer(h), self.logvar_layer(h)
+return self.decoder(reparametrize(mu, logvar)), mu, logvar
+""",
+    ),
+    forward(
+        "makes-something-in-its-first-call",
+        """
+if not hasattr(self, "extra"):
+    self.extra = torch.randn(3)
+h = self.encoder(x)
+mu, logvar = self.mu_layer(h), self.logvar_layer(h)
+return self.decoder(reparametrize(mu, logvar)), mu, logvar
+""",
+    ),
     Variant(
         "forward-beside-clipped-gradients",
         (

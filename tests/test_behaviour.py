@@ -1,0 +1,40 @@
+"""Whether a part computes what its weights give, and what is said where it does not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from apart import REFERENCE
+from beside import students
+
+from autograder.rubric.behaviour import expect_network
+from autograder.rubric.expect import Mistake
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEEPER = """
+class Keeper(nn.Module):
+    def forward(self, x):
+        if getattr(self, "kept", x[:0]).shape != x.shape:
+            self.kept = x
+        return self.kept
+
+
+class VAE(nn.Module):
+"""
+
+
+@pytest.mark.parametrize("part", ["encoder", "decoder"])
+def test_kept_results(tmp_path: Path, part: str) -> None:
+    """A part that gives again what it gave for other numbers of the same shape is told so."""
+    text = REFERENCE.replace("class VAE(nn.Module):", KEEPER, 1)
+    end = text.index("\n        )", text.index(f"self.{part} = nn.Sequential("))
+    text = f"{text[:end]}\n            Keeper(),{text[end:]}"
+    with students(tmp_path) as open_student:
+        student = open_student(text)
+        model = student.VAE(784, 15)
+        shape, layers = ((1, 28, 28), 3) if part == "encoder" else ((15,), 4)
+        with pytest.raises(Mistake, match="is that kept from an earlier call"):
+            expect_network(student, model, getattr(model, part), shape, layers)
