@@ -559,8 +559,12 @@ worker.Desk.{verb} = lambda self, **named: {value}
 def test_liar(grade: Grade, verb: str, value: str) -> None:
     """A worker that lies about itself earns nothing by it, and the lies are no fault of the grader's."""
     limits = Limits(question=5, row=10)
-    results = grade(REFERENCE + LIAR.format(verb=verb, value=value), limits=limits, sections=SECTIONS[verb])
-    if verb not in ("on_mode", "on_forget"):
+    # Parts that are right are not asked for what is joined.
+    source = REFERENCE.replace("nn.ReLU()", "nn.GELU()") if verb == "on_join" else REFERENCE
+    results = grade(source + LIAR.format(verb=verb, value=value), limits=limits, sections=SECTIONS[verb])
+    if verb == "on_join":
+        assert "6.3" in lost(results)
+    elif verb not in ("on_mode", "on_forget"):
         assert lost(results)
 
 

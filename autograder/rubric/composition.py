@@ -91,7 +91,7 @@ def prepare(forward: VAEForward, models: dict[Sizes, Model], setting: Setting, x
     model = forward.make(sizes.latents, sizes.classes)
     if models.get(sizes) is not model:  # the first time, or again behind a worker that ended
         models[sizes] = forward.furnish(model, sizes.classes)
-        if not forward.ideal:
+        if not forward.ideal and not forward.student.has_ended():
             with contextlib.suppress(*UNANSWERED):  # what it makes in its first call, it may draw
                 model.ask(*forward.arguments(oracle.images(2), oracle.one_hot(2, sizes.classes)))
     model.train(setting.training)
