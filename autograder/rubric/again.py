@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["SAME", "Again"]
+__all__ = ["KEPT", "SAME", "Again"]
 
 # The same operations on the same numbers: only the batching of a matrix product may differ.
 SAME = 1e-4
+KEPT = "Is something kept from an earlier call, such as a z, a class, a running mean or a counter?"
 
 
 class Again:
@@ -72,15 +73,19 @@ class Again:
         if follows and not close(self.image(self.seed), x_hat, SAME):
             raise self.mistake(
                 "called again with the same image and seed, it gives another x_hat.",
-                "Is something kept from an earlier call, such as a z, a class, a running mean or a counter?",
+                KEPT,
             )
-        if follows and not self.learns_or_not(x_hat) and self.noise_learns_or_not(right):
+        if (
+            follows
+            and not self.is_same_without_gradients(x_hat)
+            and self.has_same_noise_without_gradients(right)
+        ):
             raise self.mistake(
                 "under torch.no_grad() it gives another x_hat.",
                 "Is it asked whether gradients are enabled? What is returned must not depend on that.",
             )
 
-    def learns_or_not(self, x_hat: Tensor) -> bool:
+    def is_same_without_gradients(self, x_hat: Tensor) -> bool:
         """Tell whether x_hat is the same under torch.no_grad(), where its noise follows the seed."""
         return close(self.image(self.seed, learning=False), x_hat, SAME)
 
@@ -129,7 +134,7 @@ class Again:
         c = self.composer.c
         return oracle.images(len(self.composer.x)), c.roll(oracle.any_number(1, c.shape[1] - 1), 1)
 
-    def noise_learns_or_not(self, right: Composed) -> bool:
+    def has_same_noise_without_gradients(self, right: Composed) -> bool:
         """Tell whether z is the same under torch.no_grad(): that is row 3.2's."""
         ask = self.composer.student.reparametrize
         z = ask(right.mu, right.logvar, seed=self.seed, learning=False)

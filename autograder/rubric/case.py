@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from autograder.outcome import UNANSWERED, Raised, WrongKind
-from autograder.rubric.again import SAME, Again
+from autograder.rubric.again import KEPT, SAME, Again
 from autograder.rubric.composer import Composed, Composer
 from autograder.rubric.crowd import agrees
 from autograder.rubric.expect import (
@@ -71,7 +72,7 @@ class Case:
         self.forward, self.model, self.setting, self.seed = forward, model, setting, seed
         self.x, self.c = given
         self.training = setting.training
-        self.when = setting.when
+        self.when, self.fail = setting.when, partial(forward.mistake, setting.when)
         self.student = forward.student
         self.followed: Three | None = None  # what forward gave, where its noise is the seed's
         self.slipped: Composed | None = None  # what forward composes, by a known slip
@@ -121,7 +122,7 @@ class Case:
             if not all(close(one, other, SAME) for one, other in pairs):
                 raise self.fail(
                     "called twice with the same images and seed, it gives something else.",
-                    "Is something kept from an earlier call, such as a z, a class, a running mean or a counter?",
+                    KEPT,
                 )
 
     def encoder_changes_images(self) -> bool:
@@ -185,10 +186,6 @@ class Case:
                         str(failure) if type(failure) is Raised else "",
                     )
         return fail(str(failure), f"That was{self.when}.") if type(failure) is Raised else failure
-
-    def fail(self, text: str, *lines: str) -> Mistake:
-        """Word a mistake of forward's own."""
-        return self.forward.mistake(self.when, text, *lines)
 
     # -- mu and logvar ---------------------------------------------------------------------------------------------
 

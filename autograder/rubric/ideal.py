@@ -7,6 +7,7 @@ part may be, which its own row charges. So nothing is said of it here; case.py c
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -44,6 +45,7 @@ class Ideal:
         self.forward, self.model, self.setting, self.seed = forward, model, setting, seed
         self.x, self.c = given
         self.student = forward.student
+        self.fail = partial(forward.mistake, setting.when)
         self.composer = Composer(forward, model, given, setting.sizes.latents, seed)
         self.answer: Three | Exception | None = None  # what the first call gave, or how it failed
         # Where the first call was right: further ones, its x_hat, and what that was made of.
@@ -92,7 +94,7 @@ class Ideal:
         return (
             self.composition(as_three(answer, ""), *others) is not None
             and close(again.image(self.seed), x_hat, SAME)
-            and again.learns_or_not(x_hat)
+            and again.is_same_without_gradients(x_hat)
             and not close(again.image(self.seed + 1), x_hat)
             and not close(again.image(), again.image())
         )
@@ -176,7 +178,3 @@ class Ideal:
                 return False
             self.forward.weights_judged = True
         return True
-
-    def fail(self, text: str, *lines: str) -> Mistake:
-        """Word a mistake of forward's own."""
-        return self.forward.mistake(self.setting.when, text, *lines)

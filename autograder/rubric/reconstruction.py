@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -34,6 +35,7 @@ class Reconstruction:
         """Compare nothing yet. composer, again: of this call."""
         self.composer, self.again, self.setting = composer, again, setting
         self.forward, self.model = composer.forward, composer.model
+        self.fail = partial(composer.forward.mistake, setting.when)
         self.x, self.c, self.seed = composer.x, composer.c, composer.seed
         self.same_noise = False  # whether its noise is that of reparametrize under the same seed
 
@@ -149,7 +151,3 @@ class Reconstruction:
         """Return what judges the gradients of this call."""
         given = right.join(self.x, self.c), self.c
         return Gradients(self.forward, self.model, given, self.fail, self.again.frozen)
-
-    def fail(self, text: str, *lines: str) -> Mistake:
-        """Word a mistake of forward's own."""
-        return self.forward.mistake(self.setting.when, text, *lines)
