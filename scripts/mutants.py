@@ -3,9 +3,9 @@
     python scripts/mutants.py [--count N] [--seed N] [--all] [MODULE ...]
 
 The changes are cosmic-ray's (pip install cosmic-ray). MODULE is a file or a folder below autograder/; rubric/ where
-none is named. A change to the rubric must be seen by its tests and the short run of the corpus or, with --all, by all of
-it; a change to another module by that module's own tests. What survives is printed, to be read: it changes no verdict
-that the corpus knows of, and may be one that cannot (a word, a bound that is never met).
+none is named. A change to the rubric must be seen by its tests and the short run of the corpus or, with --all, by the
+whole corpus; a change to another module by that module's own tests. What survives is printed, to be read: it changes
+no verdict that the corpus knows of, and may be one that cannot (a word, a bound that is never met).
 """
 
 from __future__ import annotations
