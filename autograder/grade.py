@@ -42,7 +42,6 @@ class Options:
     seed: int | None = None  # of the grader's random inputs; None for a fresh one
     limits: Limits = field(default_factory=Limits)
     nndl2: Path = PROJECT / "student_template" / "nndl2"
-    notify: Callable[[Row], None] | None = None  # called with each row when it is judged
     beforehand: Callable[[Results], None] | None = None  # called with the record before the training run
     notes: Sequence[str] = ()  # for the record, beside those of staging
     training: Settings = field(default_factory=Settings)  # how, while train says whether
@@ -137,7 +136,7 @@ def judge(
     torch.set_num_threads(1)
     torch.manual_seed(extra["seed"])
     try:
-        rows = (session or plugin).run(student, options.sections, options.notify)
+        rows = (session or plugin).run(student, options.sections)
     finally:
         student.dialogue.close()
     if sandbox.state:
@@ -158,10 +157,7 @@ def train(rows: Sequence[Row], places: Sequence[Sandbox], seed: int, options: Op
 
     if options.train == "never":
         return training_row(options)
-    row = training.run(rows, places, seed, replace(options.training, mode=options.train))
-    if options.notify:
-        options.notify(row)
-    return row
+    return training.run(rows, places, seed, replace(options.training, mode=options.train))
 
 
 def list_rows(options: Options, session: Session | None = None) -> list[Row]:

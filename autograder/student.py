@@ -330,6 +330,7 @@ class Model(Part):
         self.encoder, self.mu_layer, self.logvar_layer, self.decoder = (
             Part(dialogue, f"{name}.{part}", model, [part]) for part in PARTS
         )
+        self.forward_is_right = False  # until it has given what the weights of all parts give, in every case
 
     def renamed(self, names: Mapping[str, str]) -> Model:
         """Return the same model with some of its parts by the names that the student gave them."""

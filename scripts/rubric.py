@@ -21,8 +21,8 @@ random when it is asked; how the code is written does not matter. What all rows 
   or wrong, so a wrong part costs nothing there. Where a section has several rows, each asks for something of its own:
   a layer too few costs 1.1 and 1.2, wrong noise 3.1 and 3.2. A mistake made in `VAE` and in `CVAE` costs both.
 - **Rows are independent.** Each takes what it needs from `vae.py` for itself; a missing name costs no other row.
-- **No size is special.** Pixels, latents, classes and batches vary. A size written into the code is a mistake of
-  the row that holds it.
+- **No size is special.** Pixels, latents, classes and batches vary. A layer's size written into the code is a mistake
+  of the row that holds it.
 - **The message names the mistake**, where it is a known one; else it says where yours and the expected value
   differ most.
 - **A failure of the grader costs nothing.** It is named as such, and the submission has to be graded again.

@@ -247,7 +247,7 @@ def test_hanging_everywhere(grade: Grade) -> None:
     results = grade(hanging, limits=Limits(question=0.5, row=1, total=3))
     assert set(endings(results).values()) == {"too slow"}
     assert results.execution_time < 10
-    assert "used up the time for the whole submission" in results.tests[11].output
+    assert "used up the time for the whole submission" in results.tests[10].output
 
 
 # -- answers of the wrong kind --------------------------------------------------------------------

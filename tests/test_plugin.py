@@ -72,19 +72,14 @@ def write(folder: Path, **sections: str) -> Path:
 
 
 def run_rubric(folder: str, only: tuple[str, ...] = (), listing: bool = False) -> Any:  # noqa: FBT001, FBT002
-    """Run another rubric than the project's; returns its rows, those it told of meanwhile, and the student's."""
+    """Run another rubric than the project's; returns its rows, and how many the student was asked to forget."""
     from autograder import plugin, rubric
 
     rubric.__file__ = f"{folder}/__init__.py"
     plugin.refusal = lambda items: ""  # noqa: ARG005 - its name is a part of its type
-    told: list[dict[str, Any]] = []
-
-    def plain(row: Any) -> dict[str, Any]:
-        return {name: getattr(row, name) for name in ("number", "status", "score", "output", "extra_data")}
-
     student: Any = None if listing else Stub()
-    rows = plugin.run(student, only, lambda row: told.append(plain(row)))
-    return rows, told, student.rows if student else 0
+    rows = plugin.run(student, only)
+    return rows, student.rows if student else 0
 
 
 OUTCOMES = {
@@ -118,9 +113,9 @@ def test_outcomes(apart: Apart, tmp_path: Path) -> None:
         f"\n@pytest.mark.timeout(0.5)\n{row(body, f'1.{i:02}').strip()}\n"
         for i, (body, _) in enumerate(OUTCOMES.values())
     )
-    rows, told, asked = apart(run_rubric, str(write(tmp_path, encoder=text))).value
+    rows, asked = apart(run_rubric, str(write(tmp_path, encoder=text))).value
     assert [r.extra_data.get("ending", "passed") for r in rows] == [ending for _, ending in OUTCOMES.values()]
-    assert asked == len(rows) == len(told)
+    assert asked == len(rows)
     for r in rows:
         assert (r.score, r.status) == ((1, "passed") if "ending" not in r.extra_data else (0, "failed"))
         if r.fault:
@@ -140,7 +135,7 @@ def test_timeout(apart: Apart, tmp_path: Path) -> None:
     text = "".join(
         f"\n@pytest.mark.timeout(0.5)\n{row(body, f'1.{i}').strip()}\n" for i, body in enumerate(bodies)
     )
-    rows, *_ = apart(run_rubric, str(write(tmp_path, encoder=text))).value
+    rows, _ = apart(run_rubric, str(write(tmp_path, encoder=text))).value
     assert [r.extra_data["ending"] for r in rows] == [FAULT, FAULT, "too slow"]
     assert all("Timeout (>0.5s)" in r.extra_data["fault"] for r in rows[:2])
     assert rows[2].output == "Your code has used up the time for this row."
@@ -156,10 +151,9 @@ def test_timeout(apart: Apart, tmp_path: Path) -> None:
     ids=["before", "after"],
 )
 def test_fault_around_a_row(apart: Apart, tmp_path: Path, fixture: str) -> None:
-    """A fault of the grader's before or after a row is a fault at that row, and told as such."""
-    rows, told, _ = apart(run_rubric, str(write(tmp_path, encoder=fixture + row("pass")))).value
-    assert [r.fault for r in rows] == [True]
-    assert [(t["score"], t["extra_data"]["ending"]) for t in told] == [(0, FAULT)]
+    """A fault of the grader's before or after a row is a fault at that row, and no point."""
+    rows, _ = apart(run_rubric, str(write(tmp_path, encoder=fixture + row("pass")))).value
+    assert [(r.fault, r.score, r.extra_data["ending"]) for r in rows] == [(True, 0, FAULT)]
 
 
 def test_order_points_and_tags(apart: Apart, tmp_path: Path) -> None:
@@ -169,13 +163,27 @@ def test_order_points_and_tags(apart: Apart, tmp_path: Path) -> None:
         encoder=row("pass", "1.2", 2, "second") + row("pass", "1.1", 0.5, "first"),
         decoder=row("raise Mistake('x')", "2.1", 3),
     )
-    rows, told, _ = apart(run_rubric, str(rubric)).value
+    rows, _ = apart(run_rubric, str(rubric)).value
     assert [(r.number, r.name, r.score, r.max_score, r.tags) for r in rows] == [
         ("1.1", "first", 0.5, 0.5, ["encoder"]),
         ("1.2", "second", 2, 2, ["encoder"]),
         ("2.1", "what holds", 0, 3, ["decoder"]),
     ]
-    assert [t["number"] for t in told] == ["1.1", "1.2", "2.1"]
+
+
+def test_forward_is_judged_first(apart: Apart, tmp_path: Path) -> None:
+    """The forwards' rows are run before the others, and stand in the order of their numbers all the same."""
+    note = "open('{}', 'a').write(' {}')"
+    rubric = write(
+        tmp_path,
+        encoder=row(note.format(tmp_path / "run", "1.1"), "1.1"),
+        forward=row(note.format(tmp_path / "run", "4.1"), "4.1"),
+        cvae=row(note.format(tmp_path / "run", "6.2"), "6.2")
+        + row(note.format(tmp_path / "run", "6.3"), "6.3"),
+    )
+    rows, _ = apart(run_rubric, str(rubric)).value
+    assert [r.number for r in rows] == ["1.1", "4.1", "6.2", "6.3"]
+    assert (tmp_path / "run").read_text() == " 4.1 6.3 1.1 6.2"
 
 
 @pytest.mark.parametrize(
@@ -185,22 +193,23 @@ def test_order_points_and_tags(apart: Apart, tmp_path: Path) -> None:
 def test_sections(apart: Apart, tmp_path: Path, only: tuple[str, ...], numbers: list[str]) -> None:
     """Where sections are chosen, only their rows are run."""
     rubric = write(tmp_path, encoder=row("pass", "1.1"), decoder=row("pass", "2.1"), CVAE=row("pass", "3.1"))
-    rows, _, asked = apart(run_rubric, str(rubric), only).value
+    rows, asked = apart(run_rubric, str(rubric), only).value
     assert [r.number for r in rows] == numbers
     assert asked == len(numbers)
 
 
 def test_listing(apart: Apart, tmp_path: Path) -> None:
     """Without a student the rows are listed, none of them run and none passed."""
-    rows, told, _ = apart(run_rubric, str(write(tmp_path, encoder=row("open('ran', 'w')"))), (), True).value  # noqa: FBT003
+    rows, asked = apart(run_rubric, str(write(tmp_path, encoder=row("open('ran', 'w')"))), (), True).value  # noqa: FBT003
     assert [(r.number, r.status, r.score, r.max_score) for r in rows] == [("1.1", "failed", 0, 1)]
-    assert told == []
+    assert asked == 0
+    assert not (tmp_path / "ran").exists()
 
 
 def test_student_words_are_clean(apart: Apart, tmp_path: Path) -> None:
     """Whatever a student's message holds, the row's output can be shown."""
     rubric = write(tmp_path, encoder=row(r"raise Mistake('\x1b[31m' + '\udcff' + 'x' * 100_000)"))
-    rows, *_ = apart(run_rubric, str(rubric)).value
+    rows, _ = apart(run_rubric, str(rubric)).value
     assert rows[0].output.startswith("\ufffd\ufffdxxx")
     assert len(rows[0].output) < 10_000
 

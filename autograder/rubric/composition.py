@@ -50,28 +50,12 @@ def expect_composition(forward: VAEForward) -> None:
     unjudged: UnjudgedError | None = None
     for i, setting in enumerate(settings):
         try:
-            x = oracle.images(setting.number)
-            c = oracle.one_hot(setting.number, setting.sizes.classes).to(setting.dtype)
-            seed = int(torch.randint(1, 2**31, ()))  # the same for both: so is what depends on chance
-            new = setting.sizes not in models
-            before: Three | Exception | None = None
-            if forward.ideal:
-                ideal = Ideal(forward, prepare(forward, models, setting, x, c), (x, c), setting, seed)
-                forward.ideal, before = ideal.judge(), ideal.answer
-            if not forward.ideal:
-                model = prepare(forward, models, setting, x, c)
-                # A model's very first call may draw more than noise, where it makes something then.
-                unlike = setting.stretched or (new and not isinstance(before, Exception))  # or other weights
-                known = None if unlike else before
-                # By turns its parts are asked first, and forward: neither may give back what the other was asked.
-                Case(forward, model, (x, c), setting, seed).check(known, forward_first=i % 2 == 1)
+            # By turns its parts are asked first, and forward: neither may give back what the other was asked.
+            judge(forward, models, setting, forward_first=i % 2 == 1)
         except UnjudgedError as error:
             # Other sizes, one image or many may be what a part cannot do, and its own row charges; the first it must.
             if i == 0:
-                too_large = error.excess > 0 and forward.shrunk == 1
-                if too_large:  # that features are is the encoder's own
-                    forward.shrunk = error.excess
-                if too_large or (not forward.names and forward.find_names(notebook)):
+                if can_be_helped(forward, error):
                     expect_composition(forward)
                     return
                 raise forward.blame(error) from None
@@ -80,6 +64,40 @@ def expect_composition(forward: VAEForward) -> None:
             if unjudged:
                 raise forward.blame(unjudged) from None
             raise
+    for model in models.values():
+        model.forward_is_right = forward.ideal and not unjudged
+
+
+def judge(forward: VAEForward, models: dict[Sizes, Model], setting: Setting, *, forward_first: bool) -> None:
+    """Compare forward with what the weights give, and where that is something else, with what its parts give.
+
+    models: those that have weights, by their sizes
+    """
+    x = oracle.images(setting.number)
+    c = oracle.one_hot(setting.number, setting.sizes.classes).to(setting.dtype)
+    seed = int(torch.randint(1, 2**31, ()))  # the same for both: so is what depends on chance
+    new = setting.sizes not in models
+    before: Three | Exception | None = None
+    if forward.ideal:
+        ideal = Ideal(forward, prepare(forward, models, setting, x, c), (x, c), setting, seed)
+        forward.ideal, before = ideal.judge(), ideal.answer
+    if not forward.ideal:
+        model = prepare(forward, models, setting, x, c)
+        # A model's very first call may draw more than noise, where it makes something then.
+        unlike = setting.stretched or (new and not isinstance(before, Exception))  # or other weights
+        Case(forward, model, (x, c), setting, seed).check(
+            None if unlike else before, forward_first=forward_first
+        )
+
+
+def can_be_helped(forward: VAEForward, error: UnjudgedError) -> bool:
+    """Tell whether a part would give something to compare with under another name, or with smaller weights."""
+    if error.excess > 0 and forward.shrunk == 1:  # that features are too large is the encoder's own
+        forward.shrunk = error.excess
+        return True
+    with contextlib.suppress(Ended):  # the time may be over
+        return not forward.names and forward.find_names(oracle.Sizes())
+    return False
 
 
 def prepare(forward: VAEForward, models: dict[Sizes, Model], setting: Setting, x: Tensor, c: Tensor) -> Model:

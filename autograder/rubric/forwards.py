@@ -117,13 +117,14 @@ class VAEForward:
 
     def furnish(self, model: Model, classes: int) -> Model:
         """Draw new weights, such that means, variances and pixels are neither all alike nor extreme."""
-        with contextlib.suppress(*UNANSWERED):  # what fails here fails again where it is judged
-            if any(p.shape is None for p in model.parameters()):  # lazy layers get theirs from a first call
-                model.ask(*self.arguments(oracle.images(2), oracle.one_hot(2, classes)))
         for name in PARTS:
             part = getattr(model, name)
             try:
                 parameters = part.parameters()
+                if any(p.shape is None for p in parameters):  # lazy layers get theirs from a first call
+                    with contextlib.suppress(*UNANSWERED):  # what fails here fails again where it is judged
+                        model.ask(*self.arguments(oracle.images(2), oracle.one_hot(2, classes)))
+                    parameters = part.parameters()
                 if all(p.shape is not None for p in parameters):
                     scale = 0.15 if name == "logvar_layer" else 0.4
                     scale /= self.shrunk if name in HEADS else 1

@@ -74,7 +74,7 @@ class Ideal:
         except (Mistake, Raised, WrongKind) as error:
             self.answer = error
             raise
-        right = self.composition(found, self.x, self.c, learning=self.setting.learning)
+        right = self.composition(found, self.x, self.c, self.seed, learning=self.setting.learning)
         if right is None:
             return False
         if self.setting.again:
@@ -88,14 +88,16 @@ class Ideal:
         )
 
     def keeps_nothing(self, again: Again, x_hat: Tensor) -> bool:
-        """Tell whether another call has other images, classes and noise, and this one again has the same."""
-        others = again.others()
-        answer = self.model.ask(*self.forward.arguments(*others), seed=self.seed)
+        """Tell whether another call has other images, classes and noise, and this one again has the same.
+
+        In evaluation mode the other call is made under torch.no_grad(), as one generates images.
+        """
+        others, seed, training = again.others(), self.seed + 1, self.setting.training
+        answer = self.model.ask(*self.forward.arguments(*others), seed=seed, learning=training)
         return (
-            self.composition(as_three(answer, ""), *others) is not None
+            self.composition(as_three(answer, ""), *others, seed) is not None
+            and (not training or again.is_same_without_gradients(x_hat))
             and close(again.image(self.seed), x_hat, SAME)
-            and again.is_same_without_gradients(x_hat)
-            and not close(again.image(self.seed + 1), x_hat)
             and not close(again.image(), again.image())
         )
 
@@ -111,7 +113,9 @@ class Ideal:
                 self.composer.expect_rest()
                 raise
 
-    def composition(self, found: Three, x: Tensor, c: Tensor, *, learning: bool = False) -> Composed | None:
+    def composition(
+        self, found: Three, x: Tensor, c: Tensor, seed: int, *, learning: bool = False
+    ) -> Composed | None:
         """Compare an answer for images and classes with what it must be, with the noise that reparametrize draws.
 
         learning: whether its gradients must be right, too
@@ -122,7 +126,7 @@ class Ideal:
         for tensor, shape in zip(found, (x.shape, (number, latents), (number, latents)), strict=True):
             if tensor.shape != shape or tensor.dtype != torch.float32:
                 return None
-        z = self.student.reparametrize(mu, logvar, seed=self.seed)
+        z = self.student.reparametrize(mu, logvar, seed=seed)
         if z.shape != mu.shape or not plausible(mu, logvar, z, T):
             return None
         rows = standing_out(mu, logvar, z, c) if self.setting.crowd else torch.arange(number)

@@ -2,6 +2,7 @@
 
 from gradescope_utils.autograder_utils.decorators import number, weight
 
+from autograder.rubric.alone import are_right_alone
 from autograder.rubric.behaviour import expect_linear, expect_network
 from autograder.rubric.counts import expect_count
 from autograder.rubric.oracle import H
@@ -37,6 +38,8 @@ def test_encoder_behaviour(student, sizes):
         print(features.shape, features.min().item())  # expected: (5, 400), 0.0
     """
     models = [student.VAE(784, latents) for latents in (15, sizes.latents)]
+    if are_right_alone("encoder", dict.fromkeys(models, (1, 28, 28))):
+        return
     for model, crowd in zip(models, (False, True), strict=True):
         expect_network(student, model, model.encoder, (1, 28, 28), layers=3, crowd=crowd)
     expect_apart(models[1].encoder, {models[0].encoder: (1, 28, 28)})

@@ -2,6 +2,7 @@
 
 from gradescope_utils.autograder_utils.decorators import number, weight
 
+from autograder.rubric.alone import are_right_alone
 from autograder.rubric.behaviour import expect_network
 from autograder.rubric.counts import expect_count
 from autograder.rubric.oracle import H
@@ -28,8 +29,10 @@ def test_decoder(student, sizes):
     for pixels, latents, hint in cases:
         model = student.VAE(pixels, latents)
         expect_count(model.decoder, [(latents, H), (H, H), (H, H), (H, pixels)], hint)
-    expect_network(student, model, model.decoder, (sizes.latents,), layers=4)
     other = student.VAE(784, 15)
+    if are_right_alone("decoder", {model: (sizes.latents,), other: (15,)}):
+        return
+    expect_network(student, model, model.decoder, (sizes.latents,), layers=4)
     expect_network(student, other, other.decoder, (15,), layers=4, crowd=True)
     heads = {model.mu_layer: (H,), model.logvar_layer: (H,)}
     expect_apart(model.decoder, {model.encoder: (1, 28, 28), **heads, other.decoder: (15,)})

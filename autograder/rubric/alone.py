@@ -1,0 +1,61 @@
+"""A part called by itself, where its model's forward is right: one call then tells what many would.
+
+Forward was right in both modes, for one image and for many, for numbers of all sizes, with weights drawn for each part
+(ideal.py). So its parts compute what they should, from weights of their own, when forward calls them. What is left to
+see is that they do so when called by themselves, with what forward would not give them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from autograder.outcome import UNANSWERED
+from autograder.rubric import oracle
+from autograder.rubric.derivatives import UnknownError, follow
+from autograder.rubric.expect import TOLERANCE, close
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from autograder.student import Model
+
+__all__ = ["are_right_alone", "is_right_alone"]
+
+LARGE = {
+    "mu_layer": 50,
+    "logvar_layer": 50,
+    "decoder": 3,
+}  # times as large: people clamp what goes in or comes out
+
+
+def are_right_alone(name: str, models: Mapping[Model, Sequence[int]]) -> bool:
+    """Tell whether two models' parts of this name are, and share no layers: all weights were drawn before.
+
+    models: with the shape of what the part takes, as below
+    """
+    return all(is_right_alone(model, name, shape) for model, shape in models.items())
+
+
+def is_right_alone(model: Model, name: str, shape: Sequence[int]) -> bool:
+    """Tell whether a part of a model whose forward is right gives, called by itself, what its weights give.
+
+    shape: of what it takes, but for the number of images
+    False says nothing: whether it is wrong, and how, is to be found out.
+    """
+    if not model.forward_is_right:
+        return False
+    number, part = oracle.any_number(5, 9), getattr(model, name)
+    x = oracle.pixels(number, *shape) if name == "encoder" else torch.randn(number, *shape)
+    x[: number // 2] *= LARGE.get(name, 1)
+    try:
+        y, (due, _) = part(x), follow(name, part.drawn, x)
+    except (UnknownError, *UNANSWERED):
+        return False
+    due = due.detach().view(-1, 1, 28, 28) if name == "decoder" else due.detach()
+    if y.shape != due.shape or y.dtype != torch.float32:
+        return False
+    # Numbers of one size at a time, since the largest tells how exact all must be. For the half see Behaviour.gives.
+    halves = zip(y.tensor_split([number // 2]), due.tensor_split([number // 2]), strict=True)
+    return all(close(found, right, TOLERANCE / 2) for found, right in halves)
