@@ -9,6 +9,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+from autograder.absent import stand_ins
+
 if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
@@ -40,8 +42,10 @@ def load(path: Path) -> ModuleType:
     sys.modules["vae"] = module
     module.__dict__["get_ipython"] = Shell  # as in a notebook, which some files are exported from
     subprocess.Popen._execute_child = start_program  # type: ignore[attr-defined] # noqa: SLF001
-    code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
-    exec(code, module.__dict__)  # noqa: S102 - what this process is for
+    text = path.read_bytes()
+    code = compile(text, str(path), "exec", dont_inherit=True)
+    with stand_ins(text):
+        exec(code, module.__dict__)  # noqa: S102 - what this process is for
     return module
 
 

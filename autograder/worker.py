@@ -1,8 +1,8 @@
 """The worker: sits beside the student's vae.py, in a process of its own, and answers questions about it.
 
 It runs with the student's rights and in the student's process, so nothing here is secret and nothing here is
-believed: the grader checks each answer for itself. Of ours it imports only what it needs for that: loading.py,
-failure.py, trainer.py, weights.py, and wire.py, which tells the form of questions and answers.
+believed: the grader checks each answer for itself. Of ours it imports only what it needs for that: loading.py
+with absent.py, failure.py, trainer.py, weights.py, and wire.py, which tells the form of questions and answers.
 """
 
 from __future__ import annotations

@@ -203,9 +203,10 @@ class Case:
         due = (pixels, tuple(composed.mu.shape), tuple(composed.logvar.shape))
         found = tuple(tuple(t.shape) for t in (x_hat, mu, logvar))
         if found != due:
-            order = (
-                "They seem to be in another order: x_hat comes first." if sorted(found) == sorted(due) else ""
-            )
+            reordered = sorted(found) == sorted(due)
+            if composed.broken and not reordered:
+                raise composed.broken
+            order = "They seem to be in another order: x_hat comes first." if reordered else ""
             raise self.fail(
                 f"x_hat, mu and logvar have the shapes {', '.join(map(show, found))};"
                 f" expected {', '.join(map(show, due))}.",

@@ -86,12 +86,15 @@ class Composer:
             broken = self.odd(features, mu, logvar, error) or UnjudgedError("reparametrize", error)
             return Composed(join, mu, logvar, broken=broken)
         try:
-            return Composed(join, mu, logvar, z, self.decode(z), negative=negative)
+            x_hat = self.decode(z)
         except UnjudgedError as error:
             if odd := self.odd(features, mu, logvar, error):
                 raise odd from None
             if z.shape == mu.shape:
                 raise
+        else:
+            if z.shape == mu.shape or x_hat.numel() == self.x.numel():
+                return Composed(join, mu, logvar, z, x_hat, negative=negative)
         why = f"z has shape {show(z.shape)} for mu and logvar of shape {show(mu.shape)}."
         return Composed(join, mu, logvar, broken=UnjudgedError("reparametrize", why))
 
@@ -112,7 +115,9 @@ class Composer:
             part = "logvar_layer"
             logvar = note("logvar_layer", features, finite(self.model.logvar_layer(features)))
         except UNANSWERED as error:
-            raise UnjudgedError(part, error) from None
+            # Features of another size are the encoder's fault, whoever fails at them.
+            fits = part == "encoder" or tuple(features.shape) == (len(given), oracle.H)
+            raise UnjudgedError(part if fits else "encoder", error) from None
         return features, mu, logvar
 
     def expect_rest(self) -> None:

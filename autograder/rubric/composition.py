@@ -40,9 +40,11 @@ def expect_composition(forward: VAEForward) -> None:
     few = oracle.any_number(2, 7)
     several = 2 * oracle.any_number(4, 6) + 1 - few % 2  # an even number and an odd one
     settings = (
-        Setting(notebook, few, training=False, dtype=torch.float32, learning=True),
+        Setting(notebook, few, training=False, dtype=torch.float32),
         Setting(notebook, oracle.any_number(129, 136), training=True, dtype=torch.int64, crowd=True),
         Setting(notebook, 1, training=False, dtype=torch.int64, again=True),
+        # Gradients are for training: in evaluation mode one may do without.
+        Setting(notebook, few + 1, training=True, dtype=torch.float32, learning=True),
         Setting(other, several, training=True, dtype=torch.int64, learning=True, again=True),
         Setting(other, 1, training=True, dtype=torch.float32, stretched=True),
     )

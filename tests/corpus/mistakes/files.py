@@ -48,7 +48,7 @@ FILES = [
     file(
         "package-that-is-not-there",
         IMPORTS,
-        "import torch\nimport einnops\n",
+        "import torch\nimport einnops\n\n\nclass Layer(einnops.Layer):\n    pass\n\n\n",
         "modulenotfounderror",
         "einnops",
     ),
@@ -62,7 +62,7 @@ FILES = [
     file(
         "other-file-of-the-student",
         IMPORTS,
-        "import torch\nfrom my_layers import Encoder\n",
+        "import torch\nfrom my_layers import *\n",
         "modulenotfounderror",
         "my_layers",
     ),
@@ -121,6 +121,15 @@ CLASSES = [
         "self.hidden_dim = 400  # H",
         "self.hidden_dim = torch.tensor(400, device='cuda:99')",
         "cuda",
+    ),
+    Mistake(
+        "vae-layer-of-a-package-that-is-not-there",
+        (
+            Edit("file", IMPORTS, "import torch\nfrom my_layers import Encoder\n"),
+            Edit("VAE", SUPER, f"{SUPER}\n        self.first = Encoder()"),
+        ),
+        OF_VAE,
+        ("modulenotfounderror", "my_layers"),
     ),
     Mistake(
         "vae-half-precision",

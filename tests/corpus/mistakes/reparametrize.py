@@ -57,7 +57,11 @@ SIGMAS = [
     sigma("negative-exponent", "torch.exp(-logvar / 2)", BOTH, "exp"),
     sigma("base-2", "2 ** (logvar / 2)", BOTH, "exp"),
     sigma("base-10", "10 ** (logvar / 2)", BOTH, "exp"),
-    sigma("softplus", "F.softplus(logvar)", BOTH, "for logvar = 1 your standard deviation is 1.313"),
+    sigma("softplus", "F.softplus(logvar)", BOTH, "standard deviation is softplus(logvar)"),
+    sigma("softplus-of-half", "F.softplus(logvar / 2)", BOTH, "standard deviation is softplus(logvar / 2)"),
+    sigma("log-of-logvar", "torch.log(logvar)", ALL_FORWARDS, "standard deviation is log(logvar)"),
+    sigma("half-rounded", "torch.exp(logvar // 2)", BOTH, "rounded to an integer"),
+    sigma("mean-of-all", "torch.exp(logvar / 2).mean().expand_as(mu)", FORMULA, "mean of all sigmas"),
     sigma("first-order-exp", "1 + logvar / 2", BOTH, "exp"),
     sigma("std-plus-0.001", "torch.exp(logvar / 2) + 1e-3", BOTH, "exp"),
     sigma("variance-plus-0.01", "torch.sqrt(torch.exp(logvar) + 0.01)", BOTH, "exp"),
@@ -148,9 +152,22 @@ NOISES = [
     ),
     noise("drawn-once", "NOISE[: len(mu), : mu.shape[1]]", BOTH, "same"),
     noise("kept-for-each-shape", "KEPT.setdefault(mu.shape, torch.randn_like(sigma))", BOTH, "same"),
-    noise("seeded-with-0", "torch.manual_seed(0) and torch.randn_like(sigma)", BOTH, "seed"),
     noise(
-        "seeded-with-42", "torch.randn(mu.shape, generator=torch.Generator().manual_seed(42))", BOTH, "same"
+        "seeded-with-0", "torch.manual_seed(0) and torch.randn_like(sigma)", BOTH, "the seed 0 is set inside"
+    ),
+    noise("log-normal", "torch.randn_like(sigma).exp()", BOTH, "should be standard normal; the mean of"),
+    noise("around-mu", "torch.normal(mu, 1.0)", FORMULA, "mu is added to the noise first"),
+    noise(
+        "only-where-gradients-are",
+        "torch.randn_like(sigma) if mu.requires_grad else 0 * sigma",
+        BOTH,
+        "noise where mu requires a gradient",
+    ),
+    noise(
+        "seeded-with-42",
+        "torch.randn(mu.shape, generator=torch.Generator().manual_seed(42))",
+        BOTH,
+        "the seed 42 is set inside",
     ),
 ]
 ABOVE = {
@@ -178,6 +195,12 @@ RESULTS = [
     result("mu-scaled-by-0.99", "return 0.99 * mu + sigma * eps", FORMULA, "mu"),
     result("mean-of-mu", "return mu.mean(0) + sigma * eps", FORMULA, "mu"),
     result("tanh", "return torch.tanh(mu + sigma * eps)", BOTH, "tanh"),
+    result("sigmoid", "return torch.sigmoid(mu + sigma * eps)", BOTH, "goes through a sigmoid"),
+    result("all-added", "return mu + sigma + eps", BOTH, "sigma is added to the noise"),
+    result("noise-alone", "return eps", BOTH, "z is the noise alone"),
+    result(
+        "averaged-over-batch", "return (mu + sigma * eps).mean(0)", ALL_FORWARDS, "because of reparametrize"
+    ),
     result("normalized", "z = mu + sigma * eps\n    return (z - z.mean()) / z.std()", BOTH, "mu"),
     result("z-detached", "return (mu + sigma * eps).detach()", FORMULA, "gradient"),
     result("mu-detached", "return mu.detach() + sigma * eps", FORMULA, "gradient", "mu"),

@@ -45,6 +45,7 @@ eps = torch.normal(mean=0.0, std=1.0, size=mu.shape)
 return eps.mul(logvar.exp().sqrt()).add(mu)
 """,
     ),
+    reparametrize("variance-guarded", "return mu + torch.sqrt(logvar.exp() + 1e-6) * torch.randn_like(mu)"),
     reparametrize("rsample", "return Normal(mu, torch.exp(0.5 * logvar)).rsample()", NORMAL),
     reparametrize(
         "rsample-independent", "return Independent(Normal(mu, logvar.exp().sqrt()), 1).rsample()", NORMAL
@@ -348,6 +349,15 @@ number = len(x)
 features = self.encoder(F.pad(x, (0, 0) * 3 + (0, -number % 8)))
 mu, logvar = self.mu_layer(features), self.logvar_layer(features)
 return self.decoder(reparametrize(mu, logvar))[:number], mu[:number], logvar[:number]
+""",
+    ),
+    forward(
+        "gradients-in-training-only",
+        """
+with torch.set_grad_enabled(self.training):
+    features = self.encoder(x)
+    mu, logvar = self.mu_layer(features), self.logvar_layer(features)
+    return self.decoder(reparametrize(mu, logvar)), mu, logvar
 """,
     ),
     forward(

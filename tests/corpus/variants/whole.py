@@ -132,6 +132,24 @@ os.system("nvidia-smi")"""
             ),
         ),
     ),
+    Variant(
+        "around-modules-that-are-not-here",
+        (
+            define(
+                """import absent_plots as plots, absent_plots.style
+from absent_bars.auto import bars, trange as r
+from check_of_the_notebook import check
+
+plots.set_theme("dark")
+
+
+@bars.timed
+def train(model, steps: bars.Steps | None = None):
+    for _ in bars(range(9)):
+        check("encoder")"""
+            ),
+        ),
+    ),
     Variant("around-prints-at-import", (define('print("importing vae", flush=True)\nprint("x" * 100_000)'),)),
     Variant(
         "around-files-of-its-own",

@@ -1,0 +1,127 @@
+"""Modules that vae.py imports, and that are not installed here: they may be, as long as nothing needs them.
+
+A progress bar that only the student's own training shows, or an import from a notebook's first cell, says nothing about
+the work. What is imported where its absence would be noticed (within try, or in a function) is left to that.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib.abc
+import importlib.machinery
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["stand_ins"]
+
+
+@contextlib.contextmanager
+def stand_ins(text: bytes) -> Iterator[None]:
+    """Let a file of this text be run where modules are missing that it imports by name, and not within anything.
+
+    While it runs, what it does with them is nothing. Afterwards whoever uses them meets the error of the import.
+    """
+    finder = Finder(imported(text))
+    sys.meta_path.append(finder)  # behind all others: only what nobody has comes to it
+    try:
+        yield
+    finally:
+        finder.loading = False
+
+
+def imported(text: bytes) -> set[str]:
+    """List the packages that a file imports at its top. Of * nobody knows the names."""
+    found: set[str] = set()
+    body: list[ast.stmt] = []
+    with contextlib.suppress(RecursionError, MemoryError):  # it may be run all the same
+        body = ast.parse(text).body
+    for node in body:
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif (
+            isinstance(node, ast.ImportFrom) and node.module and not node.level and node.names[0].name != "*"
+        ):
+            found.add(node.module)
+    return {name.partition(".")[0] for name in found}
+
+
+class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds stand-ins for packages of these names, and for their modules."""
+
+    def __init__(self, names: set[str]) -> None:
+        self.names = names
+        self.loading = True  # whether vae.py is
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Find a module."""
+        del path, target
+        package, _, module = fullname.partition(".")
+        if not self.loading or package not in self.names:
+            return None
+        if module and not isinstance(
+            sys.modules.get(package), AbsentModule
+        ):  # what an installed one does not have
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        """Make a module."""
+        return AbsentModule(spec.name, self)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run nothing."""
+
+
+class AbsentModule(ModuleType):
+    """Stands for a module that is not there."""
+
+    def __init__(self, name: str, finder: Finder) -> None:
+        super().__init__(name)
+        self.__finder = finder
+
+    def __getattr__(self, name: str) -> Any:
+        return Absent(self.__name__, self.__finder).__getattr__(name)
+
+
+class Absent:
+    """Stands for anything of such a module."""
+
+    def __init__(self, module: str, finder: Finder) -> None:
+        self.__module, self.__finder = module.partition(".")[0], finder
+
+    def __getattr__(self, name: str) -> Absent:
+        if name.startswith("__"):  # asked by many who can do without
+            raise AttributeError(name)
+        return self.__use()
+
+    def __call__(self, *_: object, **__: object) -> Absent:
+        return self.__use()
+
+    def __getitem__(self, _: object) -> Absent:
+        return self.__use()
+
+    def __or__(self, _: object) -> Absent:  # as in a type: Tensor | None
+        return self.__use()
+
+    __ror__ = __or__
+
+    def __iter__(self) -> NoReturn:
+        self.__fail()
+
+    def __mro_entries__(self, _: object) -> NoReturn:
+        self.__fail()  # a class of theirs would be another without it
+
+    def __use(self) -> Absent:
+        if not self.__finder.loading:
+            self.__fail()
+        return self
+
+    def __fail(self) -> NoReturn:
+        raise ModuleNotFoundError(f"No module named {self.__module!r}", name=self.__module)

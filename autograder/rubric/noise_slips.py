@@ -1,0 +1,198 @@
+"""What reparametrize might give in place of mu + exp(logvar / 2) * eps, with the words for it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from autograder.rubric.expect import close
+from autograder.rubric.oracle import any_number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from autograder.student import Student
+
+__all__ = ["clamp_slips", "drawn", "ends", "formula_slips", "multiple_of", "same", "seeded_slips"]
+
+SEEDS = 1000  # that people set: 0, 1, 42, 123
+
+
+def drawn(shape: tuple[int, ...], seed: int) -> Tensor:
+    """Draw the noise that torch.randn gives under this seed."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def seeded_slips(student: Student, z: Tensor, mu: Tensor, logvar: Tensor, seed: int) -> list[str]:
+    """Name what makes z of other numbers than torch.randn gives under this seed.
+
+    z, mu, logvar: (1, Z); mu is 0, logvar the same everywhere
+    """
+    eps = drawn(tuple(mu.shape), seed)
+    return (
+        confirmed_slips(student, z, logvar, eps, seed)
+        or kept_noise(student, z, mu, logvar)
+        or wrong_size(student, z, logvar, eps, seed)
+        or other_noise(student, z, mu, logvar, seed)
+    )
+
+
+def confirmed_slips(student: Student, z: Tensor, logvar: Tensor, eps: Tensor, seed: int) -> list[str]:
+    """Name known slips where torch draws the noise eps and mu is 0.
+
+    For one logvar many formulas agree: a slip must give what comes of others, too, with the same noise.
+    """
+    zero, mu, others = torch.zeros_like(logvar), torch.randn(logvar.shape), 2 * torch.randn(logvar.shape)
+    again = student.reparametrize(mu, others, seed=seed)
+    confirming = formula_slips(mu, others, eps)
+    return [
+        f"{text[0].upper()}{text[1:]}."
+        for text, value in formula_slips(zero, logvar, eps).items()
+        if same(z, value) and same(again, confirming[text])
+    ]
+
+
+def kept_noise(student: Student, z: Tensor, mu: Tensor, logvar: Tensor) -> list[str]:
+    """Tell where another seed changes nothing."""
+    seed = any_number(SEEDS, 2**31 - 1)
+    if not close(student.reparametrize(mu, logvar, seed=seed), z):
+        return []
+    held = [student.put(t) for t in (mu, logvar)]
+    if not close(student.reparametrize(*held, seed=seed), z):
+        return [
+            "z is the same for every seed where mu requires no gradient, and has noise only where it does."
+        ]
+    noise = z * torch.exp(-logvar / 2)
+    for set_seed in range(SEEDS):
+        if close(noise, drawn(tuple(mu.shape), set_seed), 1e-4):
+            return [
+                f"z is the same for every seed: the seed {set_seed} is set inside, before the noise is drawn."
+            ]
+    return ["z is the same for every seed: it is not random, or its noise is drawn once and kept."]
+
+
+def wrong_size(student: Student, z: Tensor, logvar: Tensor, eps: Tensor, seed: int) -> list[str]:
+    """Tell by what number torch's noise eps was multiplied, where mu is 0, if it was."""
+    if float(z.max() - z.min()) <= 1e-6:
+        return ["Every element of z is the same: each needs noise of its own."]
+    found = multiple_of(z, eps)
+    if found is None:
+        return []
+    mu, others, at = torch.randn(z.shape), 2 * torch.randn(z.shape), float(logvar[0, 0])
+    factor = found / math.exp(at / 2)
+    again = student.reparametrize(mu, others, seed=seed)
+    if not same(again, mu + factor * torch.exp(others / 2) * eps):
+        right = f"expected {math.exp(at / 2):.4g} ({factor:.4g} times that)."
+        return [f"For logvar = {at:.4g} your standard deviation is {found:.4g}; {right}"]
+    sign = ["Its sign is minus: add sigma * eps to mu."] if factor < 0 else []
+    return [f"Your noise is {factor:.4g} times what it should be.", *sign]
+
+
+def other_noise(student: Student, z: Tensor, mu: Tensor, logvar: Tensor, seed: int) -> list[str]:
+    """Tell whether it is the generator or the formula."""
+    uniform = torch.rand(z.shape, generator=torch.Generator().manual_seed(seed))
+    if multiple_of(z, uniform.double()):
+        return ["The noise is uniform, from 0 to 1: rand in place of randn?"]
+    if multiple_of(z, torch.from_numpy(np.random.RandomState(seed).standard_normal(z.shape))):
+        return ["The noise is numpy's: draw it with torch, whose generator the notebook seeds."]
+    if close(student.reparametrize(mu, logvar, seed=seed), z):
+        return ["z follows the seed, but is not exp(logvar / 2) times the numbers of torch.randn."]
+    return ["Draw the noise with torch (randn, randn_like, normal): other generators ignore torch's seed."]
+
+
+def ends(eps: Tensor) -> Tensor:
+    """Make -1 for the first half of a batch and 1 for the second."""
+    return torch.where(torch.arange(len(eps))[:, None] < len(eps) // 2, -1.0, 1.0).expand_as(eps).clone()
+
+
+def clamp_slips(
+    student: Student, mu: Tensor, logvar: Tensor, eps: Tensor, seed: int
+) -> Iterator[tuple[str, Tensor]]:
+    """Give what z would be with mu, logvar or z clamped, to where very large and small ones seem to be."""
+    zero, std, low = torch.zeros_like(eps), torch.exp(logvar / 2), len(eps) // 2
+    far = student.reparametrize(30 * ends(eps), zero, seed=seed)
+    wide = student.reparametrize(zero, 9 * ends(eps), seed=seed)
+    if not far.shape == wide.shape == eps.shape:
+        return
+    for name, most, at in (("mu", 30, far - eps), ("logvar", 9, 2 * (wide / eps).abs().log())):
+        least, largest = float(at[:low].median()), float(at[low:].median())
+        words = [f"at least {least:.3g}"] if least > -0.999 * most else []
+        words += [f"at most {largest:.3g}"] if largest < 0.999 * most else []
+        if words and name == "mu":
+            yield f"mu is clamped, {' and '.join(words)}.", mu.clamp(least, largest) + std * eps
+        elif words:
+            clamped = torch.exp(logvar.clamp(least, largest) / 2)
+            yield f"logvar or sigma is clamped: logvar counts as {' and '.join(words)}.", mu + clamped * eps
+    both = torch.cat([far, wide])
+    yield "z is clamped.", (mu + std * eps).clamp(float(both.min()), float(both.max()))
+
+
+def formula_slips(mu: Tensor, logvar: Tensor, eps: Tensor) -> dict[str, Tensor]:
+    """Compute what known slips make of the noise eps in place of z.
+
+    mu, logvar, eps: (N, Z)
+    """
+    std = (logvar / 2).exp()
+    deviations = {
+        "exp(logvar); that is the variance": logvar.exp(),
+        "logvar itself": logvar,
+        "logvar / 2, without exp": logvar / 2,
+        "sqrt(logvar), without exp": logvar.sqrt(),
+        "sqrt(|logvar|), without exp": logvar.abs().sqrt(),
+        "|logvar|, without exp": logvar.abs(),
+        "logvar squared, without exp": logvar**2,
+        "relu(logvar), without exp": logvar.relu(),
+        "exp(logvar) / 2: the 2 belongs inside, exp(logvar / 2)": logvar.exp() / 2,
+        "exp(logvar / 4)": (logvar / 4).exp(),
+        "exp(2 * logvar)": (2 * logvar).exp(),
+        "exp(-logvar / 2), its reciprocal": (-logvar / 2).exp(),
+        "exp(mu / 2): mu stands where logvar belongs": (mu / 2).exp(),
+        "2 ** (logvar / 2): the base should be e": 2 ** (logvar / 2),
+        "log(logvar), where an exp is due": logvar.log(),
+        "softplus(logvar)": F.softplus(logvar),
+        "softplus(logvar / 2)": F.softplus(logvar / 2),
+        "exp(logvar // 2), with logvar / 2 rounded to an integer": (logvar // 2).exp(),
+        "1, whatever logvar is": torch.ones_like(logvar),
+        "the same for all of the batch, a mean of all sigmas": std.mean().expand_as(std),
+    }
+    return {f"your standard deviation is {text}": mu + value * eps for text, value in deviations.items()} | {
+        "you forgot to add mu": std * eps,
+        "you subtract mu; it should be added": std * eps - mu,
+        "you add mu twice": 2 * mu + std * eps,
+        "you forgot the noise: z is mu, and not random": mu,
+        "mu and logvar are swapped": logvar + (mu / 2).exp() * eps,
+        "mu and sigma are exchanged": std + mu * eps,
+        "mu is multiplied by the noise too": (mu + std) * eps,
+        "mu is multiplied by sigma too": (mu + eps) * std,
+        "there is no eps: z is mu + sigma, and not random": mu + std,
+        "sigma is added to the noise, not multiplied by it": mu + std + eps,
+        "z is the noise alone, whatever mu and logvar are": eps,
+        "mu is added to the noise first, and then once more": mu + std * (mu + eps),
+        "z goes through a tanh": torch.tanh(mu + std * torch.atanh(eps)),
+        "z goes through a sigmoid": torch.sigmoid(mu + std * torch.logit(eps)),
+        "mu is averaged over the batch": mu.mean(0) + std * eps,
+        "sigma is averaged over the batch": mu + std.mean(0) * eps,
+        "logvar is averaged over the batch": mu + (logvar.mean(0) / 2).exp() * eps,
+        "mu and logvar are averaged over the batch": mu.mean(0) + (logvar.mean(0) / 2).exp() * eps,
+        "the first image's mu and logvar serve the whole batch": mu[:1] + std[:1] * eps,
+        "the first image's mu serves the whole batch": mu[:1] + std * eps,
+        "the first image's logvar serves the whole batch": mu + std[:1] * eps,
+    }
+
+
+def same(found: Tensor, expected: Tensor) -> bool:
+    """Compare two z, one of a slip; what is no number in one must be none in the other."""
+    return torch.equal(found.isnan(), expected.isnan()) and close(
+        found.nan_to_num(), expected.nan_to_num(), 1e-4
+    )
+
+
+def multiple_of(found: Tensor, noise: Tensor) -> float | None:
+    """Return by what number the noise was multiplied, 0 too, and None where it was not."""
+    factor = float((found * noise).sum() / (noise * noise).sum())
+    return factor if close(found, factor * noise, 1e-4) else None

@@ -1,0 +1,80 @@
+"""Modules that vae.py imports, and that are not installed here."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from beside import students
+
+from autograder.outcome import Raised
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from typing import Any
+
+    Ask = Callable[[str], Any]
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Iterator[Ask]:
+    """Load a vae.py and call its f."""
+    before, finders = set(sys.modules), sys.meta_path[:]
+    with students(tmp_path) as open_student:
+        yield lambda source: open_student(source).dialogue.ask(
+            "f(...)", "call", model=None, path=["f"], args=[], seed=None
+        )
+    sys.meta_path[:] = finders
+    for name in set(sys.modules) - before:
+        if name.startswith("absent_"):
+            del sys.modules[name]
+
+
+RIGHT = {
+    "a module": "import absent_a\ndef f(): return 1",
+    "a name of it": "from absent_a import bar\ndef f(): return 1",
+    "a name of its module": "from absent_a.auto import bar as b\ndef f(): return 1",
+    "a module of it": "import absent_a.display as d, absent_b\ndef f(): return 1",
+    "what it does meanwhile": "import absent_a as a\na.set_style('dark')(2).x[1]\ndef f(): return 1",
+    "a type": "from absent_a import Float\ndef f(x: Float['n'] | None | Float = None): return 1",
+    "a decorator of another function": "from absent_a import jit\n@jit\ndef g(): pass\ndef f(): return 1",
+    "try": "try:\n    import absent_a\nexcept ImportError:\n    absent_a = None\ndef f(): return int(absent_a is None)",
+    "in a function": (
+        "import absent_b\ndef f():\n    try:\n        import absent_a\n    except ImportError:\n        return 1"
+    ),
+}
+
+
+@pytest.mark.parametrize("source", RIGHT.values(), ids=RIGHT)
+def test_unused(ask: Ask, source: str) -> None:
+    """A module that is not there costs nothing where nothing of it is needed; who looks whether it is there is told."""
+    assert ask(source) == 1
+
+
+WRONG = {
+    "a call": "from absent_a import bar\ndef f(): return bar(1)",
+    "an attribute": "import absent_a\ndef f(): return absent_a.bar",
+    "an element": "from absent_a import bar\ndef f(): return bar[0]",
+    "what was made of it": "import absent_a\nx = absent_a.bar()\ndef f(): return x.mean()",
+    "a class": "import absent_a\nclass A(absent_a.Module): pass\ndef f(): return 1",
+    "all of it": "import absent_a\nx = list(absent_a.bar)\ndef f(): return 1",
+    "its names": "from absent_a import *\ndef f(): return 1",
+    "imported in a function": "def f():\n    import absent_a",
+}
+
+
+@pytest.mark.parametrize("source", WRONG.values(), ids=WRONG)
+def test_used(ask: Ask, source: str) -> None:
+    """Where something of it is needed, its absence is the error."""
+    with pytest.raises(Raised, match="ModuleNotFoundError: No module named 'absent_a'"):
+        ask(source)
+
+
+def test_other_errors(ask: Ask) -> None:
+    """A name that an installed module does not have is an error as ever."""
+    with pytest.raises(Raised, match="ImportError: cannot import name 'absent'"):
+        ask("from torch import absent\ndef f(): return 1")
+    with pytest.raises(Raised, match=r"ModuleNotFoundError: No module named 'torch\.absent'"):
+        ask("import torch.absent\ndef f(): return 1")
