@@ -4,7 +4,8 @@ import torch
 from gradescope_utils.autograder_utils.decorators import number, weight
 
 from autograder.rubric.expect import close, expect_untouched, fail, show
-from autograder.rubric.loss_slips import alike, diagnose, draw_batch
+from autograder.rubric.loss_diagnosis import diagnose, draw_batch
+from autograder.rubric.loss_slips import alike
 from autograder.rubric.oracle import any_number, loss
 
 # One latent so far out shows a clamp between these; for logvar the same ends as in reparametrize's row, since people
