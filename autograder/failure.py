@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_TEXT", "MissingError", "describe"]
 
 MAX_TEXT = 4000  # characters of a string in an answer
+MAX_LINE, MAX_LINES = 400, 6  # of a message
 
 
 class MissingError(Exception):
@@ -26,7 +27,7 @@ def describe(error: BaseException, path: Path) -> dict[str, Any]:
         return {"kind": kind, "type": "", "message": name, "lines": [], "others": others}
     syntax = error if isinstance(error, SyntaxError) and error.filename == str(path) else None
     try:
-        message = str(syntax.msg if syntax else error)[:MAX_TEXT]
+        message = shorten(str(syntax.msg if syntax else error))
     except BaseException as worse:  # noqa: BLE001 - a student's __str__ may raise anything
         message = f"(its message cannot be shown: {type(worse).__name__})"
     unfinished = isinstance(error, NotImplementedError) and NO_FORWARD not in message
@@ -39,3 +40,17 @@ def describe(error: BaseException, path: Path) -> dict[str, Any]:
         lines = []
     kind = "unfinished" if unfinished else "raised"
     return {"kind": kind, "type": type(error).__name__[:100], "message": message, "lines": lines}
+
+
+def shorten(message: str) -> str:
+    """Cut a long message in the middle, where the numbers of a tensor are: what is wrong stands at its ends."""
+    half = MAX_TEXT // 2
+    if len(message) > MAX_TEXT:
+        message = f"{message[:half]}\n[...]\n{message[-half:]}"
+    lines = message.splitlines()
+    if len(lines) > MAX_LINES:
+        lines = [*lines[:3], "[...]", lines[-1]]
+    return "\n".join(
+        line if len(line) <= MAX_LINE else f"{line[: MAX_LINE // 2]} [...] {line[-MAX_LINE // 3 :]}"
+        for line in lines
+    )

@@ -238,6 +238,10 @@ ERRORS = {
     "endless": ("raise ValueError('x' * 10**7)", r"raised ValueError: xxx"),
     "a long name": ("raise type('E' * 10**6, (Exception,), {})", "raised EEE"),
     "a long line": ("x = [" + "1, " * 10_000 + "].y", "has no attribute 'y'"),
+    "a tensor in its message": (
+        r"raise ValueError('first' + '\n[1, 2, 3]' * 5000 + '\nlast')",
+        r"first(\n\[1, 2, 3\]){2}\n\[\.\.\.\]\nlast",
+    ),
     "an odd syntax error": (
         "e = SyntaxError(); e.filename = __file__; e.lineno = 'x'; raise e",
         "raised SyntaxError",
