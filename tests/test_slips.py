@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from torch.nn import functional as F
 
-from autograder.rubric import test_3_reparametrize
+from autograder.rubric import loss_diagnosis, test_3_reparametrize
 from autograder.rubric.expect import Mistake
+from autograder.rubric.loss_terms import draw_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 RUBRIC: Any = test_3_reparametrize  # whose functions have no types, as tests have none
+DIAGNOSIS: Any = loss_diagnosis  # which asks a student's process; here a function is asked
 
 
 @dataclass
@@ -59,3 +62,109 @@ def test_first_image(formula: Callable[[Tensor, Tensor, Tensor], Tensor], said: 
     assert ("first image of the batch only" in words) == said
     yours, expected = words.rpartition("yours is ")[2].rstrip(".").split("; expected ")
     assert yours != expected
+
+
+@dataclass
+class LocalLoss:
+    """Stands for a submission with a wrong loss."""
+
+    formula: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+
+    def loss_function(self, *inputs: Tensor) -> Tensor:
+        """Compute the loss."""
+        return self.formula(*inputs)
+
+
+def bce(x_hat: Tensor, x: Tensor) -> Tensor:
+    """Compute the right cross-entropy of a batch."""
+    return F.binary_cross_entropy(x_hat, x, reduction="sum")
+
+
+def kl(mu: Tensor, logvar: Tensor) -> Tensor:
+    """Compute the right divergence of a batch."""
+    return -0.5 * torch.sum(1 + logvar - mu**2 - logvar.exp())
+
+
+LOSSES: dict[str, tuple[Callable[..., Tensor], list[str]]] = {
+    "the whole by a number": (
+        lambda p, x, m, v: (bce(p, x) + kl(m, v)) / 128,
+        [
+            "The whole loss, the KL divergence too, is divided by 128, whatever the batch's size is: here it is 20."
+        ],
+    ),
+    "the whole by the latents": (
+        lambda p, x, m, v: (bce(p, x) + kl(m, v)) / m.shape[1],
+        [
+            "The whole loss, the KL divergence too, is divided by the number of latents (7), not by the batch's"
+        ],
+    ),
+    "one term": (
+        lambda p, x, m, v: (3 * bce(p, x) + kl(m, v)) / len(x),
+        [
+            "The cross-entropy (BCE) is wrong: for mu = 0",
+            "It is multiplied by about 3, whatever the batch's size.",
+        ],
+    ),
+    "the other": (
+        lambda p, x, m, v: bce(p, x) / len(x) + kl(m, v) / 500,
+        [
+            "The cross-entropy (BCE) is right; the KL divergence is wrong.",
+            "It is divided by 500, whatever the batch's size is: here it is 20.",
+        ],
+    ),
+    "a term missing": (
+        lambda p, x, m, v: 0 * p.sum() + kl(m, v) / len(x),
+        ["It looks as if the cross-entropy (BCE) were missing."],
+    ),
+    "nothing by softmax": (
+        lambda p, x, m, v: (F.cross_entropy(p, x, reduction="sum") + kl(m, v)) / len(x),
+        ["It looks as if the softmax cross-entropy"],
+    ),
+    # Not that the KL divergence were averaged, too: it is missing.
+    "a sum without a term": (
+        lambda p, x, *_: bce(p, x),
+        ["It looks as if the loss were summed over the batch, not averaged (or divided by 1), and the KL"],
+    ),
+    "a clamp": (
+        lambda p, x, m, v: (bce(p.clamp(min=0.07), x) + kl(m, v)) / len(x),
+        ["The cross-entropy (BCE) is wrong: for mu = 0", "It looks as if x_hat were clamped at 0.07."],
+    ),
+    "a guard": (
+        lambda p, x, m, v: (-(x * (p + 0.02).log() + (1 - x) * (1 - p).log()).sum() + kl(m, v)) / len(x),
+        [
+            "The cross-entropy (BCE) is wrong: for mu = 0",
+            "It looks as if this were added in the logarithms: 0.02 to x_hat.",
+        ],
+    ),
+    "an unknown cross-entropy": (
+        lambda p, x, m, v: (bce(p, x**1.3) + kl(m, v)) / len(x),
+        ["The cross-entropy (BCE) is wrong: for mu = 0", "That is "],
+    ),
+    "an unknown divergence": (
+        lambda p, x, m, v: (bce(p, x) + kl(1.3 * m, v)) / len(x),
+        [
+            "The cross-entropy (BCE) is right; the KL divergence is wrong.",
+            "For logvar = 0, its part in mu is ",
+        ],
+    ),
+    "a logarithm of mu": (
+        lambda p, x, m, v: (bce(p, x) + F.kl_div(v, m, reduction="sum")) / len(x),
+        ["It is finite where every mu is positive", "It looks as if F.kl_div, "],
+    ),
+    "a number": (lambda *_: torch.tensor(3.0), ["It is the same number for other inputs, too"]),
+    "noise": (
+        lambda p, x, m, v: (bce(p, x) + kl(m, v)) / len(x) + 0.1 * torch.randn(()),
+        ["The same call gives another value when it is made again"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("formula", "lines"), LOSSES.values(), ids=LOSSES)
+def test_wrong_loss(formula: Callable[..., Tensor], lines: list[str]) -> None:
+    """What is wrong with a loss is named once, and nothing that is not."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        inputs = draw_batch(20, 7)
+        said = DIAGNOSIS.diagnose(LocalLoss(formula), inputs, float(formula(*inputs)))
+    assert len(said) == len(lines), said
+    assert all(line.startswith(start) for line, start in zip(said, lines, strict=True)), said

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from autograder.rubric.oracle import cross_entropies, divergences
 
@@ -24,11 +25,21 @@ BCE, KL = "the cross-entropy (BCE)", "the KL divergence"
 # From the sums b of the cross-entropy and k of the divergence, for n images of p pixels and z latents.
 AVERAGES: dict[str, Callable[[float, float, int, int, int], float]] = {
     "": lambda b, k, n, _p, _z: (b + k) / n,
-    "the loss were summed over the batch, not averaged": lambda b, k, _n, _p, _z: b + k,
+    # By x.shape[1], too: the number of channels is 1.
+    "the loss were summed over the batch, not averaged (or divided by 1)": lambda b, k, _n, _p, _z: b + k,
+    "the whole were multiplied by the batch's size, not divided by it": lambda b, k, n, _p, _z: (b + k) * n,
+    "the loss were divided by the batch's size less 1": lambda b, k, n, _p, _z: (
+        (b + k) / (n - 1) if n > 1 else math.nan
+    ),
     f"{BCE} were averaged over pixels, not summed": lambda b, k, n, p, _z: b / (n * p) + k / n,
     f"{BCE} were averaged over pixels, not summed, and divided by the batch size once more": (
         lambda b, k, n, p, _z: b / (n * p * n) + k / n
     ),
+    f"{BCE} were averaged over the rows or columns of the images, not summed": (
+        lambda b, k, n, p, _z: b / (n * math.sqrt(p)) + k / n
+    ),
+    f"{BCE} were divided by the batch's size twice": lambda b, k, n, _p, _z: b / n**2 + k / n,
+    f"{KL} were divided by the batch's size twice": lambda b, k, n, _p, _z: b / n + k / n**2,
     "both terms were averaged over all elements: pixels and latents": (
         lambda b, k, n, p, z: b / (n * p) + k / (n * z)
     ),
@@ -46,8 +57,16 @@ AVERAGES: dict[str, Callable[[float, float, int, int, int], float]] = {
     f"{BCE} were summed over the batch; only {KL} is averaged": lambda b, k, n, _p, _z: b + k / n,
     f"{KL} were summed over the batch; only {BCE} is averaged": lambda b, k, n, _p, _z: b / n + k,
     f"{BCE} were averaged over pixels and {KL} summed over the batch": lambda b, k, n, p, _z: b / (n * p) + k,
+    f"{BCE} were summed over the batch and {KL} a mean over batch and latents; or {BCE} were added to each "
+    f"element of {KL}, before a mean": lambda b, k, n, _p, z: b + k / (n * z),
+    f"{BCE} were added to each element of {KL}, before their sum: once for each latent of each image": (
+        lambda b, k, n, _p, z: b * z + k / n
+    ),
+    f"{KL} were added to each pixel's cross-entropy, before their sum: once for each pixel of each image": (
+        lambda b, k, n, p, _z: b / n + k * p
+    ),
     "the whole were averaged over pixels, not summed": lambda b, k, n, p, _z: (b + k) / (n * p),
-    "the loss were divided by the batch size twice": lambda b, k, n, _p, _z: (b + k) / n**2,
+    "the whole were divided by the batch's size twice": lambda b, k, n, _p, _z: (b + k) / n**2,
 }
 # What the two terms are multiplied by.
 WEIGHTS = {
@@ -60,6 +79,10 @@ WEIGHTS = {
     f"the factor 1/2 (0.5) of {KL} were missing": (1, 2),
     "half of the whole were returned": (0.5, 0.5),
 }
+# What nn.functional has for probabilities that add up to 1: nothing, for images of one channel.
+SOFTMAX = (
+    "the softmax cross-entropy (F.cross_entropy), of one class among many, took the place of the binary one"
+)
 
 
 def alike(found: float, expected: float, size: float | None = None) -> bool:
@@ -85,47 +108,80 @@ def explain(inputs: Inputs, found: float) -> list[tuple[str, ...]]:
         slips
         for (average, join), (weight, (v, w)), (bce, b), (kl, k) in ways
         if 1 <= len(slips := tuple(text for text in (average, weight, bce, kl) if text)) <= 2
+        and not (v == 0 and (bce or idle(average, BCE)))
+        and not (w == 0 and (kl or idle(average, KL)))
         and alike(found, join(v * b, w * k, *sizes), join(abs(v * b), abs(w * k), *sizes))
     ]
+
+
+def idle(average: str, missing: str) -> bool:
+    """Tell whether an average says nothing, or nothing that another does not, where a term is missing."""
+    return missing in average or "both" in average or "whole" in average
 
 
 def reconstructions(x_hat: Tensor, x: Tensor) -> dict[str, float]:
     """Compute the summed cross-entropy, and what known slips would give in its place."""
     p, t = x_hat.double(), x.double()
-    right = cross_entropies(x_hat, x)
-    return {
-        "": float(right.sum()),
-        "x and x_hat were swapped, in the cross-entropy or in the order of the parameters": float(
-            cross_entropies(x, x_hat).sum()
+    squares, size = ((p - t) ** 2).sum(), x.numel()
+    others = {
+        "x and x_hat were swapped, in the cross-entropy or in the order of the parameters": cross_entropies(
+            x, x_hat
         ),
-        "the squared error took the place of the cross-entropy": float(((p - t) ** 2).sum()),
-        "the absolute error took the place of the cross-entropy": float((p - t).abs().sum()),
-        "a sigmoid were applied to x_hat first (x_hat is no logits)": float(
-            cross_entropies(torch.sigmoid(x_hat), x).sum()
+        "the squared error took the place of the cross-entropy": squares,
+        "half the squared error, which is a Gaussian's likelihood, took the place of the cross-entropy": squares
+        / 2,
+        "a Gaussian's likelihood took the place of the cross-entropy": squares / 2
+        + size * math.log(2 * math.pi) / 2,
+        "the root of the squared error took the place of the cross-entropy": squares.sqrt(),
+        "the absolute error took the place of the cross-entropy": (p - t).abs(),
+        SOFTMAX: F.cross_entropy(p.flatten(1), t.flatten(1), reduction="sum"),
+        "a sigmoid were applied to x_hat first (x_hat is no logits)": cross_entropies(
+            torch.sigmoid(x_hat), x
         ),
-        "the cross-entropy's term for dark pixels, (1 - x) log(1 - x_hat), were missing": float(
-            -(t * p.log()).sum()
+        "a softmax were applied to x_hat first": cross_entropies(p.flatten(1).softmax(1), x.flatten(1)),
+        "the cross-entropy's term for dark pixels, (1 - x) log(1 - x_hat), were missing": -t * p.log(),
+        "the cross-entropy's term for white pixels, x log(x_hat), were missing": -(1 - t) * (1 - p).log(),
+        "the sign between the cross-entropy's two terms were wrong": -(t * p.log() - (1 - t) * (1 - p).log()),
+        "the factor x were missing before log(x_hat) in the cross-entropy": -(
+            p.log() + (1 - t) * (1 - p).log()
         ),
-        "the cross-entropy's term for white pixels, x log(x_hat), were missing": float(
-            -((1 - t) * (1 - p).log()).sum()
+        "the factor 1 - x were missing before log(1 - x_hat) in the cross-entropy": -(
+            t * p.log() + (1 - p).log()
         ),
-        "the sign between the cross-entropy's two terms were wrong": float(
-            -(t * p.log() - (1 - t) * (1 - p).log()).sum()
+        "both factors, x and 1 - x, were missing in the cross-entropy": -(p.log() + (1 - p).log()),
+        "the logarithms were missing in the cross-entropy": -(t * p + (1 - t) * (1 - p)),
+        "log(x_hat) stood where log(1 - x_hat) belongs in the cross-entropy": -p.log(),
+        "log(1 + x_hat) stood where log(1 - x_hat) belongs in the cross-entropy": -(
+            t * p.log() + (1 - t) * (1 + p).log()
         ),
-        "log(x_hat) stood where log(1 - x_hat) belongs in the cross-entropy": float(-p.log().sum()),
-        "log(x_hat) and log(1 - x_hat) were exchanged in the cross-entropy": float(
-            -(t * (1 - p).log() + (1 - t) * p.log()).sum()
+        "log(1 - x) stood where log(1 - x_hat) belongs in the cross-entropy": -(
+            t * p.log() + torch.xlogy(1 - t, 1 - t)
         ),
-        "1 - x_hat stood where 1 - x belongs in the cross-entropy": float(
-            -(t * p.log() + (1 - p) * (1 - p).log()).sum()
+        "log(x) stood where log(x_hat) belongs in the cross-entropy": -(
+            torch.xlogy(t, t) + (1 - t) * (1 - p).log()
         ),
-        "the cross-entropy were that of x_hat and x_hat": float(cross_entropies(x_hat, x_hat).sum()),
-        "the cross-entropy were that of x and x": float(cross_entropies(x, x).sum()),
-        "the images x were transposed in the cross-entropy": float(cross_entropies(x_hat, x.mT).sum()),
-        "x stood where 1 - x belongs in the cross-entropy": float(-(t * p.log() + t * (1 - p).log()).sum()),
-        "the logarithm were taken to base 2 in the cross-entropy": float(right.sum()) / math.log(2),
-        "the logarithm were taken to base 10 in the cross-entropy": float(right.sum()) / math.log(10),
-        "the images x were rounded in the cross-entropy": float(cross_entropies(x_hat, x.round()).sum()),
+        "log(x_hat) and log(1 - x_hat) were exchanged in the cross-entropy": -(
+            t * (1 - p).log() + (1 - t) * p.log()
+        ),
+        "1 - x_hat stood where 1 - x belongs in the cross-entropy": -(t * p.log() + (1 - p) * (1 - p).log()),
+        "x_hat stood where x belongs in the cross-entropy": -(p * p.log() + (1 - t) * (1 - p).log()),
+        "x stood where 1 - x belongs in the cross-entropy": -(t * p.log() + t * (1 - p).log()),
+        "1 + x stood where 1 - x belongs in the cross-entropy": -(t * p.log() + (1 + t) * (1 - p).log()),
+        "the cross-entropy were that of x_hat and x_hat": cross_entropies(x_hat, x_hat),
+        "the cross-entropy were that of x and x": cross_entropies(x, x),
+        "the images x were transposed in the cross-entropy": cross_entropies(x_hat, x.mT),
+        "the logarithm were taken to base 2 in the cross-entropy": cross_entropies(x_hat, x) / math.log(2),
+        "the logarithm were taken to base 10 in the cross-entropy": cross_entropies(x_hat, x) / math.log(10),
+        "the images x were rounded in the cross-entropy": cross_entropies(x_hat, x.round()),
+        "the images x were made whole numbers (long, int), which takes every gray for black": cross_entropies(
+            x_hat, x.trunc()
+        ),
+        "the images x were made 1 wherever they are not black": cross_entropies(x_hat, (x > 0).double()),
+        "the images x were divided by 255": cross_entropies(x_hat, x / 255),
+        "x_hat were divided by 255": cross_entropies(x_hat / 255, x),
+    }
+    return {"": float(cross_entropies(x_hat, x).sum())} | {
+        text: float(term.sum()) for text, term in others.items()
     }
 
 
@@ -139,9 +195,15 @@ def kl_divergences(mu: Tensor, logvar: Tensor) -> dict[str, float]:
         - m**2
         - (v / 2).exp(),
         f"the 1 were missing in {KL}": v - m**2 - v.exp(),
+        f"the sign of the 1 were wrong in {KL}": -1 + v - m**2 - v.exp(),
         f"the sign of logvar, not of exp(logvar), were wrong in {KL}": 1 - v - m**2 - v.exp(),
+        f"sigma stood where its square belongs in {KL}, in the logarithm and outside of it": 1
+        + v / 2
+        - m**2
+        - (v / 2).exp(),
         f"logvar were missing in {KL}": 1 - m**2 - v.exp(),
         f"mu were missing in {KL}": 1 + v - v.exp(),
+        f"2 * mu stood where mu squared belongs in {KL}": 1 + v - 2 * m - v.exp(),
         f"mu were not squared in {KL}": 1 + v - m - v.exp(),
         f"the absolute value of mu stood in {KL}, not its square": 1 + v - m.abs() - v.exp(),
         f"the sign of mu's square were wrong in {KL}": 1 + v + m**2 - v.exp(),
@@ -157,8 +219,29 @@ def kl_divergences(mu: Tensor, logvar: Tensor) -> dict[str, float]:
         f"mu and logvar were swapped in {KL}, or in the order of the parameters": 1 + m - v**2 - m.exp(),
         f"{KL} were taken in the other direction": 1 - v - (1 + m**2) * (-v).exp(),
         f"{KL} did not depend on logvar": -(m**2),
+        f"exp and the square were exchanged between mu and logvar in {KL}": 1 + v - m.exp() - v**2,
+        f"the factor -0.5 reached only the 1 in {KL} (where are the parentheses?)": 1
+        - 2 * (v - m**2 - v.exp()),
+        f"the factor -0.5 reached only 1 + logvar in {KL} (where are the parentheses?)": 1
+        + v
+        + 2 * (m**2 + v.exp()),
+        f"the factor -0.5 reached all but exp(logvar) in {KL} (where are the parentheses?)": 1
+        + v
+        - m**2
+        + 2 * v.exp(),
         "logvar were taken for the standard deviation": 1 + (v**2 + 1e-8).log() - m**2 - v**2,
     }
+    total, size = (1 + v - m**2 - v.exp()).sum(), v.numel()
+    whole = {
+        f"the 1 stood outside of the sum in {KL}, where it counts once for the whole batch": total - size + 1,
+        f"the factor -0.5 reached only the 1 in {KL}, which stood outside of the sum": 1 - 2 * (total - size),
+        f"the sum of {KL} were squared": total**2,
+        f"the sum of mu were squared in {KL}, not each mu": (1 + v - v.exp()).sum() - m.sum() ** 2,
+        f"F.kl_div, which is for lists of probabilities, took the place of {KL}": -2
+        * F.kl_div(v, m, reduction="sum"),
+        f"F.kl_div, which is for lists of probabilities, took the place of {KL} (mu comes first)": -2
+        * F.kl_div(m, v, reduction="sum"),
+    }
     return {"": float(divergences(mu, logvar).sum())} | {
-        text: -0.5 * float(term.sum()) for text, term in inner.items()
+        text: -0.5 * float(term.sum()) for text, term in (inner | whole).items()
     }

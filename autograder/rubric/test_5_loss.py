@@ -3,9 +3,11 @@
 import torch
 from gradescope_utils.autograder_utils.decorators import number, weight
 
+from autograder.outcome import Raised
 from autograder.rubric.expect import close, expect_untouched, fail, show
-from autograder.rubric.loss_diagnosis import diagnose, draw_batch
+from autograder.rubric.loss_diagnosis import diagnose
 from autograder.rubric.loss_slips import alike
+from autograder.rubric.loss_terms import draw_batch
 from autograder.rubric.oracle import any_number, loss
 
 # One latent so far out shows a clamp between these; for logvar the same ends as in reparametrize's row, since people
@@ -49,7 +51,7 @@ def test_loss(student):
     for spread in (3, 0.1):
         expect_value(student, draw_batch(any_number(2, 12), 15, spread=spread))
     expect_unclamped_pixels(student)
-    expect_value(student, notebook)
+    expect_any_size(student, notebook)
     expect_gradients(student, draw_batch(any_number(3, 9), any_number(5, 8)))
 
 
@@ -59,7 +61,7 @@ def expect_value(student, inputs):
     if found.dim() != 0:
         raise fail(
             f"loss_function returned a tensor of shape {show(found.shape)}; expected a scalar, of shape ().",
-            "Sum over pixels and latents, and average over the batch.",
+            *name_shape(found.shape, inputs),
         )
     if alike(float(found), float(expected)):
         return
@@ -67,6 +69,38 @@ def expect_value(student, inputs):
         f"For a batch of {len(inputs[0])} your loss is {float(found):.6g}; expected {float(expected):.6g}.",
         *diagnose(student, inputs, float(found)),
     )
+
+
+def name_shape(shape, inputs):
+    """Say what a loss of this shape has a number for, in place of one for the whole batch."""
+    if shape.numel() == 1:
+        yield "It is one number, as it must be, but in brackets: look for keepdim, unsqueeze, reshape, view or [...]."
+        return
+    _, x, mu, _ = inputs
+    known = {
+        "image of the batch": x.shape[:1],
+        "latent": mu.shape[1:],
+        "latent of each image": mu.shape,
+        "pixel of each image": x.shape,
+    }
+    yield from (f"That is one number for each {text}." for text, size in known.items() if shape == size)
+    yield "Sum over pixels and latents, and average over the batch."
+
+
+def expect_any_size(student, inputs):
+    """Expect the formula to hold for images of another size, where it holds for those of MNIST."""
+    sides = " x ".join(map(str, inputs[1].shape[2:]))
+    wrong = f"Your loss is right for images of 28 x 28 pixels, and wrong for the notebook's, of {sides}"
+    try:
+        found, expected = student.loss_function(*inputs), float(loss(*inputs))
+    except Raised as error:
+        raise fail(f"{wrong}: is 784 or 28 written into it?", str(error)) from error
+    if found.dim() != 0 or not alike(float(found), expected):
+        shown = f"of shape {show(found.shape)}" if found.dim() else f"{float(found):.6g}"
+        raise fail(
+            f"{wrong}: is 784 or 28 written into it, where a number of pixels belongs?",
+            f"There your loss is {shown}; expected {expected:.6g}.",
+        )
 
 
 def expect_unclamped(student, name, extreme):
