@@ -54,19 +54,63 @@ AVERAGES = [
         "return reconstruction / x.numel() + divergence / mu.numel()",
         "pixels",
     ),
-    result("divided-by-latents", "return (reconstruction + divergence) / mu.shape[1]", "batch"),
-    result("divided-by-channels", "return (reconstruction + divergence) / x.shape[1]", "batch"),
-    result("divided-by-784", "return (reconstruction + divergence) / 784", "784"),
-    result("divided-by-128", "return (reconstruction + divergence) / 128", "128"),
     result(
-        "divided-by-batch-less-1", "return (reconstruction + divergence) / max(1, x.shape[0] - 1)", "batch"
+        "divided-by-latents",
+        "return (reconstruction + divergence) / mu.shape[1]",
+        "whole loss",
+        "number of latents",
     ),
-    result("divided-twice", "return (reconstruction + divergence) / x.shape[0] ** 2", "batch"),
+    result("divided-by-channels", "return (reconstruction + divergence) / x.shape[1]", "batch"),
+    result(
+        "divided-by-784", "return (reconstruction + divergence) / 784", "whole loss", "784, as many", "pixels"
+    ),
+    result("divided-by-128", "return (reconstruction + divergence) / 128", "whole loss", "divided by 128"),
+    result(
+        "divided-by-width", "return (reconstruction + divergence) / x.shape[-1]", "whole loss", "28, as many"
+    ),
+    result(
+        "divided-by-latents-of-all",
+        "return (reconstruction + divergence) / mu.numel()",
+        "latents",
+        "once more",
+    ),
+    result("times-10", "return 10 * (reconstruction + divergence) / x.shape[0]", "whole loss", "about 10"),
+    result("times-batch", "return (reconstruction + divergence) * x.shape[0]", "multiplied by the batch"),
+    result(
+        "divided-by-batch-less-1",
+        "return (reconstruction + divergence) / (x.shape[0] - 1)",
+        "size less 1",
+    ),
+    result("divided-twice", "return (reconstruction + divergence) / x.shape[0] ** 2", "whole", "twice"),
+    result(
+        "bce-divided-twice",
+        "return (reconstruction / x.shape[0] + divergence) / x.shape[0]",
+        "(bce) were divided by the batch's size twice",
+    ),
+    result(
+        "kl-divided-twice",
+        "return (reconstruction + divergence / x.shape[0]) / x.shape[0]",
+        "kl divergence were divided by the batch's size twice",
+    ),
+    result("bce-sum-only", "return reconstruction", "summed over the batch", "kl divergence were missing"),
+    result(
+        "both-weighted",
+        "return (0.5 * reconstruction + 4 * divergence) / x.shape[0]",
+        "multiplied by about 0.5",
+        "kl divergence is multiplied by about 4",
+    ),
     result("halved", "return (reconstruction + divergence) / x.shape[0] / 2", "half"),
     result(
         "one-for-each-image",
         "return F.binary_cross_entropy(x_hat, x, reduction='none').sum((1, 2, 3)) + divergence / x.shape[0]",
         "scalar",
+        "one number for each image",
+    ),
+    body(
+        "one-for-each-latent",
+        f"reconstruction = {BCE}\n"
+        "return (reconstruction - 0.5 * (1 + logvar - mu**2 - logvar.exp())) / x.shape[0]\n",
+        "one number for each latent of each image",
     ),
     result(
         "of-the-first-image",
@@ -86,6 +130,33 @@ DIMENSIONS = [
         "kl-summed-over-images-averaged-over-latents",
         "return reconstruction / x.shape[0] + divergence / mu.shape[1]",
         "averaged over the latents, not the other way round",
+    ),
+    bce(
+        "bce-mean-over-columns",
+        'F.binary_cross_entropy(x_hat, x, reduction="none").sum(-1).mean() * len(x)',
+        "rows or columns",
+    ),
+    body(
+        "kl-unsummed-mean",
+        f"reconstruction = {BCE}\n"
+        "divergence = -0.5 * (1 + logvar - mu**2 - logvar.exp())\n"
+        "return (reconstruction + divergence).mean()\n",
+        "added to each element",
+        "mean",
+    ),
+    body(
+        "kl-unsummed-sum",
+        f"reconstruction = {BCE}\n"
+        "divergence = -0.5 * (1 + logvar - mu**2 - logvar.exp())\n"
+        "return (reconstruction + divergence).sum() / x.shape[0]\n",
+        "once for each latent of each image",
+    ),
+    body(
+        "bce-unsummed-sum",
+        'reconstruction = F.binary_cross_entropy(x_hat, x, reduction="none")\n'
+        f"divergence = {KL}\n"
+        "return (reconstruction + divergence).sum() / x.shape[0]\n",
+        "once for each pixel of each image",
     ),
 ]
 
@@ -123,20 +194,61 @@ RECONSTRUCTIONS = [
     bce(
         "log-plus-0.01",
         "-(x * (x_hat + 0.01).log() + (1 - x) * (1 - x_hat + 0.01).log()).sum()",
-        "cross-entropy",
+        "0.01 to x_hat and 0.01 to 1 - x_hat",
     ),
-    bce("clamped", 'F.binary_cross_entropy(x_hat.clamp(0.1, 0.9), x, reduction="sum")', "cross-entropy"),
-    bce("binarized-target", 'F.binary_cross_entropy(x_hat, x.round(), reduction="sum")', "cross-entropy"),
+    bce(
+        "clamped",
+        'F.binary_cross_entropy(x_hat.clamp(0.1, 0.9), x, reduction="sum")',
+        "x_hat were clamped at 0.1 and 0.9",
+    ),
+    bce("binarized-target", 'F.binary_cross_entropy(x_hat, x.round(), reduction="sum")', "x were rounded"),
     bce("off-by-1-percent", '1.01 * F.binary_cross_entropy(x_hat, x, reduction="sum")', "cross-entropy"),
     bce("of-means", 'F.binary_cross_entropy(x_hat.mean(0), x.mean(0), reduction="sum") * len(x)', "batch"),
     bce("sigmoid-again", 'F.binary_cross_entropy(torch.sigmoid(x_hat), x, reduction="sum")', "sigmoid"),
+    bce("half", f"0.5 * {BCE}", "bce) is wrong", "multiplied by about 0.5, whatever"),
+    bce("half-squared-error", '0.5 * F.mse_loss(x_hat, x, reduction="sum")', "half the squared error"),
+    bce(
+        "gaussian",
+        "-torch.distributions.Normal(x_hat, 1.0).log_prob(x).sum()",
+        "a gaussian's likelihood took the place",
+    ),
+    bce("root-of-squares", 'F.mse_loss(x_hat, x, reduction="sum").sqrt()', "root of the squared error"),
+    bce(
+        "softmax-first",
+        'F.binary_cross_entropy(x_hat.flatten(1).softmax(1), x.flatten(1), reduction="sum")',
+        "softmax were applied",
+    ),
+    bce("no-x", "-(x_hat.log() + (1 - x) * (1 - x_hat).log()).sum()", "factor x were missing"),
+    bce("no-1-x", "-(x * x_hat.log() + (1 - x_hat).log()).sum()", "factor 1 - x were missing"),
+    bce("neither-x-nor-1-x", "-(x_hat.log() + (1 - x_hat).log()).sum()", "both factors"),
+    bce("no-logarithms", "-(x * x_hat + (1 - x) * (1 - x_hat)).sum()", "logarithms were missing"),
+    bce("log-of-1-x", "-(x * x_hat.log() + (1 - x) * (1 - x).log()).sum()", "log(1 - x) stood"),
+    bce("log-of-x", "-(x * x.log() + (1 - x) * (1 - x_hat).log()).sum()", "log(x) stood"),
+    bce("log-of-1-plus", "-(x * x_hat.log() + (1 - x) * (1 + x_hat).log()).sum()", "log(1 + x_hat) stood"),
+    bce("1-plus-x", "-(x * x_hat.log() + (1 + x) * (1 - x_hat).log()).sum()", "1 + x stood"),
+    bce("x-hat-for-x", "-(x_hat * x_hat.log() + (1 - x) * (1 - x_hat).log()).sum()", "x_hat stood where x"),
+    bce("x-long", 'F.binary_cross_entropy(x_hat, x.long().float(), reduction="sum")', "whole numbers"),
+    bce("x-above-0", 'F.binary_cross_entropy(x_hat, (x > 0).float(), reduction="sum")', "not black"),
+    bce("x-over-255", 'F.binary_cross_entropy(x_hat, x / 255, reduction="sum")', "x were divided by 255"),
     # The notebook's own case has images of 2 x 2 pixels.
+    bce(
+        "784-times-mean",
+        "784 * F.binary_cross_entropy(x_hat, x) * len(x)",
+        "right for images of 28 x 28",
+        "784",
+    ),
     bce(
         "784-pixels-written-in",
         'F.binary_cross_entropy(x_hat.view(-1, 784), x.view(-1, 784), reduction="sum")',
+        "right for images of 28 x 28",
         "784",
     ),
-    bce("categorical", 'F.cross_entropy(x_hat.flatten(1), x.flatten(1), reduction="sum")', "cross-entropy"),
+    bce(
+        "categorical",
+        'F.cross_entropy(x_hat.flatten(1), x.flatten(1), reduction="sum")',
+        "softmax cross-entropy",
+    ),
+    bce("categorical-of-channels", 'F.cross_entropy(x_hat, x, reduction="sum")', "softmax cross-entropy"),
 ]
 
 DIVERGENCES = [
@@ -148,6 +260,30 @@ DIVERGENCES = [
     ),
     kl("logvar-doubled", "-0.5 * torch.sum(1 + 2 * logvar - mu**2 - logvar.exp())", "2 * logvar stood"),
     kl("logvar-halved", "-0.5 * torch.sum(1 + logvar / 2 - mu**2 - logvar.exp())", "logvar / 2 stood"),
+    kl("kl-of-std-twice", "-0.5 * torch.sum(1 + logvar / 2 - mu**2 - (logvar / 2).exp())", "sigma stood"),
+    kl("kl-mu-times-2", "-0.5 * torch.sum(1 + logvar - mu * 2 - logvar.exp())", "2 * mu stood"),
+    kl("kl-minus-1", "-0.5 * torch.sum(-1 + logvar - mu**2 - logvar.exp())", "sign of the 1"),
+    kl("kl-half-of-1", "torch.sum(-0.5 * 1 + logvar - mu**2 - logvar.exp())", "reached only the 1 in"),
+    kl("kl-half-outside", "-0.5 * 1 + torch.sum(logvar - mu**2 - logvar.exp())", "outside of the sum"),
+    kl(
+        "kl-half-of-1-and-logvar",
+        "torch.sum(-0.5 * (1 + logvar) - mu**2 - logvar.exp())",
+        "reached only 1 + logvar",
+    ),
+    kl(
+        "kl-half-not-of-exp",
+        "torch.sum(-0.5 * (1 + logvar - mu**2) - logvar.exp())",
+        "reached all but exp(logvar)",
+    ),
+    kl("kl-exp-of-mu", "-0.5 * torch.sum(1 + logvar - mu.exp() - logvar**2)", "exp and the square"),
+    kl("kl-squared", "0.5 * torch.sum(1 + logvar - mu**2 - logvar.exp()) ** 2", "sum of the kl", "squared"),
+    kl(
+        "kl-square-of-sum-of-mu",
+        "-0.5 * (torch.sum(1 + logvar - logvar.exp()) - torch.sum(mu) ** 2)",
+        "sum of mu were squared",
+    ),
+    kl("kl-div", 'F.kl_div(logvar, mu, reduction="sum")', "every mu is positive", "f.kl_div"),
+    kl("kl-over-60000", f"{KL} * len(x) / 60000", "divided by 60000, whatever"),
     kl("kl-missing", "0.0", "kl"),
     kl("kl-sign", "0.5 * torch.sum(1 + logvar - mu**2 - logvar.exp())", "sign"),
     kl("kl-logvar-minus", "-0.5 * torch.sum(1 - logvar - mu**2 - logvar.exp())", "sign of logvar"),
@@ -258,7 +394,7 @@ RESULTS = [
     result("negative", "return -(reconstruction + divergence) / x.shape[0]", "sign"),
     result("number", "return ((reconstruction + divergence) / x.shape[0]).item()", "tensor"),
     result("detached", "return ((reconstruction + divergence) / x.shape[0]).detach()", "gradient"),
-    result("one-element", "return ((reconstruction + divergence) / x.shape[0]).reshape(1)", "shape"),
+    result("one-element", "return ((reconstruction + divergence) / x.shape[0]).reshape(1)", "in brackets"),
     result("two-values", "return reconstruction / x.shape[0], divergence / x.shape[0]", "tuple"),
     result(
         "three-values",
@@ -282,6 +418,7 @@ RESULTS = [
         "constant",
         "return torch.tensor(8.5079, requires_grad=True) + 0 * (mu.sum() + logvar.sum() + x_hat.sum())\n",
         "8.5079",
+        "depends on none of them",
     ),
     body(
         "no-grad",
@@ -343,6 +480,24 @@ RESULTS = [
     ),
 ]
 
+RAISED = [
+    bce("module-not-made", 'nn.BCELoss(x_hat, x, reduction="sum")', "is called, with x_hat and x"),
+    bce("module-not-called", 'nn.BCELoss(reduction="sum")', "is called, with x_hat and x"),
+    kl(
+        "kl-scale-is-logvar",
+        "torch.distributions.kl_divergence(torch.distributions.Normal(mu, logvar), "
+        "torch.distributions.Normal(0.0, 1.0)).sum()",
+        "[...]",
+        "is logvar given for it",
+    ),
+    body(
+        "backward-inside",
+        f"reconstruction = {BCE}\ndivergence = {KL}\nloss = (reconstruction + divergence) / x.shape[0]\n"
+        "loss.backward()\nreturn loss\n",
+        "belongs to the training",
+    ),
+]
+
 UNSEEN = [
     bce(
         "x-hat-clamped-in-place",
@@ -367,7 +522,7 @@ UNSEEN = [
     kl(
         "kl-one-outside-the-sum",
         "-0.5 * (1 + torch.sum(logvar - mu**2 - logvar.exp()))",
-        "divergence that",
+        "outside of the sum",
     ),
     kl(
         "kl-log-of-logvar-squared",
@@ -396,4 +551,4 @@ UNSEEN = [
     ),
 ]
 
-MISTAKES = [*AVERAGES, *DIMENSIONS, *RECONSTRUCTIONS, *DIVERGENCES, *RESULTS, *UNSEEN]
+MISTAKES = [*AVERAGES, *DIMENSIONS, *RECONSTRUCTIONS, *DIVERGENCES, *RESULTS, *RAISED, *UNSEEN]
