@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from autograder.rubric.oracle import cross_entropies, divergences
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     Inputs = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -98,20 +98,25 @@ def explain(inputs: Inputs, found: float) -> list[tuple[str, ...]]:
     x_hat, x, mu, logvar = inputs
     n = len(x)
     sizes = n, x.numel() // n, mu.shape[1]
-    ways = itertools.product(
-        AVERAGES.items(),
-        WEIGHTS.items(),
-        reconstructions(x_hat, x).items(),
-        kl_divergences(mu, logvar).items(),
-    )
+    tables = AVERAGES, WEIGHTS, reconstructions(x_hat, x), kl_divergences(mu, logvar)
     return [
         slips
-        for (average, join), (weight, (v, w)), (bce, b), (kl, k) in ways
-        if 1 <= len(slips := tuple(text for text in (average, weight, bce, kl) if text)) <= 2
-        and not (v == 0 and (bce or idle(average, BCE)))
+        for slips, ((average, join), (weight, (v, w)), (bce, b), (kl, k)) in up_to_two(tables).items()
+        if not (v == 0 and (bce or idle(average, BCE)))
         and not (w == 0 and (kl or idle(average, KL)))
         and alike(found, join(v * b, w * k, *sizes), join(abs(v * b), abs(w * k), *sizes))
     ]
+
+
+def up_to_two(tables: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], tuple[tuple[str, Any], ...]]:
+    """Choose an entry of each table, the right one, without a text, from all but one or two; by the others' texts."""
+    chosen = {}
+    for pair in itertools.combinations(tables, 2):
+        entries = (table.items() if table in pair else [("", table[""])] for table in tables)
+        for way in itertools.product(*entries):
+            chosen[tuple(text for text, _ in way if text)] = way
+    del chosen[()]
+    return chosen
 
 
 def idle(average: str, missing: str) -> bool:
