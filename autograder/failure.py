@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -12,27 +13,34 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_TEXT", "MissingError", "describe"]
 
+# So torch says where a module has no forward, or an operation does not know a type, such as integers, or a device.
+TORCHS = re.compile(f"{re.escape(NO_FORWARD)}|^.{{1,80}} not implemented for |^Could not run ")
 MAX_TEXT = 4000  # characters of a string in an answer
 MAX_LINE, MAX_LINES = 400, 6  # of a message
 
 
 class MissingError(Exception):
-    """A name that the assignment asks for is not there, or still None."""
+    """A name that the assignment asks for is not there, or still None.
+
+    args: the name; "missing" or "none"; other names that may be meant; places inside of something else that have it
+    """
 
 
 def describe(error: BaseException, path: Path) -> dict[str, Any]:
     """Describe what the student's file, at this path, raised: its type, its message and their own lines."""
     if isinstance(error, MissingError):
-        name, kind, others = error.args
-        return {"kind": kind, "type": "", "message": name, "lines": [], "others": others}
+        name, kind, others, inside = error.args
+        return {"kind": kind, "type": "", "message": name, "lines": [], "others": others, "inside": inside}
     syntax = error if isinstance(error, SyntaxError) and error.filename == str(path) else None
     try:
         message = shorten(str(syntax.msg if syntax else error))
     except BaseException as worse:  # noqa: BLE001 - a student's __str__ may raise anything
         message = f"(its message cannot be shown: {type(worse).__name__})"
-    unfinished = isinstance(error, NotImplementedError) and NO_FORWARD not in message
+    unfinished = isinstance(error, NotImplementedError) and not TORCHS.search(message)
     try:
-        stack = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        frames = traceback.extract_tb(error.__traceback__)
+        stack = [f for f in frames if f.filename == str(path)]
+        unfinished = unfinished and frames[-1].filename == str(path)  # a library raises it, too
         lines = [[f.lineno or 0, f.name[:100], (f.line or "")[:200]] for f in stack[-5:]]
         if syntax:
             lines = [[int(syntax.lineno or 0), "", str(syntax.text or "").strip()[:200]]]

@@ -11,22 +11,18 @@ NurseryError       our own fault
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from autograder.hints import hint
 from autograder.sandbox import Ended
-from autograder.wire import NO_FORWARD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
 __all__ = ["PARTS", "UNANSWERED", "Failure", "Line", "Missing", "Raised", "Unfinished", "WrongKind"]
 
-AMBIGUOUS = "Boolean value of Tensor"  # says torch where tensors are given as settings of a loss
-NOT_POSITIVE = "GreaterThan(lower_bound=0"  # says a distribution
-LOSS_MADE, LOSS_NOT_CALLED = re.compile(r"\b\w+Loss\("), re.compile(r"'\w+Loss'")
 PARTS = ("encoder", "mu_layer", "logvar_layer", "decoder")  # of a model, by the assignment
 
 
@@ -45,7 +41,9 @@ class Failure(msgspec.Struct, frozen=True):
     type: str
     message: str
     lines: list[Line]
-    others: list[str] = []  # the layers of a model without one that was asked for
+    # Where a name that was asked for is not there:
+    others: list[str] = []  # the layers of the model, or names in vae.py that are much alike
+    inside: list[str] = []  # where it is instead: in a class, or in a layer
 
 
 class Raised(Exception):  # noqa: N818 - it is the student's error, named as an outcome
@@ -63,42 +61,51 @@ class Raised(Exception):  # noqa: N818 - it is the student's error, named as an 
         for line in failure.lines:
             where = f" in {line.function}" if line.function not in ("", "<module>") else ""
             message += f"\n  vae.py, line {line.number}{where}:  {line.text}"
-        return "\n".join([message, *hints(failure)])
+        last = failure.lines[-1].text if failure.lines else None
+        more = hint(self.what, failure.type, failure.message, last)
+        return message + (f"\n{more}" if more else "")
 
     def named_otherwise(self) -> str:
-        """Say which layers of other names there are, where one was asked for that is not."""
-        names = [name[:40] for name in self.failure.others if name not in PARTS][:5]
-        return f" Your model has {', '.join(f'`{name}`' for name in names)}: is that it?" if names else ""
-
-
-def hints(failure: Failure) -> Iterator[str]:
-    """Say where to look, for errors whose message does not."""
-    line = failure.lines[-1].text if failure.lines else ""
-    if failure.type == "PermissionError":
-        yield (
-            "The autograder lets your code start no other program, open no connection, share no memory, "
-            "and write only into its own folder."
+        """Say under which other names, or at which other places, there is something that may be meant."""
+        owner, whole = (
+            ("Your model", "the model itself") if self.model else ("Your vae.py", "the left margin")
         )
-    if NO_FORWARD in failure.message and "ModuleList" in failure.message:
-        yield "nn.ModuleList only holds layers: it cannot be called, as nn.Sequential can."
-    elif NO_FORWARD in failure.message:
-        yield "Is its forward() misspelt, or written outside of the class?"
-    if LOSS_NOT_CALLED.search(failure.message) or (AMBIGUOUS in failure.message and LOSS_MADE.search(line)):
-        yield "nn.BCELoss and its like are made with settings only; what is made is called, with x_hat and x."
-    if NOT_POSITIVE in failure.message:
-        yield "A scale is a standard deviation, which is above 0; logvar may be below: is logvar given for it?"
-    if ".backward(" in line:
-        yield "backward() belongs to the training; what is asked for here is only computed and returned."
+        if places := shown(self.failure.inside):
+            other = "another layer" if self.model else "a class"
+            return f" {owner} has {places}, inside of {other}: it belongs to {whole}."
+        names = shown([name for name in self.failure.others if name not in PARTS])
+        return f" {owner} has {names}: is that it?" if names else ""
+
+    @property
+    def model(self) -> str:
+        """The model that lacks a part, where it is one that does: VAE of VAE.encoder(...)."""
+        owner, dot, part = self.what.partition(".")
+        return owner if dot and part[:1].isalpha() else ""
+
+
+def shown(names: Sequence[str]) -> str:
+    """Show the first few names that came from the student's process, cut short."""
+    return ", ".join(f"`{name[:40]}`" for name in names[:5])
 
 
 class Unfinished(Raised):
     """A part that is still to be written."""
 
     def __str__(self) -> str:
-        """Say which part."""
-        if self.failure.kind == "none":
-            return f"`{self.failure.message}` is still None: this part is not written yet.{self.named_otherwise()}"
-        return f"{self.what} is not written yet: {self.failure.message or 'it raises NotImplementedError'}."
+        """Say which part, and where to look in case that it is written."""
+        failure = self.failure
+        if failure.kind == "none":
+            otherwise = self.named_otherwise()
+            if self.model and not otherwise:
+                otherwise = (
+                    f" If it is: has it been assigned to `self.{failure.message[:40]}`, in __init__, "
+                    "and is that not set to None again?"
+                )
+            return f"`{failure.message}` is still None: this part is not written yet.{otherwise}"
+        text = f"{self.what} is not written yet: {failure.message or 'it raises NotImplementedError'}."
+        if failure.lines:
+            text += f" If it is: line {failure.lines[-1].number} of vae.py still raises NotImplementedError; delete it."
+        return text
 
 
 class Missing(Raised):
@@ -106,7 +113,10 @@ class Missing(Raised):
 
     def __str__(self) -> str:
         """Say which name."""
-        return f"There is no `{self.failure.message}` in your vae.py: {self.what} needs it.{self.named_otherwise()}"
+        name = self.failure.message
+        if self.model:
+            return f"Your {self.model} has no `{name}`.{self.named_otherwise()}"
+        return f"There is no `{name}` in your vae.py: {self.what} needs it.{self.named_otherwise()}"
 
 
 class WrongKind(Exception):  # noqa: N818 - as above

@@ -279,9 +279,20 @@ class Part:
         return rows
 
     def no_layer(self, rows: object) -> WrongKind:
-        """Word that the part is something else, whose type's name came in place of its parameters."""
-        kind = str(rows[0])[:80] if isinstance(rows, list) and len(rows) == 1 else "something else"
-        hint = " Is there a comma behind it?" if kind == "tuple" else ""
+        """Word that the part is something else.
+
+        rows: in place of its parameters, the name of its type, and of a tuple's or a list's items' types
+        """
+        kind, *items = (
+            [str(row)[:80] for row in rows] if isinstance(rows, list) and rows else ["something else"]
+        )
+        hint = ""
+        if kind in ("list", "tuple") and len(items) > 1:
+            hint = " Is nn.Sequential missing before its brackets?"
+        elif kind == "tuple":
+            hint = " Is there a comma behind it?"
+        elif kind == "type":
+            hint = " That is a class: are brackets () missing behind it?"
         return WrongKind(f"{self.name} is no layer (an nn.Module), but: {kind}.{hint}")
 
     def has_biases(self, number: int) -> bool:

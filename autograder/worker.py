@@ -2,7 +2,8 @@
 
 It runs with the student's rights and in the student's process, so nothing here is secret and nothing here is
 believed: the grader checks each answer for itself. Of ours it imports only what it needs for that: loading.py
-with absent.py, failure.py, trainer.py, weights.py, and wire.py, which tells the form of questions and answers.
+with absent.py, elsewhere.py, failure.py, trainer.py, weights.py, and wire.py, which tells the form of questions and
+answers.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from autograder import trainer, weights
+from autograder.elsewhere import in_file, in_model
 from autograder.failure import MAX_TEXT, MissingError, describe
 from autograder.loading import load
 from autograder.wire import DTYPES, receive, send
@@ -38,7 +40,7 @@ MAX_DEPTH = 8  # of tuples in an answer
 MAX_ELEMENTS = 50_000_000  # of a tensor in an answer
 MAX_INTEGER = (1 << 63) - 1  # of an answer
 MAX_ITEMS = 1000  # of a tuple in an answer
-MAX_LAYERS = 10  # of a model without one that was asked for
+MAX_LAYERS = 10  # of a tuple where a layer was asked for
 NOT_UNPACKED = (list, tuple, dict, set, frozenset, bytes, bytearray, numpy.ndarray, nn.Module)
 
 
@@ -162,7 +164,8 @@ class Desk:
         """List a part's parameters: name, shape and, where asked for, values."""
         part = self.find(model, path)
         if not isinstance(part, nn.Module):
-            return [type(part).__name__]
+            items = part if isinstance(part, (list, tuple)) else ()
+            return [type(part).__name__, *(type(item).__name__ for item in items[:MAX_LAYERS])]
         rows: list[list[Any]] = []
         for name, parameter in self.trained_parameters(model, path)[:MAX_ITEMS]:
             lazy = weights.is_lazy(parameter)
@@ -293,9 +296,11 @@ class Desk:
         for name in path:
             owner, found = found, getattr(found, name, None)
             if found is None:
-                others = vars(owner).get("_modules", {}) if isinstance(owner, nn.Module) else {}
-                layers = [key for key, layer in others.items() if layer is not None]
-                raise MissingError(name, "none" if hasattr(owner, name) else "missing", layers[:MAX_LAYERS])
+                kind = "none" if hasattr(owner, name) else "missing"
+                others, inside = (
+                    in_model(owner, name) if isinstance(owner, nn.Module) else in_file(owner, name)
+                )
+                raise MissingError(name, kind, others, inside)
         return found
 
     def hold(self, tensor: Tensor, leaf: Tensor | None = None) -> int:

@@ -47,10 +47,14 @@ def answered(*script: Any) -> Any:
 
 
 def failure(
-    kind: str = "raised", name: str = "ValueError", message: str = "my words", lines: Any = ()
+    kind: str = "raised",
+    name: str = "ValueError",
+    message: str = "my words",
+    lines: Any = (),
+    **places: list[str],
 ) -> bytes:
     """An answer that tells of an error."""
-    error = {"kind": kind, "type": name, "message": message, "lines": list(lines)}
+    error = {"kind": kind, "type": name, "message": message, "lines": list(lines), **places}
     return json.dumps({"id": 1, "error": error}).encode()
 
 
@@ -156,6 +160,11 @@ RAISED: dict[str, tuple[bytes, type[Raised], str]] = {
         Unfinished,
         "f(...) is not written yet: it raises NotImplementedError.",
     ),
+    "unfinished with a line": (
+        failure("unfinished", message="4", lines=[[7, "forward", "raise NotImplementedError"]]),
+        Unfinished,
+        "f(...) is not written yet: 4. If it is: line 7 of vae.py still raises NotImplementedError; delete it.",
+    ),
     "None": (
         failure("none", message="encoder"),
         Unfinished,
@@ -165,6 +174,19 @@ RAISED: dict[str, tuple[bytes, type[Raised], str]] = {
         failure("missing", message="VAE"),
         Missing,
         "There is no `VAE` in your vae.py: f(...) needs it.",
+    ),
+    "missing and named otherwise": (
+        failure("missing", message="VAE", others=["Vae", "x" * 99]),
+        Missing,
+        f"There is no `VAE` in your vae.py: f(...) needs it. Your vae.py has `Vae`, `{'x' * 40}`: is that it?",
+    ),
+    "missing and elsewhere": (
+        failure("missing", message="f", inside=["A.f"]),
+        Missing,
+        (
+            "There is no `f` in your vae.py: f(...) needs it."
+            " Your vae.py has `A.f`, inside of a class: it belongs to the left margin."
+        ),
     ),
     "of no known kind": (failure("passed"), Raised, "f(...) raised ValueError: my words"),
 }

@@ -223,6 +223,49 @@ def test_missing_and_none(open_vae: Open) -> None:
             dialogue.ask("VAE.part", "parameters", model=0, path=path, values=False)
 
 
+def test_elsewhere(open_vae: Open) -> None:
+    """Of a name that is not at its place it is told where it is, and what else has a name much like it."""
+    dialogue = open_vae(
+        """
+        from torch import relu as reparameterized
+        class Vae(nn.Module): pass
+        class VAEs: pass
+        class CVAE(nn.Module):
+            def __init__(self, *a):
+                super().__init__()
+                self.encoder = nn.Sequential()
+                self.encoder.mu_layer = nn.ReLU()
+            def reparameterize(self): pass
+        def reparametrise(): pass
+        """
+    )
+    dialogue.ask("CVAE(...)", "make", name="CVAE", args=[784], named={})
+    for path, model, others, inside in (
+        (["VAE"], None, ["VAEs", "Vae"], []),
+        (["reparametrize"], None, ["reparametrise"], ["CVAE.reparameterize"]),
+        (["loss_function"], None, [], []),
+        (["mu_layer"], 0, ["encoder"], ["encoder.mu_layer"]),
+    ):
+        with pytest.raises(Missing) as caught:
+            dialogue.ask("it", "call", model=model, path=path, args=[], seed=None)
+        assert (sorted(caught.value.failure.others), caught.value.failure.inside) == (others, inside)
+
+
+def test_raised_by_torch(open_vae: Open) -> None:
+    """What torch raises as a NotImplementedError does not say that something is still to be written."""
+    dialogue = open_vae(
+        """
+        def f(): raise NotImplementedError("f")
+        def g(): torch.zeros(2).long().normal_()
+        def h(): torch.distributions.Distribution(validate_args=False).rsample()
+        """
+    )
+    for name, kind in (("f", Unfinished), ("g", Raised), ("h", Raised)):
+        with pytest.raises(Raised) as caught:
+            call(dialogue, name)
+        assert type(caught.value) is kind
+
+
 ERRORS = {
     "exit": ("raise SystemExit(3)", "raised SystemExit: 3"),
     "interrupt": ("raise KeyboardInterrupt", "raised KeyboardInterrupt."),

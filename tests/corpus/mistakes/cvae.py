@@ -92,7 +92,26 @@ ENCODERS = [
         "6.1 6.3",
         "unflatten",
     ),
-    cvae("encoder-forgotten", ENCODER, "self.encoder =", "encoder =", "6.1 6.3", "none"),
+    cvae(
+        "encoder-forgotten", ENCODER, "self.encoder =", "encoder =", "6.1 6.3", "assigned to `self.encoder`"
+    ),
+    cvae(
+        "encoder-set-to-none-again",
+        ENCODER,
+        MU,
+        f"self.encoder = None\n        {MU}",
+        "6.1 6.3",
+        "not set to none again",
+    ),
+    cvae("encoder-without-sequential", ENCODER, "nn.Sequential(", "(", "6.1 6.3", "sequential missing"),
+    cvae(
+        "decoder-with-a-comma",
+        DECODER,
+        f"{UNFLATTEN}  # (N, D) -> (N, 1, 28, 28)\n        )",
+        f"{UNFLATTEN}\n        ),",
+        "6.2 6.3",
+        "comma",
+    ),
     cvae(
         "encoder-ignores-classes",
         ENCODER,
@@ -300,7 +319,12 @@ CLASSES = [
     ),
     forward("class-not-joined-for-encoder", ENCODE, "features = self.encoder(x.flatten(1))", "784"),
     forward("class-not-joined-for-decoder", DECODE, "x_hat = self.decoder(z)", "decoder"),
-    forward("image-not-flattened", ENCODE, "features = self.encoder(torch.cat([x, c], dim=1))", "dimensions"),
+    forward(
+        "image-not-flattened", ENCODE, "features = self.encoder(torch.cat([x, c], dim=1))", "not flattened"
+    ),
+    forward("one-hot-again", CAST, "c = F.one_hot(c.long()).to(x.dtype)", "one-hot already"),
+    forward("class-unsqueezed", CAST, "c = c.unsqueeze(1).to(x.dtype)", "one dimension more"),
+    forward("class-numbers", CAST, "c = c.argmax(1).to(x.dtype)", "c is one-hot already"),
     forward(
         "joined-along-the-batch",
         ENCODE,
@@ -363,7 +387,7 @@ FORWARDS = [
         "cvae-forward-of-vae",
         (Edit("CVAE", "def forward(self, x: Tensor, c: Tensor)", "def forward(self, x)"),),
         ("6.3",),
-        ("argument",),
+        ("due is def forward(self, x, c).",),
     ),
     Mistake(
         "cvae-forward-class-first",
@@ -385,7 +409,7 @@ WHOLE = [
         "cvae-super-forgotten",
         (Edit("CVAE", "super().__init__()", ""),),
         ("6.1", "6.2", "6.3"),
-        ("__init__",),
+        ("super().__init__()",),
     ),
     Mistake(
         "cvae-init-typo",
@@ -405,7 +429,19 @@ WHOLE = [
         ("argument",),
     ),
     Mistake(
-        "cvae-no-module", (Edit("CVAE", "class CVAE(nn.Module)", "class CVAE"),), ("6.3",), ("callable",)
+        "cvae-no-module",
+        (Edit("CVAE", "class CVAE(nn.Module)", "class CVAE"),),
+        ("6.3",),
+        ("nn.module missing",),
+    ),
+    Mistake(
+        "cvae-inherits-without-an-init",
+        (
+            Edit("CVAE", "class CVAE(nn.Module)", "class CVAE(VAE)"),
+            Edit("CVAE", "def __init__(self", "def _init_(self"),
+        ),
+        ("6.1", "6.2", "6.3"),
+        ("cvae's own `__init__` missing",),
     ),
     Mistake(
         "cvae-is-vae",

@@ -351,6 +351,13 @@ MODULES = [
         "train",
     ),
     module("nan", "        return x\n", "        return torch.log(x - 1e9)\n", "1.2 4.1", "nan"),
+    module(
+        "layer-made-for-a-result",
+        "F.relu(self.fc1(x))",
+        "nn.ReLU(self.fc1(x))",
+        "1.2 4.1",
+        "nn.relu(...) makes a layer",
+    ),
     module("forward-misspelt", "def forward(", "def foward(", "1.2 4.1", "misspelt"),
     Mistake(
         "encoder-list-of-modules",

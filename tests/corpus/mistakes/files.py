@@ -81,14 +81,28 @@ FILES = [
         "from torch.nn import functional as F\n",
         "F.relu(torch.zeros(1))\n",
         "nameerror",
+        "import of f",
     ),
 ]
 
 CLASSES = [
-    vae("misspelt", "class VAE(nn.Module)", "class Vae(nn.Module)", "vae"),
-    vae("super-forgotten", SUPER, "", "__init__"),
-    vae("init-misspelt", "def __init__(self, input", "def _init_(self, input", "argument"),
-    vae("init-without-latent-size", "input_size: int, latent_size: int = 15", "input_size: int", "argument"),
+    vae("misspelt", "class VAE(nn.Module)", "class Vae(nn.Module)", "`vae`: is that it"),
+    vae("super-forgotten", SUPER, "", "super().__init__()"),
+    vae("super-not-called", SUPER, "super().__init__", "brackets"),
+    vae("init-misspelt", "def __init__(self, input", "def _init_(self, input", "two underscores"),
+    vae("init-without-self", "def __init__(self, input", "def __init__(input", "self missing"),
+    vae(
+        "init-in-another-order",
+        "input_size: int, latent_size: int = 15",
+        "latent_size: int, input_size: int",
+        "another order",
+    ),
+    vae(
+        "init-without-latent-size",
+        "input_size: int, latent_size: int = 15",
+        "input_size: int",
+        "__init__(self, input_size, latent_size)",
+    ),
     Mistake(
         "vae-hidden-size-in-second-place",
         (
@@ -103,6 +117,8 @@ CLASSES = [
         ("hidden_dim is 15",),
     ),
     vae("init-typo", "nn.Linear(input_size, self", "nn.Linear(input_dim, self", "nameerror", "input_dim"),
+    vae("init-class-for-a-layer", "nn.Sigmoid()", "nn.Sigmoid", "brackets"),
+    vae("init-function-for-a-layer", "nn.Sigmoid()", "F.sigmoid", "sigmoid is a function"),
     vae("init-wrong-module", "nn.Sigmoid()", "nn.sigmoid()", "attributeerror", "sigmoid"),
     vae(
         "init-comma-forgotten",
@@ -121,6 +137,7 @@ CLASSES = [
         "self.hidden_dim = 400  # H",
         "self.hidden_dim = torch.tensor(400, device='cuda:99')",
         "cuda",
+        "no gpu",
     ),
     Mistake(
         "vae-layer-of-a-package-that-is-not-there",

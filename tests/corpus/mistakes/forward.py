@@ -101,7 +101,7 @@ IMAGES = [
     forward("encoder-gets-flat-batch", ENCODE, "features = self.encoder(x.view(1, -1))", "shape"),
     forward("batch-of-128", ENCODE, "features = self.encoder(x.view(128, 1, 28, 28))", "128"),
     forward("double", ENCODE, "features = self.encoder(x.double())", "double"),
-    forward("cuda", ENCODE, "features = self.encoder(x.cuda())", "cuda"),
+    forward("cuda", ENCODE, "features = self.encoder(x.cuda())", "no gpu"),
 ]
 
 LATENTS = [
@@ -181,9 +181,13 @@ MEMORY = [
 
 ERRORS = [
     forward("typo-in-a-name", DECODE, "x_hat = self.decoder(zz)", "nameerror", "zz"),
-    forward("self-forgotten", MU, "mu = mu_layer(features)", "nameerror", "mu_layer"),
+    forward("self-forgotten", MU, "mu = mu_layer(features)", "`self.` missing before mu_layer"),
     forward(
-        "method-that-is-none", DRAW, "z = self.reparametrize(mu, logvar)", "attributeerror", "reparametrize"
+        "method-that-is-none",
+        DRAW,
+        "z = self.reparametrize(mu, logvar)",
+        "attributeerror",
+        "reparametrize is a function of the file",
     ),
     forward("attribute-misspelt", LOGVAR, "logvar = self.log_var_layer(features)", "log_var_layer"),
     forward("mu-used-before-it-is", MU, "mu = self.mu_layer(mu)", "mu"),
@@ -191,6 +195,14 @@ ERRORS = [
     forward("decodes-features", DECODE, "x_hat = self.decoder(features)", "shape"),
     forward("argument-forgotten", DRAW, "z = reparametrize(mu)", "logvar"),
     body("still-to-do", "pass\n", "none"),
+    forward(
+        "still-raising",
+        ENCODE,
+        f'{ENCODE}\n        raise NotImplementedError("Section 4: VAE.forward is still to be written")',
+        "if it is: line",
+        "delete it",
+    ),
+    forward("noise-of-integers", DRAW, "z = torch.randn_like(mu.long())", "no floating-point numbers"),
     body("assertion", "assert x.shape[0] == 128\n", "assert"),
     Mistake(
         "forward-misspelt",
@@ -198,17 +210,20 @@ ERRORS = [
         ("4.1",),
         ("forward",),
     ),
-    Mistake(
-        "forward-without-x",
-        (Edit("VAE", "def forward(self, x: Tensor)", "def forward(self)"),),
-        ("4.1",),
-        ("argument",),
+    *(
+        Mistake(
+            f"forward-{name}",
+            (Edit("VAE", "def forward(self, x: Tensor)", f"def forward({arguments})"),),
+            ("4.1",),
+            ("due is def forward(self, x).",),
+        )
+        for name, arguments in (("without-x", "self"), ("without-self", "x"), ("wants-a-class", "self, x, c"))
     ),
     Mistake(
-        "forward-wants-a-class",
-        (Edit("VAE", "def forward(self, x: Tensor)", "def forward(self, x, c)"),),
+        "forward-of-no-module",
+        (Edit("VAE", "class VAE(nn.Module)", "class VAE"),),
         ("4.1",),
-        ("argument",),
+        ("nn.module missing",),
     ),
     Mistake(
         "forward-indented-into-init",

@@ -462,7 +462,10 @@ RESULTS = [
         ("mu", "logvar"),
     ),
     Mistake(
-        "loss-misspelt", (Edit("file", "def loss_function(", "def loss_fn("),), ("5.1",), ("loss_function",)
+        "loss-misspelt",
+        (Edit("file", "def loss_function(", "def loss_fn("),),
+        ("5.1",),
+        ("`loss_fn`: is that it",),
     ),
     Mistake(
         "loss-of-three-arguments",

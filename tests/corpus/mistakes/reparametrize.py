@@ -302,7 +302,7 @@ BODIES = [
         "reparametrize-spelt-otherwise",  # and called so by both forwards: those are right
         (Edit("file", "reparametrize(mu", "reparameterize(mu", 3),),
         ("3.1", "3.2"),
-        ("reparametrize",),
+        ("has `reparameterize`: is that it",),
     ),
     Mistake(
         "reparametrize-missing-and-not-found",
@@ -320,7 +320,13 @@ BODIES = [
             ),
         ),
         ("3.1", "3.2", "4.1", "6.3"),
-        ("device",),
+        ("device", "due is def reparametrize(mu, logvar)"),
+    ),
+    Mistake(
+        "reparametrize-takes-self",
+        (Edit("file", "def reparametrize(mu", "def reparametrize(self, mu"),),
+        ("3.1", "3.2", "4.1", "6.3"),
+        ("without self",),
     ),
     Mistake(
         "reparametrize-method-only",
@@ -334,7 +340,7 @@ BODIES = [
             ),
         ),
         ("3.1", "3.2"),
-        ("reparametrize",),
+        ("`vae.reparametrize`, `cvae.reparametrize`, inside of a class",),
     ),
 ]
 

@@ -1,0 +1,179 @@
+"""What most likely made the student's code raise: where to look, by what it raised."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from autograder.wire import NO_FORWARD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["hint"]
+
+LONGEST = 40  # characters of a name that the student's process told
+# By the exception's type and words. What the first group holds is put into the hint.
+ANYWHERE = (
+    (
+        r"^PermissionError",
+        (
+            "The autograder lets your code start no other program, open no connection, share no memory, "
+            "and write only into its own folder."
+        ),
+    ),
+    (
+        rf"ModuleList.* {re.escape(NO_FORWARD)}",
+        "nn.ModuleList only holds layers: it cannot be called, as nn.Sequential can.",
+    ),
+    (re.escape(NO_FORWARD), "Is its forward() misspelt, or written outside of the class?"),
+    (
+        r"NVIDIA driver|not compiled with CUDA|No CUDA GPUs",
+        (
+            'Your code has no GPU here: .cuda(), .to("cuda") and device="cuda" fail. Move model and data in the '
+            "notebook; in vae.py, take the device from what is given, such as x.device."
+        ),
+    ),
+    (
+        r"before Module\.__init__\(\) call",
+        "Is super().__init__() missing at the top of __init__, or are its last brackets?",
+    ),
+    (
+        r"^TypeError: '(C?VAE)' object is not callable",
+        "Is nn.Module missing in the brackets behind class {}?",
+    ),
+    (
+        r"has no attribute '(reparametrize|loss_function)'$",
+        "If {} is a function of the file, and no method: call it without `self.`.",
+    ),
+    (
+        r"^NameError: name '(encoder|mu_layer|logvar_layer|decoder|hidden_dim)' is not defined",
+        "Is `self.` missing before {}?",
+    ),
+    (r"^NameError: name '(F|nn|torch|Tensor)' is not defined", "Is the import of {} missing at the top?"),
+    (
+        r": torch\.nn\.modules\.\w+\.(\w+) is not a Module subclass",
+        "{} without brackets is a class, and no layer: are the brackets () behind it missing?",
+    ),
+    (
+        r": (list|tuple) is not a Module subclass",
+        "nn.Sequential takes its layers one by one, and not in a {}: are there brackets too many?",
+    ),
+    (
+        r": torch\.nn\.functional\.(\w+) is not a Module subclass",
+        "{} is a function; nn.Sequential takes layers, of which torch.nn has one for each such function.",
+    ),
+    (
+        r"not implemented for '(Long|Int|Bool)'$",
+        "It got numbers of type {}, which are no floating-point numbers: was something not made float() before?",
+    ),
+    (
+        r"got (?:Float and Double|Double and Float)$",
+        "Double is float64: is something made so, by .double(), by NumPy or by set_default_dtype?",
+    ),
+)
+AT_A_LINE = (  # with the line below
+    (
+        r"'\w+Loss'|Boolean value of Tensor.*\n.*\b\w+Loss\(",
+        "nn.BCELoss and its like are made with settings only; what is made is called, with x_hat and x.",
+    ),
+    (
+        r"GreaterThan\(lower_bound=0",
+        "A scale is a standard deviation, which is above 0; logvar may be below: is logvar given for it?",
+    ),
+    (
+        r"\n.*\.backward\(",
+        "backward() belongs to the training; what is asked for here is only computed and returned.",
+    ),
+)
+JOINING = (  # in CVAE.forward
+    (
+        r"same number of dimensions: got (?:2 and 3|3 and 2)$|: one_hot is only applicable to",
+        "c is one-hot already, of shape (N, num_classes): is it made one-hot once more, or given one dimension more?",
+    ),
+    (
+        r"same number of dimensions: got (?:2 and 4|4 and 2)$",
+        "The images have four dimensions, (N, 1, 28, 28): are they not flattened, or have x and c changed places?",
+    ),
+    (
+        r"same number of dimensions: got (?:2 and 1|1 and 2)$",
+        "Both must have two dimensions: c is one-hot already, (N, num_classes), and x is to be flattened but for N.",
+    ),
+)
+# Where the call itself fails, and no line of vae.py: how each is called, and what its def should be.
+CALLED = {
+    "VAE(...)": ("model(x)", "def forward(self, x)"),
+    "CVAE(...)": ("model(x, c)", "def forward(self, x, c)"),
+    "reparametrize(...)": ("reparametrize(mu, logvar)", "def reparametrize(mu, logvar), without self"),
+    "loss_function(...)": (
+        "loss_function(x_hat, x, mu, logvar)",
+        "def loss_function(x_hat, x, mu, logvar), without self",
+    ),
+}
+MISCALLED = (
+    r"\(\) (?:missing \d+ required positional argument|takes .*positional argument"
+    r"|got multiple values for argument)"
+)
+MAKING = (
+    (
+        r"^C?VAE.*(?:__init__\(\) got an unexpected keyword argument|\(\) takes no arguments)",
+        "Is `__init__` misspelt, or missing? It has two underscores on each side.",
+    ),
+    (
+        r"^CVAE.* VAE\.__init__\(\) takes",
+        "That is VAE's: is CVAE's own `__init__` missing, or misspelt?",
+    ),
+    (
+        r"^(C?VAE).*got multiple values for argument",
+        "Is self missing as the first argument of `__init__`, or are the arguments in another order? Due is {due}.",
+    ),
+    (
+        rf"^(C?VAE).*{MISCALLED}",
+        "Due is {due}; any other argument needs a default. Or is `__init__` misspelt?",
+    ),
+)
+DUE = {
+    "VAE": "def __init__(self, input_size, latent_size)",
+    "CVAE": "def __init__(self, input_size, num_classes, latent_size)",
+}
+
+
+def hint(what: str, kind: str, message: str, line: str | None) -> str:
+    """Say where to look, in a line; "" where nothing is known of it.
+
+    what: the name of what was asked for
+    kind, message: of the exception, as the worker told them
+    line: the last line of vae.py on the way to it; None where the call itself failed
+    """
+    text = f"{kind}: {message}"
+    words = miscalled(what, message) if kind == "TypeError" and line is None else ""
+    words = words or first_of(ANYWHERE, text) or first_of(AT_A_LINE, f"{text}\n{line}")
+    return words or (first_of(JOINING, text) if what == "CVAE(...)" else "") or no_layer(text)
+
+
+def first_of(known: Iterable[tuple[str, str]], text: str) -> str:
+    """Give the first hint whose pattern is found in the text."""
+    for pattern, words in known:
+        if found := re.search(pattern, text):
+            names = [name[:LONGEST] for name in found.groups()]
+            return words.format(*names, due=DUE.get(names[0], "") if names else "")
+    return ""
+
+
+def miscalled(what: str, message: str) -> str:
+    """Say how something is called whose def takes other arguments."""
+    if what in CALLED:
+        called, due = CALLED[what]
+        return f"It is called as {called}: due is {due}." if re.search(MISCALLED, message) else ""
+    return first_of(MAKING, f"{what} raised {message}")
+
+
+def no_layer(text: str) -> str:
+    """Tell where a layer was made in the place of a result."""
+    found = re.search(r"must be Tensor, not (\w+)$", text)
+    layer = getattr(nn, found[1], None) if found else None
+    if found and isinstance(layer, type) and issubclass(layer, nn.Module):
+        return f"nn.{found[1]}(...) makes a layer, and computes nothing yet: was it given x as if it did?"
+    return ""

@@ -1,0 +1,77 @@
+"""Where to look, by what the student's code raised."""
+
+from __future__ import annotations
+
+import pytest
+
+from autograder.hints import hint
+
+VAE, CVAE = "VAE(input_size=784, latent_size=15)", "CVAE(input_size=784, num_classes=10, latent_size=15)"
+TWO = "takes 2 positional arguments but 3 were given"
+KNOWN = {
+    "a misspelt __init__": (
+        VAE,
+        "VAE.__init__() got an unexpected keyword argument 'latent_size'",
+        "underscores",
+    ),
+    "no class of torch's, and a misspelt __init__": (VAE, "VAE() takes no arguments", "underscores"),
+    "self missing": (VAE, "VAE.__init__() got multiple values for argument 'latent_size'", "self missing"),
+    "an argument missing": (CVAE, f"CVAE.__init__() {TWO}", "self, input_size, num_classes, latent_size"),
+    "an inherited __init__": (CVAE, f"VAE.__init__() {TWO}", "CVAE's own"),
+    "a forward without x": ("VAE(...)", f"VAE.forward() {TWO}", "forward(self, x)."),
+    "a function with self": (
+        "reparametrize(...)",
+        "reparametrize() missing 1 required positional argument: 'logvar'",
+        "without self",
+    ),
+    "a layer for its result": (
+        "VAE(...)",
+        "relu(): argument 'input' must be Tensor, not ReLU",
+        "nn.ReLU(...)",
+    ),
+    "c one-hot twice": (
+        "CVAE(...)",
+        "Tensors must have same number of dimensions: got 2 and 3",
+        "one-hot already",
+    ),
+}
+
+
+@pytest.mark.parametrize(("what", "message", "words"), KNOWN.values(), ids=KNOWN)
+def test_known(what: str, message: str, words: str) -> None:
+    """A call that fails by its arguments is explained by what they should be."""
+    assert words in hint(what, "TypeError", message, line=None)
+
+
+UNKNOWN = {
+    "a call in their own line": (VAE, "TypeError", f"Linear.__init__() {TWO}", True),
+    "another error": ("VAE(...)", "ValueError", f"VAE.forward() {TWO}", False),
+    "no layer": ("VAE(...)", "TypeError", "relu(): argument 'input' must be Tensor, not Parameter", True),
+    "a function of torch.nn": (
+        "VAE(...)",
+        "TypeError",
+        "argument 'input' must be Tensor, not functional",
+        True,
+    ),
+    "joined by the VAE": (
+        "VAE(...)",
+        "RuntimeError",
+        "Tensors must have same number of dimensions: got 2 and 3",
+        True,
+    ),
+    "another name": ("VAE(...)", "NameError", "name 'features' is not defined", True),
+}
+
+
+@pytest.mark.parametrize(("what", "kind", "message", "inside"), UNKNOWN.values(), ids=UNKNOWN)
+def test_unknown(what: str, kind: str, message: str, inside: bool) -> None:  # noqa: FBT001
+    """Of what may have many reasons none is named."""
+    assert not hint(what, kind, message, line="x" if inside else None)
+
+
+def test_short() -> None:
+    """However long a name is that the student's process tells, little of it is shown."""
+    message = f"torch.nn.modules.a.{'x{0}' * 100} is not a Module subclass"
+    assert len(hint(VAE, "TypeError", message, line="x")) < 200
+    message = f"torch.nn.modules.a.{'x' * 1000} is not a Module subclass"
+    assert len(hint(VAE, "TypeError", message, line="x")) < 200
