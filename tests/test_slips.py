@@ -11,12 +11,39 @@ from torch.nn import functional as F
 
 from autograder.rubric import loss_diagnosis, test_3_reparametrize
 from autograder.rubric.expect import Mistake
+from autograder.rubric.forward_slips import posterior_slips
 from autograder.rubric.loss_terms import draw_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
+
+FOLLOWED: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
+    "a function": (torch.tanh, "if Tanh followed mu_layer"),
+    "two functions that are one here": (
+        lambda m: m.clamp(-1, 1),
+        "if nn.Hardtanh or a clamp to -1 ... 1 followed",
+    ),
+    "ReLU": (torch.relu, "if ReLU or another clamp at 0 followed"),
+    "a logarithm": (torch.log, "if a logarithm followed"),
+    "a clamp": (lambda m: m.clamp(-0.7, 0.9), "clamped at -0.7 and 0.9"),
+    "a factor": (lambda m: 0.999 * m, "0.999 times"),
+    "nothing known": (lambda m: m + m.roll(1, 0), ""),
+    "nothing but NaN": (lambda m: m + torch.nan, ""),
+}
+
+
+@pytest.mark.parametrize(("function", "words"), FOLLOWED.values(), ids=FOLLOWED)
+def test_followed(function: Callable[[Tensor], Tensor], words: str) -> None:
+    """What follows mu_layer in forward is named; where several functions give the same, they all are."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        mu, logvar = torch.randn(2, 6, 7)
+    named = " ".join(posterior_slips((function(mu), logvar), (mu, logvar), 1e-4))
+    assert words in named
+    assert bool(words) == bool(named)
+
 
 RUBRIC: Any = test_3_reparametrize  # whose functions have no types, as tests have none
 DIAGNOSIS: Any = loss_diagnosis  # which asks a student's process; here a function is asked

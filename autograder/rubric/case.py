@@ -19,14 +19,13 @@ from autograder.rubric.expect import (
     as_three,
     changed,
     close,
-    difference,
     expect_untouched,
     fail,
     noting,
     raise_all,
     show,
 )
-from autograder.rubric.forward_slips import input_slips, posterior_slips
+from autograder.rubric.posterior import Posterior
 from autograder.rubric.reconstruction import Reconstruction
 from autograder.sandbox import Ended
 
@@ -75,7 +74,6 @@ class Case:
         self.when, self.fail = setting.when, partial(forward.mistake, setting.when)
         self.student = forward.student
         self.followed: Three | None = None  # what forward gave, where its noise is the seed's
-        self.slipped: Composed | None = None  # what forward composes, by a known slip
         self.composer = Composer(forward, model, given, setting.sizes.latents, seed)
 
     def check(self, before: Three | Exception | None, *, forward_first: bool) -> None:
@@ -146,12 +144,13 @@ class Case:
         x_hat, mu, logvar = as_three(answer, f"{self.forward.name}.forward")
         self.expect_shapes(x_hat, mu, logvar, composed[0])
         mistakes: list[Mistake] = []
+        posterior = Posterior(self.composer, self.again, self.setting)
         try:
-            right = self.expect_posterior(mu, logvar, composed)
+            right = posterior.expect(mu, logvar, composed)
         except Mistake as mistake:
-            if self.slipped is None:
+            if posterior.slipped is None:
                 raise
-            mistakes, right = [mistake], self.slipped
+            mistakes, right = [mistake], posterior.slipped
         reconstruction = Reconstruction(self.composer, self.again, self.setting)
         with noting(mistakes):
             reconstruction.expect((x_hat, mu, logvar), right)
@@ -187,8 +186,6 @@ class Case:
                     )
         return fail(str(failure), f"That was{self.when}.") if type(failure) is Raised else failure
 
-    # -- mu and logvar ---------------------------------------------------------------------------------------------
-
     def expect_shapes(self, x_hat: Tensor, mu: Tensor, logvar: Tensor, composed: Composed) -> None:
         """Expect (N, 1, 28, 28), (N, Z), (N, Z), and say so where they came in another order."""
         pixels: tuple[int, ...] = (len(self.x), 1, 28, 28)
@@ -216,62 +213,3 @@ class Case:
         for name, tensor in (("x_hat", x_hat), ("mu", mu), ("logvar", logvar)):
             if tensor.dtype != torch.float32:
                 raise self.fail(f"{name} is of type {tensor.dtype}; expected torch.float32.")
-
-    def expect_posterior(self, mu: Tensor, logvar: Tensor, composed: list[Composed]) -> Composed:
-        """Expect mu and logvar to be what the encoder and its layers give; returns the composition that they are."""
-        for candidate in composed:
-            if self.same(mu, candidate.mu) and self.same(logvar, candidate.logvar):
-                self.forward.joins = {"own": candidate.join}
-                return candidate
-        right = composed[0]
-        if right.negative:  # a last ReLU in forward, not in the encoder, is charged by the encoder's row
-            rectified = self.composer.compose(right.join, rectify=True)
-            if close(mu, rectified.mu, SAME) and close(logvar, rectified.logvar, SAME):
-                return rectified
-        named = []
-        for text, slip in self.forward.slips.items():
-            if close(mu, (wrong := self.composer.compose(slip)).mu, SAME):
-                self.slipped = wrong  # the rest of forward may be judged all the same
-                named.append(f"It looks as if {text}.")
-        named += posterior_slips((mu, logvar), (right.mu, right.logvar), SAME)
-        if not named and not close(mu, right.mu, SAME):
-            named = self.changed_images(mu, right) or self.changed_classes(composed)
-        which, found, expected = (
-            ("logvar", logvar, right.logvar) if close(mu, right.mu, SAME) else ("mu", mu, right.mu)
-        )
-        raise self.fail(
-            f"the {which} that it returns is not what your own {which}_layer gives for your own encoder's features.",
-            *named,
-            self.again.kept(mu) if not named else "",
-            self.forward.hint if which == "mu" and not named else "",
-            difference(found, expected),
-        )
-
-    def changed_images(self, mu: Tensor, right: Composed) -> list[str]:
-        """Name what forward does to the images first, where it gives just this mu."""
-        for text, images in input_slips(self.x):
-            with contextlib.suppress(*UNANSWERED):
-                features = self.model.encoder(right.join(images, self.c), seed=self.seed)
-                if close(mu, self.model.mu_layer(features), SAME):
-                    return [f"It looks as if {text}, before the encoder."]
-        return []
-
-    def changed_classes(self, composed: list[Composed]) -> list[str]:
-        """Tell where forward is right for classes of zeros: then it does something to others."""
-        if self.forward.name != "CVAE":
-            return []
-        zeros = 0 * self.c
-        with contextlib.suppress(Mistake, *UNANSWERED):
-            answer = self.model.ask(*self.forward.arguments(self.x, zeros), seed=self.seed)
-            _, mu, _ = as_three(answer, f"{self.forward.name}.forward")
-            for candidate in composed:
-                features = self.model.encoder(candidate.join(self.x, zeros), seed=self.seed)
-                if close(mu, self.model.mu_layer(features), SAME):
-                    return [
-                        "It is right where the class c is zero: is c changed before it is joined, or another image's?"
-                    ]
-        return []
-
-    def same(self, found: Tensor, composed: Tensor) -> bool:
-        """Compare with a tensor that the parts gave; reparametrize may have changed it since (that is row 3.2's)."""
-        return close(found, composed, SAME) or close(found, self.student.look(composed), SAME)

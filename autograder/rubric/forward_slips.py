@@ -8,15 +8,16 @@ import torch
 from torch import Tensor
 
 from autograder.rubric.expect import close
-from autograder.rubric.slips import INPUTS, clamps
+from autograder.rubric.slips import ACTIVATIONS, AFTER, INPUTS, clamps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     Function = Callable[[Tensor], Tensor]
 
-__all__ = ["IMAGE_SLIPS", "input_slips", "latent_slips", "posterior_slips"]
+__all__ = ["IMAGE_SLIPS", "followers", "input_slips", "latent_slips", "posterior_slips"]
 
+CLEARLY = 1e-3  # by which a slip must differ to be known, ten times what may be rounding
 IMAGE_SLIPS: dict[str, Function] = {
     "x_hat went through a sigmoid again": torch.sigmoid,
     "x_hat were inverted: 1 - x_hat": lambda x: 1 - x,
@@ -40,7 +41,12 @@ def latent_slips(mu: Tensor, logvar: Tensor, eps: Tensor) -> dict[str, Tensor]:
     deviation = torch.exp(logvar / 2)
     return {
         "the decoder gets mu: z is not random": mu,
+        "z is mu + logvar, without any noise": mu + logvar,
+        "z is mu + sigma, without any noise": mu + deviation,
+        "z is mu * logvar, without any noise": mu * logvar,
         "sigma is exp(logvar), the variance": mu + torch.exp(logvar) * eps,
+        "sigma is logvar itself": mu + logvar * eps,
+        "sigma is logvar / 2": mu + logvar / 2 * eps,
         "reparametrize gets the variance, not logvar": mu + torch.exp(logvar.exp() / 2) * eps,
         "reparametrize gets the standard deviation, not logvar": mu + torch.exp(deviation / 2) * eps,
         "reparametrize gets half of logvar": mu + torch.exp(logvar / 4) * eps,
@@ -68,7 +74,7 @@ def posterior_slips(found: tuple[Tensor, Tensor], right: tuple[Tensor, Tensor], 
     if close(mu, right_logvar, same):
         return ["Your mu comes from logvar_layer."]
     if not close(mu, right_mu, same):
-        return clamps("mu", mu, right_mu, same)
+        return followed("mu", mu, right_mu, same)
     slips = {
         "it comes from mu_layer, not from logvar_layer": right_mu,
         "it is the variance: exp(logvar)": right_logvar.exp(),
@@ -80,4 +86,37 @@ def posterior_slips(found: tuple[Tensor, Tensor], right: tuple[Tensor, Tensor], 
         for text, slip in slips.items()
         if close(logvar, slip, same)
     ]
-    return named or clamps("logvar", logvar, right_logvar, same)
+    return named or followed("logvar", logvar, right_logvar, same)
+
+
+def followed(name: str, found: Tensor, right: Tensor, same: float) -> list[str]:
+    """Name what makes of the numbers that a layer gives, (N, Z), those that forward returns."""
+    slips = followers(right) if found.shape == right.shape and right.dim() == 2 else {}
+    if names := [text for text, slip in slips.items() if alike(found, slip, same)]:
+        if "ReLU" in names:  # ReLU6 and other clamps may give the same
+            names = ["ReLU or another clamp at 0"]
+        return [f"It looks as if {' or '.join(names[:3])} followed {name}_layer."]
+    return clamps(name, found, right, same) or scaled(name, found, right, same)
+
+
+def followers(right: Tensor) -> dict[str, Tensor]:
+    """Compute what known functions make of right numbers (N, *), as far as that is clearly something else."""
+    functions = {"ReLU": torch.relu, **ACTIVATIONS, "a logarithm": torch.log, **AFTER}
+    slips = {text: function(right) for text, function in functions.items() if text}
+    return {text: slip for text, slip in slips.items() if not close(slip, right, CLEARLY)}
+
+
+def alike(found: Tensor, slip: Tensor, same: float) -> bool:
+    """Compare numbers of which some may be NaN, as the logarithms of negative ones are."""
+    known = ~slip.isnan()
+    return bool(known.any()) and torch.equal(known, ~found.isnan()) and close(found[known], slip[known], same)
+
+
+def scaled(name: str, found: Tensor, right: Tensor, same: float) -> list[str]:
+    """Tell where the numbers found are the right ones but for a factor."""
+    if found.shape != right.shape or not right.any():
+        return []
+    factor = float((found * right).sum() / (right * right).sum())
+    if factor and close(found, factor * right, same):
+        return [f"It is {factor:.4g} times what {name}_layer gives."]
+    return []

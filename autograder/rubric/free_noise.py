@@ -29,6 +29,7 @@ __all__ = ["FreeNoise"]
 # Two right draws are never so alike: of 30 numbers, a correlation of 0.95 comes once in 10^15 pairs; of fewer, a higher
 # one does. Of a pixel, rounding is a tenth of SAME.
 ALIKE, NEVER, SAME = 0.95, -15, 1e-5
+FAR = 8  # from where on a latent's pixel, in float32, does not tell it well
 
 
 class FreeNoise:
@@ -91,13 +92,11 @@ class FreeNoise:
 
         due: what reparametrize draws under this seed, (N, Z); x, c: the case's images and classes
         """
-        number, latents = due.shape
-        self.hand_on(self.forward.furnish(self.own, self.own_classes), latents, self.own_classes)
-        answer = self.own.ask(*self.forward.arguments(x, c), seed=seed)
-        x_hat, mu, logvar = as_three(answer, f"{self.forward.name}.forward")
-        if x_hat.numel() != number * 784 or not mu.shape == logvar.shape == due.shape:
+        self.hand_on(self.forward.furnish(self.own, self.own_classes), due.shape[1], self.own_classes)
+        pixels, mu, logvar = self.pixels(x, c, seed, due.shape[1])
+        if not mu.shape == logvar.shape == due.shape == pixels.shape:
             return
-        pixels, due = x_hat.double().reshape(number, 784)[:, :latents], due.double()
+        due = due.double()
         mu, std = mu.double(), torch.exp(logvar.double() / 2)
         found = (torch.logit(pixels) - mu) / std
         other = (pixels - torch.sigmoid(mu + std * due)).abs().flatten() > SAME
@@ -124,6 +123,36 @@ class FreeNoise:
                 + "Is mu, logvar, sigma, z or x_hat clamped, scaled, squashed or rounded on the way?"
             )
 
+    def expect_nothing_added(self, latents: int, x: Tensor, c: Tensor, seed: int) -> None:
+        """Expect z, if it is not reparametrize's under the same seed, to be another one by its noise.
+
+        x, c: the case's images and classes
+        """
+        self.hand_on(self.forward.furnish(self.own, self.own_classes), latents, self.own_classes)
+        more = []
+        for each in (seed, seed + 1):
+            pixels, mu, logvar = self.pixels(x, c, each, latents)
+            if not pixels.shape == mu.shape == logvar.shape:
+                return
+            z = self.forward.student.reparametrize(mu, logvar, seed=each).double()
+            if z.shape != mu.shape:
+                return
+            found = torch.logit(pixels)
+            more.append(torch.where(found.abs() < FAR, found - z, 0))
+        one, other = more
+        if close(one, other, 1e-3) and float(one.abs().max()) > 0.01:
+            raise self.unlike(
+                "the decoder gets the z that reparametrize draws and something more, the same in each draw. "
+                "Is something added to z, or is mu changed before it is drawn?"
+            )
+
+    def pixels(self, x: Tensor, c: Tensor, seed: int, latents: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Call forward; returns the pixels that the decoder hands on from z, (N, Z), mu and logvar."""
+        answer = self.own.ask(*self.forward.arguments(x, c), seed=seed)
+        x_hat, mu, logvar = as_three(answer, f"{self.forward.name}.forward")
+        whole = x_hat.numel() == len(x) * 784
+        return (x_hat.double().reshape(len(x), 784)[:, :latents] if whole else x_hat), mu, logvar
+
     def recover(
         self, model: Model, number: int, latents: int, classes: int, calls: int = 2
     ) -> tuple[Tensor, Tensor, Tensor]:
@@ -144,7 +173,10 @@ class FreeNoise:
                 )
         x_hat, mu, logvar = answers[0]
         if any(close(x_hat, again) for again, _, _ in answers[1:]):
-            raise self.unlike("two calls give the same x_hat. Is a seed set, or z kept from an earlier call?")
+            raise self.unlike(
+                "two calls give the same x_hat: is there no noise in z, is a seed set, or is z kept from an earlier "
+                "call?"
+            )
         inputs = latents + (classes if self.forward.name == "CVAE" else 0)
         given = torch.logit(x_hat.double().reshape(number, 784))
         if not close(given[:, inputs:], torch.zeros(number, 784 - inputs)):

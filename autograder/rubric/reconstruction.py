@@ -112,6 +112,7 @@ class Reconstruction:
         try:
             if right.z is not None and right.z.shape == right.mu.shape:
                 eps = (right.z - right.mu) * torch.exp(-right.logvar / 2)
+                noise.expect_nothing_added(right.mu.shape[1], self.x, self.c, self.seed)
                 noise.expect_other(eps, self.x, self.c, self.seed)
             noise.check(right.mu.shape[-1], training=self.setting.training)
         except Mistake as mistake:
