@@ -66,6 +66,11 @@ ANYWHERE = (
         "{} is a function; nn.Sequential takes layers, of which torch.nn has one for each such function.",
     ),
     (
+        r"cannot be multiplied \(\d+x28 and (784|794)x\d+\)$",
+        "That takes {} numbers, and got rows of 28 pixels: are the images not flattened there?",
+    ),
+    (r"cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)$", "That takes {1} numbers, and got {0}."),
+    (
         r"not implemented for '(Long|Int|Bool)'$",
         "It got numbers of type {}, which are no floating-point numbers: was something not made float() before?",
     ),
@@ -100,6 +105,10 @@ JOINING = (  # in CVAE.forward
     (
         r"same number of dimensions: got (?:2 and 1|1 and 2)$",
         "Both must have two dimensions: c is one-hot already, (N, num_classes), and x is to be flattened but for N.",
+    ),
+    (
+        r"must match except in dimension 0",
+        "They are joined one below the other, along the batch: side by side is along dimension 1.",
     ),
 )
 # Where the call itself fails, and no line of vae.py: how each is called, and what its def should be.

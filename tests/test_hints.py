@@ -43,6 +43,18 @@ def test_known(what: str, message: str, words: str) -> None:
     assert words in hint(what, "TypeError", message, line=None)
 
 
+MULTIPLIED = "mat1 and mat2 shapes cannot be multiplied"
+
+
+def test_multiplied() -> None:
+    """Sizes that do not fit are told as what a layer takes and what it got."""
+    said = hint("VAE(...)", "RuntimeError", f"{MULTIPLIED} (6x400 and 15x400)", inside=True)
+    assert said == "That takes 15 numbers, and got 400."
+    assert "not flattened" in hint(
+        "VAE(...)", "RuntimeError", f"{MULTIPLIED} (56x28 and 784x400)", inside=True
+    )
+
+
 UNKNOWN = {
     "a call in their own line": (VAE, "TypeError", f"Linear.__init__() {TWO}", True),
     "another error": ("VAE(...)", "ValueError", f"VAE.forward() {TWO}", False),

@@ -75,7 +75,12 @@ def explain_layers(layers: Sequence[Layer], expected: Sequence[tuple[int, int]],
         )
     if len(layers) != len(expected):
         due = f"{SMALL[len(expected)]} {'is' if len(expected) == 1 else 'are'} due"
-        return f"You have {SMALL[min(len(layers), 10)]} fully connected layers; {due}."
+        twice = " One that is used twice counts once." if len(layers) < len(expected) else ""
+        return f"You have {SMALL[min(len(layers), 10)]} fully connected layers; {due}.{twice}"
+    if swapped(layers, expected):
+        taken, given = layers[0].size_in, layers[0].size_out
+        own = meaning(part, 0, 0).strip(" ()")
+        return f"The first Linear takes {taken} numbers and gives {given}: are {own} and hidden_dim swapped?"
     hidden = {layer.size_out for layer in layers[:-1]} | {layer.size_in for layer in layers[1:]}
     if len(hidden) == 1 and hidden != {oracle.H}:
         return f"Your hidden_dim is {hidden.pop()}; the assignment asks for {oracle.H}."
@@ -91,6 +96,14 @@ def explain_layers(layers: Sequence[Layer], expected: Sequence[tuple[int, int]],
                 f"{which} gives {layer.size_out} numbers; it should give {size_out}{meaning(part, number, 1)}."
             )
     return "\n".join(lines[:2])
+
+
+def swapped(layers: Sequence[Layer], expected: Sequence[tuple[int, int]]) -> bool:
+    """Tell whether all sizes are right but that what the first layer takes and the hidden size changed places."""
+    first = expected[0][0]
+    other = {first: oracle.H, oracle.H: first}
+    sizes = [(layer.size_in, layer.size_out) for layer in layers]
+    return len(expected) > 1 and sizes == [(other.get(i, i), other.get(o, o)) for i, o in expected]
 
 
 def meaning(part: Part, number: int, side: int) -> str:

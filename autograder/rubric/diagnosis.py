@@ -22,8 +22,8 @@ __all__ = ["diagnose"]
 
 SECONDS = 10  # of computing, to look for the slip; most take less than one
 MIXED = (
-    "One image's result depends on the others in the batch: is there a batch normalisation, or does a view, reshape or "
-    "transpose mix the images?"
+    "One image's result depends on the others in the batch: is there a batch normalisation, or a softmax over the "
+    "batch, or does a view, reshape or transpose mix the images?"
 )
 COARSE = (
     0.01  # half precision rounds a batch's sums otherwise than one image's: that is no batch normalisation

@@ -135,8 +135,9 @@ def as_three(value: Any, what: str) -> tuple[Tensor, Tensor, Tensor]:
     names = ("x_hat", "mu", "logvar")
     if not isinstance(value, list) or len(value) != len(names):
         kind = f"{len(value)} values" if isinstance(value, list) else "one value"
-        kind = "None: is the return missing" if value is None else kind
-        raise fail(f"{what} returned {kind}; expected three tensors: x_hat, mu, logvar.")
+        kind = f"one value, {value}" if isinstance(value, WrongKind) else "None" if value is None else kind
+        missing = " Is the return missing?" if value is None else ""
+        raise fail(f"{what} returned {kind}; expected three tensors: x_hat, mu, logvar.{missing}")
     for item, name in zip(value, names, strict=True):
         if item is None:
             raise WrongKind(f"{what}, in place of {name}, returned None: is it not set?")

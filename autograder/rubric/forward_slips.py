@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     Function = Callable[[Tensor], Tensor]
 
-__all__ = ["IMAGE_SLIPS", "followers", "input_slips", "latent_slips", "posterior_slips"]
+__all__ = ["IMAGE_SLIPS", "NOT_RANDOM", "followers", "input_slips", "latent_slips", "posterior_slips"]
 
+NOT_RANDOM = "the decoder gets mu: z is not random"
 CLEARLY = 1e-3  # by which a slip must differ to be known, ten times what may be rounding
 IMAGE_SLIPS: dict[str, Function] = {
     "x_hat went through a sigmoid again": torch.sigmoid,
@@ -40,7 +41,7 @@ def latent_slips(mu: Tensor, logvar: Tensor, eps: Tensor) -> dict[str, Tensor]:
     """Compute the latents (N, Z) that known slips would give in the place of mu + exp(logvar / 2) * eps."""
     deviation = torch.exp(logvar / 2)
     return {
-        "the decoder gets mu: z is not random": mu,
+        NOT_RANDOM: mu,
         "z is mu + logvar, without any noise": mu + logvar,
         "z is mu + sigma, without any noise": mu + deviation,
         "z is mu * logvar, without any noise": mu * logvar,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,8 @@ import torch
 from autograder.outcome import UNANSWERED
 from autograder.rubric.again import SAME
 from autograder.rubric.composer import fitted
-from autograder.rubric.expect import Mistake, close, noting, raise_all, show
-from autograder.rubric.forward_slips import IMAGE_SLIPS, latent_slips
+from autograder.rubric.expect import Mistake, as_three, close, noting, raise_all, show
+from autograder.rubric.forward_slips import IMAGE_SLIPS, NOT_RANDOM, latent_slips
 from autograder.rubric.forwards import UnjudgedError
 from autograder.rubric.free_noise import FreeNoise
 from autograder.rubric.gradients import Gradients
@@ -142,11 +143,27 @@ class Reconstruction:
                     raise self.fail(
                         "x_hat is not what your own reparametrize and decoder give.",
                         f"It looks as if {named}.",
+                        self.only_here() if text == NOT_RANDOM else "",
                     )
         image = fitted(self.composer.decode(z), x_hat)
         for text, change in IMAGE_SLIPS.items() if image.dim() else ():
             if close(x_hat, change(image), SAME):
                 raise self.fail("x_hat is not what your own decoder gives.", f"It looks as if {text}.")
+
+    def only_here(self) -> str:
+        """Tell where x_hat is the image of reparametrize's z in the other mode."""
+        training, said = self.setting.training, ""
+        with contextlib.suppress(Mistake, UnjudgedError, *UNANSWERED):
+            self.model.train(not training)
+            arguments = self.forward.arguments(self.x, self.c)
+            x_hat, mu, logvar = as_three(self.model.ask(*arguments, seed=self.seed), "")
+            z = self.forward.student.reparametrize(mu, logvar, seed=self.seed)
+            if close(x_hat, fitted(self.composer.decode(z), x_hat), SAME):
+                here, there = ("training", "evaluation") if training else ("evaluation", "training")
+                said = f"In {there} mode it is random; in {here} mode it must be, too."
+        with contextlib.suppress(*UNANSWERED):
+            self.model.train(training)
+        return said
 
     def gradients(self, right: Composed) -> Gradients:
         """Return what judges the gradients of this call."""

@@ -325,7 +325,12 @@ CLASSES = [
         f"x = x + c.argmax(1).view(-1, 1, 1, 1)\n        {ENCODE}",
         "added to the image",
     ),
-    forward("class-not-joined-for-encoder", ENCODE, "features = self.encoder(x.flatten(1))", "784"),
+    forward(
+        "class-not-joined-for-encoder",
+        ENCODE,
+        "features = self.encoder(x.flatten(1))",
+        "takes 794 numbers, and got 784",
+    ),
     forward("class-not-joined-for-decoder", DECODE, "x_hat = self.decoder(z)", "decoder"),
     forward(
         "image-not-flattened", ENCODE, "features = self.encoder(torch.cat([x, c], dim=1))", "not flattened"
@@ -337,7 +342,7 @@ CLASSES = [
         "joined-along-the-batch",
         ENCODE,
         "features = self.encoder(torch.cat([x.flatten(1), c], dim=0))",
-        "dim",
+        "along the batch",
     ),
     forward("integer-classes-refused", CAST, "assert c.dtype == torch.float32", "int64"),
     forward("classes-to-double", CAST, "c = c.double()", "double"),

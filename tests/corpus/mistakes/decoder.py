@@ -125,6 +125,19 @@ OUTPUTS.append(
 # Forward puts the pixels into shape, but it is the decoder that shall give images.
 SHAPES = [
     Mistake(
+        "decoder-sizes-swapped",
+        (
+            Edit(
+                DECODER,
+                "self.decoder =",
+                "latent_size, self.hidden_dim = self.hidden_dim, latent_size\n        self.decoder =",
+            ),
+        ),
+        ("2.1", "4.1"),
+        ("latent_size and hidden_dim swapped",),
+    ),
+    decoder("softmax-over-the-batch", SIGMOID, "nn.Softmax(0),", "softmax over the batch"),
+    Mistake(
         "decoder-no-unflatten",
         (
             Edit(DECODER, UNFLATTEN, ""),

@@ -121,6 +121,12 @@ SIZES = [
     hidden(401),
     hidden(40),
     Mistake("encoder-two-layers", (Edit(ENCODER, PAIR + PAIR, PAIR),), ("1.1", "1.2"), ("layer",)),
+    Mistake(
+        "encoder-one-layer-twice",  # that computes three times Linear and ReLU
+        (Edit(ENCODER, PAIR + PAIR, "*2 * [nn.Linear(self.hidden_dim, self.hidden_dim), nn.ReLU()],\n"),),
+        ("1.1",),
+        ("used twice counts once",),
+    ),
     Mistake("encoder-one-layer", (Edit(ENCODER, PAIR + PAIR, ""),), ("1.1", "1.2"), ("layer",)),
     Mistake("encoder-four-layers", (Edit(ENCODER, PAIR + PAIR, PAIR * 3),), ("1.1", "1.2"), ("layer",)),
     Mistake(

@@ -31,7 +31,7 @@ RETURNS = [
     forward("x-hat-and-mu", RETURN, "return x_hat, mu", "three"),
     forward("z-too", RETURN, "return x_hat, mu, logvar, z", "three"),
     forward("z-for-mu", RETURN, "return x_hat, z, logvar", "mu"),
-    forward("dictionary", RETURN, 'return {"x_hat": x_hat, "mu": mu, "logvar": logvar}', "three"),
+    forward("dictionary", RETURN, 'return {"x_hat": x_hat, "mu": mu, "logvar": logvar}', "type dict"),
     forward("nothing-returned", RETURN, "", "none"),
     forward(
         "x-hat-never-set", RETURN, "x_hat = None\n        return x_hat, mu, logvar", "none", "is it not set"
@@ -138,8 +138,18 @@ IMAGES = [
 
 LATENTS = [
     forward("z-is-mu", DRAW, "z = mu", "random"),
-    forward("z-is-mu-in-eval", DRAW, "z = reparametrize(mu, logvar) if self.training else mu", "eval"),
-    forward("z-is-mu-in-train", DRAW, "z = mu if self.training else reparametrize(mu, logvar)", "train"),
+    forward(
+        "z-is-mu-in-eval",
+        DRAW,
+        "z = reparametrize(mu, logvar) if self.training else mu",
+        "in training mode it is random",
+    ),
+    forward(
+        "z-is-mu-in-train",
+        DRAW,
+        "z = mu if self.training else reparametrize(mu, logvar)",
+        "in evaluation mode it is random",
+    ),
     forward("decodes-mu", DECODE, "x_hat = self.decoder(mu)", "random"),
     forward("z-without-noise", DRAW, "z = mu + logvar", "mu + logvar, without any noise"),
     forward("z-with-sigma-for-noise", DRAW, "z = mu + (logvar / 2).exp()", "mu + sigma, without any noise"),
@@ -229,9 +239,9 @@ ERRORS = [
     forward("attribute-misspelt", LOGVAR, "logvar = self.log_var_layer(features)", "log_var_layer"),
     forward("mu-used-before-it-is", MU, "mu = self.mu_layer(mu)", "mu"),
     forward("layer-not-called", DECODE, "x_hat = self.decoder", "x_hat"),
-    forward("decodes-features", DECODE, "x_hat = self.decoder(features)", "shape"),
+    forward("decodes-features", DECODE, "x_hat = self.decoder(features)", "takes 15 numbers, and got 400"),
     forward("argument-forgotten", DRAW, "z = reparametrize(mu)", "logvar"),
-    body("still-to-do", "pass\n", "none"),
+    body("still-to-do", "pass\n", "is the return missing"),
     forward(
         "still-raising",
         ENCODE,
