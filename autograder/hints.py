@@ -41,6 +41,10 @@ ANYWHERE = (
         "Is super().__init__() missing at the top of __init__, or are its last brackets?",
     ),
     (
+        r"super\(type, obj\): obj must be an instance",
+        "Is another class named in super(...) than the one that it stands in? Plain super() needs none.",
+    ),
+    (
         r"^TypeError: '(C?VAE)' object is not callable",
         "Is nn.Module missing in the brackets behind class {}?",
     ),

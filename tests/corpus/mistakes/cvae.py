@@ -425,6 +425,12 @@ WHOLE = [
         ("super().__init__()",),
     ),
     Mistake(
+        "cvae-super-of-another-class",
+        (Edit("CVAE", "super().__init__()", "super(VAE, self).__init__()"),),
+        ("6.1", "6.2", "6.3"),
+        ("another class",),
+    ),
+    Mistake(
         "cvae-init-typo",
         (Edit("CVAE", FIRST, FIRST.replace("num_classes", "num_class")),),
         ("6.1", "6.2", "6.3"),
