@@ -50,9 +50,7 @@ def test_multiplied() -> None:
     """Sizes that do not fit are told as what a layer takes and what it got."""
     said = hint("VAE(...)", "RuntimeError", f"{MULTIPLIED} (6x400 and 15x400)", line="x")
     assert said == "That takes 15 numbers, and got 400."
-    assert "not flattened" in hint(
-        "VAE(...)", "RuntimeError", f"{MULTIPLIED} (56x28 and 784x400)", inside=True
-    )
+    assert "not flattened" in hint("VAE(...)", "RuntimeError", f"{MULTIPLIED} (56x28 and 784x400)", line="x")
 
 
 UNKNOWN = {

@@ -2,7 +2,8 @@
 
 Forward was right in both modes, for one image and for many, for numbers of all sizes, with weights drawn for each part
 (ideal.py). So its parts compute what they should, from weights of their own, when forward calls them. What is left to
-see is that they do so when called by themselves, with what forward would not give them.
+see is that they do so when called by themselves, with what forward would not give them: numbers of
+both signs, and larger ones.
 """
 
 from __future__ import annotations
@@ -23,11 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["are_right_alone", "is_right_alone"]
 
-LARGE = {
-    "mu_layer": 50,
-    "logvar_layer": 50,
-    "decoder": 3,
-}  # times as large: people clamp what goes in or comes out
+# Times as large: with the weights that forward got, units go far beyond 6 so, where ReLU6 and clamps show.
+LARGE = {"encoder": 30, "mu_layer": 50, "logvar_layer": 50, "decoder": 40}
 
 
 def are_right_alone(name: str, models: Mapping[Model, Sequence[int]]) -> bool:
@@ -48,7 +46,7 @@ def is_right_alone(model: Model, name: str, shape: Sequence[int]) -> bool:
         return False
     number, part = oracle.any_number(5, 9), getattr(model, name)
     x = oracle.pixels(number, *shape) if name == "encoder" else torch.randn(number, *shape)
-    x[: number // 2] *= LARGE.get(name, 1)
+    x[: number // 2] *= LARGE[name]
     try:
         y, (due, _) = part(x), follow(name, part.drawn, x)
     except (UnknownError, *UNANSWERED):

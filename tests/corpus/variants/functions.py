@@ -361,6 +361,16 @@ with torch.set_grad_enabled(self.training):
 """,
     ),
     forward(
+        "asserts-an-open-interval",
+        """
+features = self.encoder(x)
+mu, logvar = self.mu_layer(features), self.logvar_layer(features)
+x_hat = self.decoder(reparametrize(mu, logvar))
+assert x_hat.shape == x.shape and 0 < x_hat.min() and x_hat.max() < 1
+return x_hat, mu, logvar
+""",
+    ),
+    forward(
         "in-chunks",
         """
 outputs = []
