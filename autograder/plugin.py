@@ -50,10 +50,8 @@ ENDINGS: tuple[tuple[type[Exception], str], ...] = (
 SEEN = ("mistake", "raised", "wrong kind of answer")  # where a student's own notebook shows it too
 # Where it does not: the file cannot be loaded, or the mistake is another row's.
 UNSEEN = re.compile(r"Your vae\.py raised |.* cannot be judged, because of ")
-FIRST = (
-    "4.1",
-    "6.3",
-)  # run before the others: where forward is right, its parts are asked little (rubric/alone.py)
+# These are run before the others: where forward is right, its parts are asked little (rubric/alone.py).
+FIRST = ("4.1", "6.3")
 FAULT = "grader fault"
 TIMEOUT = 300  # seconds for a row: more than the student's code gets for all, so what runs into it is a fault of ours
 FAULT_WORDS = (

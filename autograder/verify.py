@@ -24,7 +24,7 @@ from autograder.rubric.expect import close, show
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from autograder.student import Model, Parameter, Part
+    from autograder.part import Model, Parameter, Part
 
 __all__ = ["LATENTS", "Loss", "Verifier"]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from autograder.student import Model
+    from autograder.part import Model
 
     Make = Callable[[str], Model]
 

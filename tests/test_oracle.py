@@ -13,10 +13,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from autograder import weights
+from autograder.part import Drawn, Parameter
 from autograder.rubric import oracle
 from autograder.rubric.expect import TOLERANCE, close
 from autograder.rubric.loss_slips import explain
-from autograder.student import Drawn, Parameter
 
 SPEC = importlib.util.spec_from_file_location("vae", Path(__file__).parents[1] / "reference" / "vae.py")
 assert SPEC

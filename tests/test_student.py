@@ -13,8 +13,9 @@ from beside import ScriptedSandbox
 from safetensors.torch import save
 
 from autograder.outcome import WrongKind
+from autograder.part import Model, as_tensor
 from autograder.sandbox import Died, Sandbox
-from autograder.student import Model, Student, as_tensor
+from autograder.student import Student
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -20,7 +20,7 @@ from autograder.rubric.expect import TOLERANCE, close
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from autograder.student import Model
+    from autograder.part import Model
 
 __all__ = ["are_right_alone", "is_right_alone"]
 

@@ -22,8 +22,9 @@ from autograder.rubric.expect import TOLERANCE, Mistake, close, difference, expe
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from autograder.part import Model, Part
     from autograder.rubric.oracle import Layer
-    from autograder.student import Model, Part, Student
+    from autograder.student import Student
 
 __all__ = [
     "Used",

@@ -32,9 +32,9 @@ from autograder.sandbox import Ended
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from autograder.part import Model
     from autograder.rubric.forwards import VAEForward
     from autograder.rubric.oracle import Sizes
-    from autograder.student import Model
 
     Function = Callable[[Tensor], Tensor]
     Three = tuple[Tensor, Tensor, Tensor]

@@ -16,8 +16,8 @@ from autograder.rubric.expect import close, show
 from autograder.rubric.forwards import UnjudgedError
 
 if TYPE_CHECKING:
+    from autograder.part import Model
     from autograder.rubric.forwards import Join, VAEForward
-    from autograder.student import Model
 
 __all__ = ["Composed", "Composer", "fitted"]
 

@@ -25,9 +25,9 @@ from autograder.sandbox import Ended
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from autograder.part import Model
     from autograder.rubric.forwards import VAEForward
     from autograder.rubric.oracle import Sizes
-    from autograder.student import Model
 
     Three = tuple[Tensor, Tensor, Tensor]
 

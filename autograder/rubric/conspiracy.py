@@ -21,8 +21,8 @@ from autograder.rubric.derivatives import compute
 from autograder.rubric.expect import close, fail
 
 if TYPE_CHECKING:
+    from autograder.part import Drawn, Model, Part
     from autograder.rubric.forwards import VAEForward
-    from autograder.student import Drawn, Model, Part
 
 __all__ = ["T", "Witness", "plausible"]
 

@@ -16,8 +16,8 @@ from autograder.rubric.expect import fail, show
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from autograder.part import Parameter, Part
     from autograder.rubric.oracle import Layer
-    from autograder.student import Parameter, Part
 
 __all__ = ["ORDINALS", "expect_count", "explain_odd"]
 

@@ -14,7 +14,7 @@ from autograder.weights import is_vector
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from autograder.student import Drawn
+    from autograder.part import Drawn
 
 __all__ = ["UnknownError", "compute", "follow", "true_gradients"]
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from autograder.outcome import WrongKind
-from autograder.student import as_tensor
+from autograder.part import as_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

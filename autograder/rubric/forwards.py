@@ -17,8 +17,9 @@ from autograder.rubric.expect import Mistake, fail
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from autograder.part import Model
     from autograder.rubric.oracle import Sizes
-    from autograder.student import Model, Student
+    from autograder.student import Student
 
     Join = Callable[[Tensor, Tensor], Tensor]
 

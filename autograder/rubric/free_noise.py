@@ -21,8 +21,8 @@ from autograder.rubric.noise import (
 )
 
 if TYPE_CHECKING:
+    from autograder.part import Model
     from autograder.rubric.forwards import VAEForward
-    from autograder.student import Model
 
 __all__ = ["FreeNoise"]
 

@@ -16,9 +16,9 @@ from autograder.rubric.forwards import HEADS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from autograder.part import Model
     from autograder.rubric.expect import Mistake
     from autograder.rubric.forwards import VAEForward
-    from autograder.student import Model
 
     Three = tuple[Tensor, Tensor, Tensor]
     Composition = tuple[Tensor | None, Tensor, Tensor]

@@ -26,9 +26,9 @@ from autograder.rubric.gradients import SUM
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from autograder.part import Model
     from autograder.rubric.case import Setting
     from autograder.rubric.forwards import VAEForward
-    from autograder.student import Model
 
     Three = tuple[Tensor, Tensor, Tensor]
 

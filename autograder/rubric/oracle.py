@@ -17,7 +17,7 @@ from autograder.weights import is_vector
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from autograder.student import Parameter
+    from autograder.part import Parameter
 
 __all__ = [
     "LENGTHS",

@@ -14,7 +14,7 @@ from autograder.rubric.expect import close, fail
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from autograder.student import Model, Part
+    from autograder.part import Model, Part
 
 __all__ = ["expect_apart", "expect_two_layers"]
 

@@ -1,0 +1,228 @@
+"""A model of the student's and its parts, as the rubric sees them: each call is a question.
+
+features = model.encoder(images)
+drawn = model.encoder.draw(scales)                  # new weights, which both sides draw alike
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from autograder import weights
+from autograder.outcome import PARTS, WrongKind
+from autograder.weights import is_vector
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from autograder.dialogue import Dialogue
+
+__all__ = ["Drawn", "Model", "Parameter", "Part", "as_tensor"]
+
+MAX_PARAMETERS = 100  # tensors of a part; right ones have 8
+MAX_ELEMENTS = 50_000_000  # of a parameter; right ones have 400,000
+MAX_DIMENSIONS = 8  # of a parameter; right ones have 2
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a part: its name there and its shape, None for a lazy layer before its first call."""
+
+    name: str
+    shape: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """The weights that were drawn for a part, or given to it."""
+
+    parameters: list[Parameter]
+    scales: list[float]
+    seed: int = 0
+    given: list[Tensor] | None = None  # the weights themselves, where they were not drawn from the seed
+    order: int = field(default_factory=itertools.count().__next__)  # later ones have higher numbers
+
+    @cached_property
+    def numbers(self) -> list[Tensor]:
+        """The numbers, in float32, before they are multiplied by the scales; not to be written to."""
+        if self.given is not None:
+            return self.given
+        return weights.draw([p.shape or () for p in self.parameters], self.seed)
+
+    @cached_property
+    def values(self) -> list[Tensor]:
+        """The weights, in float32."""
+        return [numbers * scale for numbers, scale in zip(self.numbers, self.scales, strict=True)]
+
+
+class Part:
+    """A model of the student's, or a part of one such as its encoder."""
+
+    def __init__(self, dialogue: Dialogue, name: str, model: int, path: list[str]) -> None:
+        self.dialogue = dialogue
+        self.name = name
+        self.model = model
+        self.path = path
+        self.known: list[Parameter] = []  # as they were listed last
+        self.drawn: Drawn | None = None  # what they hold now
+        self.generation = dialogue.generation  # the worker that has it
+
+    def question(self, what: str, verb: str, **arguments: Any) -> Any:
+        """Ask about the part. Where the worker that had it ended, raises that again: the next one has it not."""
+        self.tell(what, verb, **arguments)
+        return self.dialogue.hear()
+
+    def tell(self, what: str, verb: str, **arguments: Any) -> None:
+        """Do the same where the answer says nothing, and do not wait for it."""
+        self.dialogue.expect_alive(self.generation)
+        self.dialogue.tell(what, verb, model=self.model, **arguments)
+
+    def __call__(self, *args: Tensor, seed: int | None = None) -> Tensor:
+        """Call the part, seeded first where a seed is given, and expect a tensor."""
+        return as_tensor(self.ask(*args, seed=seed), f"{self.name}(...)")
+
+    def ask(self, *args: Tensor, seed: int | None = None, learning: bool = True) -> Any:
+        """Call the part, whatever it returns. learning: False for a call under torch.no_grad()."""
+        more = {} if learning else {"learning": False}
+        return self.question(f"{self.name}(...)", "call", path=self.path, args=args, seed=seed, **more)
+
+    def parameters(self) -> list[Parameter]:
+        """List the part's parameters, in their own order."""
+        rows = self.listed(values=False)
+        try:
+            self.known = [
+                Parameter(str(name), None if shape is None else as_shape(shape)) for name, shape, _ in rows
+            ]
+        except (TypeError, ValueError):
+            raise self.no_layer(rows) from None
+        return self.known
+
+    def listed(self, *, values: bool) -> Any:
+        """Ask for the part's parameters, and expect no more than can be looked through."""
+        rows = self.question(self.name, "parameters", path=self.path, values=values)
+        if isinstance(rows, list) and len(rows) > MAX_PARAMETERS:
+            raise WrongKind(f"{self.name} has {len(rows)} parameters' tensors, far more than a right one.")
+        return rows
+
+    def no_layer(self, rows: object) -> WrongKind:
+        """Word that the part is something else.
+
+        rows: in place of its parameters, the name of its type, and of a tuple's or a list's items' types
+        """
+        kind, *items = (
+            [str(row)[:80] for row in rows] if isinstance(rows, list) and rows else ["something else"]
+        )
+        hint = ""
+        if kind in ("list", "tuple") and len(items) > 1:
+            hint = " Is nn.Sequential missing before its brackets?"
+        elif kind == "tuple":
+            hint = " Is there a comma behind it?"
+        elif kind == "type":
+            hint = " That is a class: are brackets () missing behind it?"
+        return WrongKind(f"{self.name} is no layer (an nn.Module), but: {kind}.{hint}")
+
+    def has_biases(self, number: int) -> bool:
+        """Tell whether the part has so many vectors, by the last list of them or by a new one."""
+        return count_biases(self.known) == number or count_biases(self.parameters()) == number
+
+    def values(self) -> list[tuple[Parameter, Tensor]]:
+        """List the part's parameters with their values."""
+        rows = self.listed(values=True)
+        try:
+            found = [
+                (Parameter(str(name), as_shape(shape)), as_tensor(value, name)) for name, shape, value in rows
+            ]
+        except (TypeError, ValueError):
+            raise self.no_layer(rows) from None
+        if any(parameter.shape != tuple(value.shape) for parameter, value in found):
+            raise WrongKind(f"The parameters of {self.name} have other shapes than they are said to have.")
+        return found
+
+    def draw(self, scales: Sequence[float]) -> Drawn:
+        """Have the part's parameters, as they were listed last, drawn anew, normal with these standard deviations.
+
+        Millions of numbers need not be sent where both sides can draw them (weights.draw).
+        """
+        return self.redraw(Drawn(self.known, [*scales], int(torch.randint(1, 2**31, ()))))
+
+    def redraw(self, drawn: Drawn) -> Drawn:
+        """Give the part's parameters numbers that were drawn for it, or given to it."""
+        if drawn.given is None:
+            self.tell(self.name, "draw", path=self.path, scales=drawn.scales, seed=drawn.seed)
+        else:
+            self.tell(self.name, "assign", path=self.path, values=drawn.given)
+        self.drawn = drawn
+        return drawn
+
+    def assign(self, values: Sequence[Tensor]) -> None:
+        """Give the part's parameters new values, in the order of parameters()."""
+        self.redraw(Drawn(self.known, [1.0] * len(values), given=[*values]))
+
+
+class Model(Part):
+    """A model of the student's."""
+
+    def __init__(self, dialogue: Dialogue, name: str, model: int) -> None:
+        super().__init__(dialogue, name, model, [])
+        self.encoder, self.mu_layer, self.logvar_layer, self.decoder = (
+            Part(dialogue, f"{name}.{part}", model, [part]) for part in PARTS
+        )
+        self.forward_is_right = False  # until it has given what the weights of all parts give, in every case
+
+    def renamed(self, names: Mapping[str, str]) -> Model:
+        """Return the same model with some of its parts by the names that the student gave them."""
+        model = Model(self.dialogue, self.name, self.model)
+        for part, name in names.items():
+            getattr(model, part).path = [name]
+        return model
+
+    def train(self, mode: bool = True) -> None:  # noqa: FBT001, FBT002 - torch's own signature
+        """Put the model into training mode, or with False into evaluation mode."""
+        self.tell(f"{self.name}.train()", "mode", train=mode)
+
+    def is_training(self) -> bool:
+        """Tell whether the model is in training mode now."""
+        return self.question(f"{self.name}.training", "modes") is True
+
+    def eval(self) -> None:
+        """Put the model into evaluation mode."""
+        self.train(mode=False)
+
+
+def count_biases(parameters: Sequence[Parameter]) -> int:
+    """Count the parameters that are vectors."""
+    return len([p for p in parameters if p.shape is not None and is_vector(p.shape)])
+
+
+def as_shape(value: object) -> tuple[int, ...]:
+    """Check that a liar's list is a shape."""
+    if isinstance(value, list) and all(isinstance(n, int) and 0 <= n < 1 << 31 for n in value):
+        if len(value) > MAX_DIMENSIONS:
+            raise WrongKind(f"A parameter of {len(value)} dimensions has more than any right one.")
+        if math.prod(value) > MAX_ELEMENTS:
+            raise WrongKind(f"A parameter of shape {tuple(value)} is larger than any right one.")
+        return tuple(value)
+    raise ValueError(value)
+
+
+def as_tensor(value: object, what: str) -> Tensor:
+    """Check that an answer is a tensor. Raises WrongKind."""
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, WrongKind):
+        raise WrongKind(f"{what} returned {value}, where a tensor of float32 is due.")
+    if value is None:
+        raise WrongKind(f"{what} returned None: is a return missing?")
+    kind = (
+        f"a tuple of {len(value)} values"
+        if isinstance(value, list)
+        else f"{type(value).__name__} {value!r}"[:80]
+    )
+    raise WrongKind(f"{what} returned {kind}, where a tensor is due.")
