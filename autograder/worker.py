@@ -2,8 +2,8 @@
 
 It runs with the student's rights and in the student's process, so nothing here is secret and nothing here is
 believed: the grader checks each answer for itself. Of ours it imports only what it needs for that: loading.py
-with absent.py, elsewhere.py, failure.py, trainer.py, weights.py, and wire.py, which tells the form of questions and
-answers.
+with absent.py, differentiation.py, elsewhere.py, failure.py, trainer.py, weights.py, and wire.py, which tells the form
+of questions and answers.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ import torch
 from torch import Tensor, nn
 
 from autograder import trainer, weights
+from autograder.differentiation import derive
 from autograder.elsewhere import in_file, in_model
 from autograder.failure import MAX_TEXT, MissingError, describe
 from autograder.loading import load
 from autograder.wire import DTYPES, receive, send
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from multiprocessing.connection import Connection
     from types import ModuleType
 
@@ -342,38 +343,6 @@ class Desk:
             return self.encode(list(itertools.islice(value, MAX_ITEMS + 1)), depth)
         home = "" if type(value).__module__ == "builtins" else f"{type(value).__module__}."
         return {"other": f"an object of type {home}{type(value).__qualname__}"[:200]}
-
-
-def derive(total: Tensor, wanted: Sequence[Tensor]) -> Sequence[Tensor | None]:
-    """Compute the gradients of a number; None stands for no dependence."""
-    if not is_reentrant(total):
-        return torch.autograd.grad(total, wanted, retain_graph=True, allow_unused=True)
-    kept = [tensor.grad for tensor in wanted]
-    for tensor in wanted:
-        tensor.retain_grad()
-        tensor.grad = None
-    try:
-        total.backward(retain_graph=True)
-        return [tensor.grad for tensor in wanted]
-    finally:
-        for tensor, gradient in zip(wanted, kept, strict=True):
-            tensor.grad = gradient
-
-
-def is_reentrant(total: Tensor) -> bool:
-    """Tell whether a number goes through a checkpoint with use_reentrant=True, which allows backward() alone.
-
-    Asked for gradients in another way it raises, or has none for what lies within.
-    """
-    nodes, seen = [total.grad_fn], set()
-    while nodes:
-        node = nodes.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
-            if node.name() == "CheckpointFunctionBackward":
-                return True
-            nodes += [following for following, _ in node.next_functions]
-    return False
 
 
 def reseed(seed: int) -> None:

@@ -518,7 +518,7 @@ CASES = [
         """
         names = {
             ("autograder.student", "Student"), ("autograder.sandbox", "Worker"),
-            ("autograder.student", "Model"), ("autograder.sandbox", "Sandbox"),
+            ("autograder.part", "Model"), ("autograder.sandbox", "Sandbox"),
             ("autograder.dialogue", "Dialogue"),
             ("_pytest.main", "Session"), ("_pytest.python", "Function"), ("_pytest.config", "Config"),
         }
