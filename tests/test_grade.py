@@ -86,7 +86,7 @@ UNLOADABLE = {
     "os._exit": ("import os\nos._exit(0)\n", "died", "exit code 0"),
     "kill -9 itself": ("import os\nos.kill(os.getpid(), 9)\nos._exit(9)\n", "died", "ended its process"),
     "segmentation fault": ("import ctypes\nctypes.string_at(0)\n", "died", "SIGSEGV"),
-    "missing package": ("import no_such_package_at_all\n", "raised", "no_such_package_at_all"),
+    "missing package": ("from no_such_package_at_all import *\n", "raised", "no_such_package_at_all"),
     "recursion": ("def f():\n    f()\nf()\n", "raised", "RecursionError"),
     "deep source": ("x = " + "(" * 5000 + ")" * 5000 + "\n", "raised", "vae.py"),
     "hang": ("while True: pass\n", "too slow", "could not be imported within"),

@@ -195,3 +195,25 @@ def test_wrong_loss(formula: Callable[..., Tensor], lines: list[str]) -> None:
         said = DIAGNOSIS.diagnose(LocalLoss(formula), inputs, float(formula(*inputs)))
     assert len(said) == len(lines), said
     assert all(line.startswith(start) for line, start in zip(said, lines, strict=True)), said
+
+
+STRANGE: dict[str, Callable[..., Tensor]] = {
+    "a pixel": lambda *given: given[1].flatten()[0],
+    "a latent": lambda *given: given[2].flatten()[-1],
+    "nothing where mu and logvar are 0": lambda *given: (given[2].abs() + given[3].abs()).sum(),
+    "something where mu is 0": lambda *given: given[0].sum() * (not given[2].any()),
+    "huge": lambda *given: given[0].double().sum() * 1e300 * 1e8,
+    "tiny": lambda *given: given[0].double().sum() * 1e-320,
+    "minus 0": lambda *given: -0.0 * given[0].sum(),
+    "NaN at times": lambda *given: given[3].log().sum() + given[2].sum(),
+    "the number of images": lambda *given: torch.tensor(float(len(given[0]))),
+}
+
+
+@pytest.mark.parametrize("formula", STRANGE.values(), ids=STRANGE)
+def test_strange_loss(formula: Callable[..., Tensor]) -> None:
+    """Whatever numbers a loss gives, to look for what is wrong is no fault of the grader's."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        inputs = draw_batch(20, 7)
+        assert isinstance(DIAGNOSIS.diagnose(LocalLoss(formula), inputs, float(formula(*inputs))), list)

@@ -23,7 +23,8 @@ __all__ = ["diagnose"]
 def diagnose(student: Student, inputs: Inputs, found: float) -> list[str]:
     """Name what gives the loss found for these inputs and for others: slips, or else the term that is wrong."""
     lines: list[str] = []
-    with contextlib.suppress(*UNANSWERED):  # what is wrong is told already
+    # What is wrong is told already; of a liar's numbers nothing may be known.
+    with contextlib.suppress(*UNANSWERED, ArithmeticError):
         lines.extend(look_closer(student, inputs, found))
     return lines
 

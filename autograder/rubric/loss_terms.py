@@ -120,8 +120,10 @@ def name_factor(factors: Sequence[tuple[float, Inputs]]) -> str:
         return all(abs(f * size(*given[2].shape) - 1) <= ROUGHLY for f, given in factors)
 
     (factor, inputs), _ = factors
+    if not factor:
+        return "multiplied by 0: it is missing."
     n, z = inputs[2].shape
-    divisor = n / factor if factor else math.inf
+    divisor = n / factor
     if follows(lambda n, _z: divisor / n):
         known = {28: ", as many as an image has rows", 784: ", as many as an image has pixels"}
         which = whole(divisor) + known.get(round(divisor), "")

@@ -92,12 +92,6 @@ CLASSES = [
     vae("init-misspelt", "def __init__(self, input", "def _init_(self, input", "two underscores"),
     vae("init-without-self", "def __init__(self, input", "def __init__(input", "self missing"),
     vae(
-        "init-in-another-order",
-        "input_size: int, latent_size: int = 15",
-        "latent_size: int, input_size: int",
-        "another order",
-    ),
-    vae(
         "init-without-latent-size",
         "input_size: int, latent_size: int = 15",
         "input_size: int",
