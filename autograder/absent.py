@@ -11,6 +11,7 @@ import contextlib
 import importlib.abc
 import importlib.machinery
 import sys
+from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -26,7 +27,7 @@ def stand_ins(text: bytes) -> Iterator[None]:
 
     While it runs, what it does with them is nothing. Afterwards whoever uses them meets the error of the import.
     """
-    finder = Finder(imported(text))
+    finder = Finder(text)
     sys.meta_path.append(finder)  # behind all others: only what nobody has comes to it
     try:
         yield
@@ -51,11 +52,16 @@ def imported(text: bytes) -> set[str]:
 
 
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds stand-ins for packages of these names, and for their modules."""
+    """Finds stand-ins for packages that a file of this text imports at its top, and for their modules."""
 
-    def __init__(self, names: set[str]) -> None:
-        self.names = names
+    def __init__(self, text: bytes) -> None:
+        self.text = text
         self.loading = True  # whether vae.py is
+
+    @cached_property
+    def names(self) -> set[str]:
+        """The names of these packages, which most files need not be searched for."""
+        return imported(self.text)
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

@@ -2,8 +2,8 @@
 
 Forward was right in both modes, for one image and for many, for numbers of all sizes, with weights drawn for each part
 (ideal.py). So its parts compute what they should, from weights of their own, when forward calls them. What is left to
-see is that they do so when called by themselves, with what forward would not give them: numbers of
-both signs, and larger ones.
+see is that they do so when called by themselves, with what forward would not give them: numbers of both signs, and
+larger ones.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ def is_right_alone(model: Model, name: str, shape: Sequence[int]) -> bool:
     x = oracle.pixels(number, *shape) if name == "encoder" else torch.randn(number, *shape)
     x[: number // 2] *= LARGE[name]
     try:
-        y, (due, _) = part(x), follow(name, part.drawn, x)
+        y, due = part(x), follow(name, part.drawn, x)[0].detach()
     except (UnknownError, *UNANSWERED):
         return False
-    due = due.detach().view(-1, 1, 28, 28) if name == "decoder" else due.detach()
+    due = due.view(-1, 1, 28, 28) if name == "decoder" else due
     if y.shape != due.shape or y.dtype != torch.float32:
         return False
     # Numbers of one size at a time, since the largest tells how exact all must be. For the half see Behaviour.gives.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from autograder.student import Student
 
-__all__ = ["clamp_slips", "drawn", "ends", "formula_slips", "multiple_of", "same", "seeded_slips"]
+__all__ = ["clamp_slips", "drawn", "ends", "matching_slips", "multiple_of", "seeded_slips"]
 
 SEEDS = 1000  # that people set: 0, 1, 42, 123
 
@@ -48,13 +48,9 @@ def confirmed_slips(student: Student, z: Tensor, logvar: Tensor, eps: Tensor, se
     For one logvar many formulas agree: a slip must give what comes of others, too, with the same noise.
     """
     zero, mu, others = torch.zeros_like(logvar), torch.randn(logvar.shape), 2 * torch.randn(logvar.shape)
-    again = student.reparametrize(mu, others, seed=seed)
-    confirming = formula_slips(mu, others, eps)
-    return [
-        f"{text[0].upper()}{text[1:]}."
-        for text, value in formula_slips(zero, logvar, eps).items()
-        if same(z, value) and same(again, confirming[text])
-    ]
+    confirmed = matching_slips(student.reparametrize(mu, others, seed=seed), mu, others, eps)
+    named = [text for text in matching_slips(z, zero, logvar, eps) if text in confirmed]
+    return [f"{text[0].upper()}{text[1:]}." for text in named]
 
 
 def kept_noise(student: Student, z: Tensor, mu: Tensor, logvar: Tensor) -> list[str]:
@@ -130,6 +126,11 @@ def clamp_slips(
             yield f"logvar or sigma is clamped: logvar counts as {' and '.join(words)}.", mu + clamped * eps
     both = torch.cat([far, wide])
     yield "z is clamped.", (mu + std * eps).clamp(float(both.min()), float(both.max()))
+
+
+def matching_slips(z: Tensor, mu: Tensor, logvar: Tensor, eps: Tensor) -> list[str]:
+    """Name the slips that make this z, (N, Z) as all others, of the noise eps."""
+    return [text for text, value in formula_slips(mu, logvar, eps).items() if same(z, value)]
 
 
 def formula_slips(mu: Tensor, logvar: Tensor, eps: Tensor) -> dict[str, Tensor]:

@@ -21,9 +21,8 @@ from autograder.rubric.noise_slips import (
     clamp_slips,
     drawn,
     ends,
-    formula_slips,
+    matching_slips,
     multiple_of,
-    same,
     seeded_slips,
 )
 from autograder.rubric.oracle import any_number
@@ -83,9 +82,10 @@ def test_formula_and_noise(student):
     eps = student.reparametrize(zero, zero, seed=seed)  # mu = 0 and sigma = 1: z is the noise itself
     expect_shape(f"z for mu and logvar of shape {show(shape)}", eps.nan_to_num(), shape)
     if not torch.isfinite(eps).all():
+        named = matching_slips(eps, zero, zero, drawn(shape, seed))
         raise fail(
             f"For mu = 0 and logvar = 0, z contains {'NaN' if eps.isnan().any() else 'infinite values'}.",
-            *named_slips(eps, zero, zero, drawn(shape, seed)),
+            f"It looks as if {' or '.join(named)}." if named else "",
         )
     held = {"mu": student.put(mu), "logvar": student.put(logvar)}
     z = student.reparametrize(held["mu"], held["logvar"], seed=seed)
@@ -202,7 +202,7 @@ def expect_formula(student, z, mu, logvar, eps, seed):
     # A wrong sigma may be 0 where logvar is 0: then the noise is rather what torch draws.
     noise, named = drawn(mu.shape, seed), []
     for given in (eps, noise):
-        if found := [text for text, value in formula_slips(mu, logvar, given).items() if same(z, value)]:
+        if found := matching_slips(z, mu, logvar, given):
             eps, named = given, found
     if not named and multiple_of(eps, noise) is not None:
         eps = noise
@@ -219,12 +219,6 @@ def expect_formula(student, z, mu, logvar, eps, seed):
         "z is not mu + exp(logvar / 2) * eps" + (f": {' or '.join(named)}." if named else "."),
         one_element(z, mu, logvar, eps, int(error.argmax())),
     )
-
-
-def named_slips(z, mu, logvar, eps):
-    """Name the slips that make this z of the noise eps, in a line."""
-    named = [text for text, value in formula_slips(mu, logvar, eps).items() if same(z, value)]
-    return [f"It looks as if {' or '.join(named)}."] if named else []
 
 
 def one_element(z, mu, logvar, eps, place):
