@@ -8,10 +8,11 @@ import select
 import struct
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from multiprocessing.connection import Connection
 
 __all__ = ["Channel", "OversizeError", "PolledChannel", "StalledError", "ThreadedChannel"]
@@ -86,9 +87,9 @@ class PolledChannel(_Ends):
         self.open = True
         self.look_at = time.monotonic() + TICK
 
-    def send(self, message: bytes, deadline: float) -> None:
-        """Send a message. Raises StalledError, or BrokenPipeError when nobody is there."""
-        data = memoryview(struct.pack("!i", len(message)) + message)
+    def send(self, messages: Sequence[bytes], deadline: float) -> None:
+        """Send messages. Raises StalledError, or BrokenPipeError when nobody is there."""
+        data = memoryview(b"".join(struct.pack("!i", len(message)) + message for message in messages))
         while data:
             try:
                 data = data[os.write(self.socket, data) :]
@@ -164,9 +165,10 @@ class ThreadedChannel(_Ends):
         self.drainer = threading.Thread(target=self.drain, daemon=True)
         self.drainer.start()
 
-    def send(self, message: bytes, deadline: float) -> None:
-        """Send a message. Raises StalledError, or BrokenPipeError when nobody is there."""
-        self.wait(lambda: self.connection.send_bytes(message), deadline)
+    def send(self, messages: Sequence[bytes], deadline: float) -> None:
+        """Send messages. Raises StalledError, or BrokenPipeError when nobody is there."""
+        for message in messages:
+            self.wait(partial(self.connection.send_bytes, message), deadline)
 
     def receive(self, limit: int, deadline: float) -> bytes:
         """Receive a message of at most limit bytes. Raises StalledError, OversizeError or EOFError."""

@@ -1,5 +1,6 @@
 """Questions to a worker and its answers: values over, values back. How a question can end is told in outcome.py.
 
+Questions are gathered until an answer is wanted, and go over together: to wait costs more than most of them.
 A failure while vae.py is loaded answers every later question the same way: it is not tried again.
 """
 
@@ -8,22 +9,24 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from safetensors.torch import load as load_tensors
 from torch import Tensor
 
 from autograder.outcome import Failure, Missing, Raised, Unfinished, WrongKind
+from autograder.promise import Promise, Slot, as_it_is
 from autograder.sandbox import HEADER, Ended, Malformed, Sandbox, TooBig, TooSlow, Worker
-from autograder.wire import DTYPES, pack
+from autograder.wire import DTYPES, MAX_ITEMS, pack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Dialogue"]
 
-MAX_ITEMS = 1000  # of a list in an answer
+T = TypeVar("T")
+
 MAX_DEPTH = 10  # of lists in an answer
 BRIEF = 0.1  # seconds of a question, of which nobody asks how they were spent
 
@@ -47,7 +50,8 @@ class Dialogue:
         self.generation = 0  # how many workers there have been: what one holds is unknown to the next
         self.ended: Ended | None = None  # how the last of them ended
         self.asked = 0
-        self.unheard: list[tuple[int, str, float]] = []  # questions without an answer yet, and their seconds
+        self.unheard: list[Promise[Any]] = []
+        self.unsent: list[tuple[dict[str, Any], list[Tensor]]] = []  # questions, and their tensors
         self.held: dict[int, tuple[Tensor, int]] = {}  # tensors that the worker holds too, and in which slots
         self.held_bytes = 0
         self.spent = 0.0  # seconds of all questions, by the clock
@@ -59,47 +63,66 @@ class Dialogue:
         """Ask a question.
 
         what: the name of what is asked for, for messages
-        arguments: numbers, strings, None, tensors and lists of these
+        arguments: numbers, strings, None, tensors, slots of answers to come and lists of these
         Returns numbers, strings, None, tensors, lists of these, and WrongKind objects for anything else.
         """
-        self.tell(what, verb, **arguments)
-        return self.hear()
+        return self.promise(as_it_is, what, verb, **arguments).get()
 
-    def tell(self, what: str, verb: str, **arguments: Any) -> None:
-        """Ask a question whose answer says nothing, and do not wait for it: what goes wrong, the next one raises.
+    def promise(self, read: Callable[[Any], T], what: str, verb: str, **arguments: Any) -> Promise[T]:
+        """Ask a question whose answer will be wanted later. read: makes of the value that comes over what is wanted."""
+        return self.note(what, verb, arguments, read, wanted=True)
 
-        For questions with short answers only: nobody reads them while questions are written.
-        """
+    def tell(self, what: str, verb: str, **arguments: Any) -> Promise[None]:
+        """Ask a question whose answer says nothing: what goes wrong, the next one that is wanted raises."""
+        return self.note(what, verb, arguments, as_it_is, wanted=False)
+
+    def note(
+        self, what: str, verb: str, arguments: dict[str, Any], read: Callable[[Any], T], *, wanted: bool
+    ) -> Promise[T]:
+        """Gather a question, for a worker that is ready."""
         self.time_left()
-        worker = self.open()
-        tensors: list[Tensor] = []
+        self.open()
         self.asked += 1
-        header = {
-            "id": self.asked,
-            "verb": verb,
-            "with": self.encode(arguments, tensors),
-            "tensors": len(tensors),
-        }
-        packed = pack(tensors) if tensors else b""
-        seconds = self.time_left()
-        with self.timed(worker):
-            worker.ask(json.dumps(header).encode(), packed, seconds)
-        self.unheard.append((self.asked, what, seconds))
+        tensors: list[Tensor] = []
+        question = {"id": self.asked, "verb": verb, "with": self.encode(arguments, tensors)}
+        self.unsent.append((question, tensors))
+        self.unheard.append(Promise(self.hear, read, self.asked, what, wanted=wanted))
+        return self.unheard[-1]
 
-    def hear(self) -> Any:
-        """Hear the answers that are due; returns the last one, or raises the first that is none."""
+    def hear(self) -> None:
+        """Send what was gathered, and hear all answers that are due. Raises the first failure of what was only told."""
         unheard, self.unheard = self.unheard, []
-        value, failure = None, None
-        for number, what, seconds in unheard:
+        try:
+            self.send()
+            for promise in unheard:
+                worker = self.open()
+                with self.timed(worker):
+                    try:
+                        promise.settle(self.listen(worker, promise.number, promise.what, self.time_left()))
+                    except Raised as error:
+                        promise.settle(failure=error)
+        except Exception as error:
+            for promise in unheard:
+                if promise.due:
+                    promise.settle(failure=error)
+            raise
+        for promise in unheard:
+            if promise.failure and not promise.wanted:
+                raise promise.failure
+
+    def send(self) -> None:
+        """Send the questions that were gathered."""
+        unsent, self.unsent = self.unsent, []
+        messages = []
+        for i, (question, tensors) in enumerate(unsent, start=1):
+            header = {**question, "tensors": len(tensors), "more": i < len(unsent)}
+            messages.append(json.dumps(header).encode())
+            if tensors:
+                messages.append(pack(tensors))
+        if messages:
             worker = self.open()
             with self.timed(worker):
-                try:
-                    value = self.listen(worker, number, what, min(seconds, self.time_left()))
-                except Raised as error:
-                    failure = failure or error
-        if failure:
-            raise failure
-        return value
+                worker.ask(messages, self.time_left())
 
     @contextlib.contextmanager
     def timed(self, worker: Worker) -> Iterator[None]:
@@ -129,7 +152,7 @@ class Dialogue:
         self.worker = self.sandbox.start()
         self.generation += 1
         self.asked = 0
-        self.unheard = []
+        self.drop_questions()
         begin = time.monotonic()
         self.worker.end = begin + self.sandbox.limits.total - self.spent
         seconds = min(self.sandbox.limits.start, self.worker.end - begin)
@@ -213,10 +236,16 @@ class Dialogue:
     def close(self) -> None:
         """End the worker; the next question starts another."""
         worker, self.worker = self.worker, None
-        self.unheard = []
+        self.drop_questions()
         self.let_go()
         if worker:
             worker.stop()
+
+    def drop_questions(self) -> None:
+        """Ask no more what was gathered: nobody is left to answer."""
+        for promise in self.unheard:
+            promise.settle(failure=self.ended or Malformed("Your code did not live to answer."))
+        self.unheard, self.unsent = [], []
 
     def let_go(self) -> None:
         """Forget the tensors that the worker holds."""
@@ -231,6 +260,8 @@ class Dialogue:
                 return {"slot": known[1]}
             tensors.append(value.detach().contiguous().clone())
             return {"tensor": len(tensors) - 1}
+        if isinstance(value, Slot):
+            return {"slot": value.number}
         if isinstance(value, dict):
             return {key: self.encode(item, tensors) for key, item in value.items()}
         if isinstance(value, (list, tuple)):

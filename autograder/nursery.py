@@ -19,7 +19,7 @@ from autograder import kernel, worker
 from autograder.confine import Plan, become, confine, hide, is_safe, needed
 from autograder.namespaces import closed_folder, enter, fork_apart, open_way
 from autograder.usage import removed_files
-from autograder.wire import send
+from autograder.wire import messages, send
 
 __all__ = ["FIRST_UID", "LAST_UID", "Nursery", "NurseryError", "Spawner", "Starter"]
 
@@ -193,7 +193,7 @@ def live(
         state["missing"]["namespaces"] = missing
     else:
         state["layers"].append("namespaces")
-    send(connection, {"alive": True, **state})
+    send(connection, messages({"alive": True, **state}))
     if is_safe(state["layers"]) or not plan.strict:
         worker.serve(connection, Path(plan.folder))
 

@@ -10,21 +10,25 @@ import itertools
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from autograder import weights
 from autograder.outcome import PARTS, WrongKind
+from autograder.promise import as_it_is
 from autograder.weights import is_vector
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from autograder.dialogue import Dialogue
+    from autograder.promise import Promise
 
 __all__ = ["Drawn", "Model", "Parameter", "Part", "as_tensor"]
+
+T = TypeVar("T")
 
 MAX_PARAMETERS = 100  # tensors of a part; right ones have 8
 MAX_ELEMENTS = 50_000_000  # of a parameter; right ones have 400,000
@@ -76,11 +80,15 @@ class Part:
 
     def question(self, what: str, verb: str, **arguments: Any) -> Any:
         """Ask about the part. Where the worker that had it ended, raises that again: the next one has it not."""
-        self.tell(what, verb, **arguments)
-        return self.dialogue.hear()
+        return self.promise(as_it_is, what, verb, **arguments).get()
+
+    def promise(self, read: Callable[[Any], T], what: str, verb: str, **arguments: Any) -> Promise[T]:
+        """Do the same, but for hearing the answer. read: makes of the value that comes over what it says."""
+        self.dialogue.expect_alive(self.generation)
+        return self.dialogue.promise(read, what, verb, model=self.model, **arguments)
 
     def tell(self, what: str, verb: str, **arguments: Any) -> None:
-        """Do the same where the answer says nothing, and do not wait for it."""
+        """Do the same where the answer says nothing."""
         self.dialogue.expect_alive(self.generation)
         self.dialogue.tell(what, verb, model=self.model, **arguments)
 
@@ -90,12 +98,26 @@ class Part:
 
     def ask(self, *args: Tensor, seed: int | None = None, learning: bool = True) -> Any:
         """Call the part, whatever it returns. learning: False for a call under torch.no_grad()."""
+        return self.later(*args, seed=seed, learning=learning).get()
+
+    def later(self, *args: Tensor, seed: int | None = None, learning: bool = True) -> Promise[Any]:
+        """Do the same, but for hearing the answer."""
         more = {} if learning else {"learning": False}
-        return self.question(f"{self.name}(...)", "call", path=self.path, args=args, seed=seed, **more)
+        return self.promise(
+            as_it_is, f"{self.name}(...)", "call", path=self.path, args=args, seed=seed, **more
+        )
 
     def parameters(self) -> list[Parameter]:
         """List the part's parameters, in their own order."""
-        rows = self.listed(values=False)
+        return self.parameters_later().get()
+
+    def parameters_later(self) -> Promise[list[Parameter]]:
+        """Do the same, but for hearing the answer."""
+        return self.promise(self.as_parameters, self.name, "parameters", path=self.path, values=False)
+
+    def as_parameters(self, answer: Any) -> list[Parameter]:
+        """Read a list of them."""
+        rows = self.few(answer)
         try:
             self.known = [
                 Parameter(str(name), None if shape is None else as_shape(shape)) for name, shape, _ in rows
@@ -104,9 +126,8 @@ class Part:
             raise self.no_layer(rows) from None
         return self.known
 
-    def listed(self, *, values: bool) -> Any:
-        """Ask for the part's parameters, and expect no more than can be looked through."""
-        rows = self.question(self.name, "parameters", path=self.path, values=values)
+    def few(self, rows: Any) -> Any:
+        """Expect no more parameters than can be looked through."""
         if isinstance(rows, list) and len(rows) > MAX_PARAMETERS:
             raise WrongKind(f"{self.name} has {len(rows)} parameters' tensors, far more than a right one.")
         return rows
@@ -134,7 +155,7 @@ class Part:
 
     def values(self) -> list[tuple[Parameter, Tensor]]:
         """List the part's parameters with their values."""
-        rows = self.listed(values=True)
+        rows = self.few(self.question(self.name, "parameters", path=self.path, values=True))
         try:
             found = [
                 (Parameter(str(name), as_shape(shape)), as_tensor(value, name)) for name, shape, value in rows
@@ -189,7 +210,11 @@ class Model(Part):
 
     def is_training(self) -> bool:
         """Tell whether the model is in training mode now."""
-        return self.question(f"{self.name}.training", "modes") is True
+        return self.is_training_later().get()
+
+    def is_training_later(self) -> Promise[bool]:
+        """Do the same, but for hearing the answer."""
+        return self.promise(lambda answer: answer is True, f"{self.name}.training", "modes")
 
     def eval(self) -> None:
         """Put the model into evaluation mode."""

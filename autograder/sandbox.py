@@ -54,7 +54,7 @@ from autograder.nursery import FIRST_UID, LAST_UID, Nursery, NurseryError, Spawn
 from autograder.usage import fits, memory_and_threads, removed_files, times_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 __all__ = [
     "Died",
@@ -240,13 +240,11 @@ class Worker:
         self.seconds = 0.0  # allowed for this wait
         self.end = math.inf  # of time.monotonic(), after which nothing is granted
 
-    def ask(self, header: bytes, tensors: bytes, seconds: float) -> None:
-        """Send a question. Raises Ended."""
+    def ask(self, messages: Sequence[bytes], seconds: float) -> None:
+        """Send questions. Raises Ended."""
         self.allow(seconds)
         with self.endings(seconds):
-            self.channel.send(header, self.deadline)
-            if tensors:
-                self.channel.send(tensors, self.deadline)
+            self.channel.send(messages, self.deadline)
 
     def hear(self, limit: int, seconds: float) -> bytes:
         """Receive one message of at most limit bytes. Raises Ended."""

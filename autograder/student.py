@@ -10,6 +10,7 @@ How a question can end is told in dialogue.py.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from autograder.part import Part
+    from autograder.promise import Promise, Slot
     from autograder.sandbox import Sandbox
 
 __all__ = ["Student"]
@@ -101,19 +103,26 @@ class Student:
 
         learning: False for a call under torch.no_grad()
         """
+        return self.reparametrize_later(mu, logvar, seed=seed, learning=learning).get()
+
+    def reparametrize_later(
+        self, mu: Tensor | Slot, logvar: Tensor | Slot, *, seed: int | None = None, learning: bool = True
+    ) -> Promise[Tensor]:
+        """Do the same, but for hearing the answer."""
         return self.call("reparametrize", mu, logvar, seed=seed, learning=learning)
 
     def loss_function(self, x_hat: Tensor, x: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
         """Call the student's loss_function."""
-        return self.call("loss_function", x_hat, x, mu, logvar)
+        return self.call("loss_function", x_hat, x, mu, logvar).get()
 
-    def call(self, name: str, *args: Tensor, seed: int | None = None, learning: bool = True) -> Tensor:
+    def call(
+        self, name: str, *args: Tensor | Slot, seed: int | None = None, learning: bool = True
+    ) -> Promise[Tensor]:
         """Call a function of the student's that should return a tensor."""
-        more = {} if learning else {"learning": False}
-        answer = self.dialogue.ask(
-            f"{name}(...)", "call", model=None, path=[name], args=args, seed=seed, **more
+        what, more = f"{name}(...)", {} if learning else {"learning": False}
+        return self.dialogue.promise(
+            partial(as_tensor, what=what), what, "call", model=None, path=[name], args=args, seed=seed, **more
         )
-        return as_tensor(answer, f"{name}(...)")
 
     def put(self, tensor: Tensor, like: str = "linear") -> Tensor:
         """Hand a tensor over to stay: each call that gets it gets the same one.
@@ -122,10 +131,8 @@ class Student:
             for its gradient; or "data", that gradients do not reach
         """
         mine = tensor.clone()
-        answer = self.dialogue.ask("put", "put", value=mine, like=like)
-        if not isinstance(answer, dict) or "slot" not in answer:
-            raise WrongKind("A tensor that was handed over did not arrive.")
-        return self.dialogue.hold(mine, answer["slot"])
+        promise = self.dialogue.tell("put", "put", value=mine, like=like)
+        return self.dialogue.hold(mine, promise.slot(0).number)
 
     def join(self, *tensors: Tensor) -> Tensor:
         """Join tensors (N, *) side by side in the worker, so that gradients pass through."""
@@ -133,8 +140,12 @@ class Student:
 
     def look(self, tensor: Tensor) -> Tensor:
         """Look at a tensor that the worker holds: the student's code may have changed it since."""
+        return self.look_later(tensor).get()
+
+    def look_later(self, tensor: Tensor) -> Promise[Tensor]:
+        """Do the same, but for hearing the answer."""
         slot = self.dialogue.slot(tensor)
-        return as_tensor(self.dialogue.ask("look", "look", slot=slot), "a tensor")
+        return self.dialogue.promise(partial(as_tensor, what="a tensor"), "look", "look", slot=slot)
 
     def gradients(
         self, outputs: Sequence[tuple[Tensor, Tensor]], wrt: Sequence[Tensor | Part]

@@ -3,11 +3,14 @@
 A question is a JSON object, and so is an answer; where an object has "tensors", a message of that many numbered
 tensors in safetensors form follows. A tensor inside a question or an answer is {"tensor": its number}; a tensor
 that the worker still holds is {"slot": its number}, so that gradients can be asked for later and across calls.
+Slots are numbered by the question in whose answer the tensor came, so that a question can name one before that.
+A question with "more" has another one behind it: its answer may wait for that one's.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -19,20 +22,33 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from multiprocessing.connection import Connection
 
-__all__ = ["DTYPES", "NO_FORWARD", "pack", "receive", "send"]
+__all__ = ["DTYPES", "MAX_ITEMS", "NO_FORWARD", "messages", "pack", "receive", "send"]
+
+MAX_ITEMS = 1000  # of a list in an answer, and slots for each answer
 
 NO_FORWARD = 'is missing the required "forward" function'  # says torch where one calls a module that has none
+AT_ONCE = 1 << 20  # bytes at most
 DTYPES = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64"}
 
 
-def send(connection: Connection, header: dict[str, Any], tensors: list[Tensor] | None = None) -> None:
-    """Send one message, and its tensors behind it."""
+def messages(header: dict[str, Any], tensors: Sequence[Tensor] = ()) -> list[bytes]:
+    """Write an answer, and its tensors behind it."""
     if tensors:
         header["tensors"] = len(tensors)
     # Half of a surrogate pair, as in the name of a file that is no UTF-8, is no text in JSON either.
-    connection.send_bytes(json.dumps(header, ensure_ascii=False).encode("utf-8", "replace"))
-    if tensors:
-        connection.send_bytes(pack(tensors))
+    text = json.dumps(header, ensure_ascii=False).encode("utf-8", "replace")
+    return [text, pack(tensors)] if tensors else [text]
+
+
+def send(connection: Connection, written: Sequence[bytes]) -> None:
+    """Send messages, at one stroke where they are small: each would wake the other side up."""
+    if os.name != "posix" or len(written) == 1 or sum(map(len, written)) > AT_ONCE:
+        for message in written:
+            connection.send_bytes(message)
+        return
+    data = memoryview(b"".join(struct.pack("!i", len(message)) + message for message in written))
+    while data:
+        data = data[os.write(connection.fileno(), data) :]
 
 
 def pack(tensors: Sequence[Tensor]) -> bytes:

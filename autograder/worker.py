@@ -15,6 +15,7 @@ import itertools
 import math
 import random
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ from autograder.differentiation import derive
 from autograder.elsewhere import in_file, in_model
 from autograder.failure import MAX_TEXT, MissingError, describe
 from autograder.loading import load
-from autograder.wire import DTYPES, receive, send
+from autograder.wire import DTYPES, MAX_ITEMS, messages, receive, send
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,8 +41,9 @@ __all__ = ["serve"]
 MAX_DEPTH = 8  # of tuples in an answer
 MAX_ELEMENTS = 50_000_000  # of a tensor in an answer
 MAX_INTEGER = (1 << 63) - 1  # of an answer
-MAX_ITEMS = 1000  # of a tuple in an answer
 MAX_LAYERS = 10  # of a tuple where a layer was asked for
+BRIEF = 0.05  # seconds for which an answer may wait for the next
+SMALL = 1 << 15  # bytes that are written without being read meanwhile
 NOT_UNPACKED = (list, tuple, dict, set, frozenset, bytes, bytearray, numpy.ndarray, nn.Module)
 
 
@@ -75,14 +77,20 @@ class Desk:
         self.filled: set[int] = set()  # ids of parameters that were given some
         self.training: trainer.Training | None = None
         self.device = "cpu"  # where the models and what they are given lie
-        self.leaves: list[Tensor] = []  # what a gradient is asked for
-        self.slots: list[Tensor] = []  # what calls get; the same tensor, or a copy of its leaf
+        self.leaves: dict[int, Tensor] = {}  # what a gradient is asked for
+        self.slots: dict[int, Tensor] = {}  # what calls get; the same tensor, or a copy of its leaf
+        self.slot = 0  # the next one
         self.tensors: list[Tensor] = []  # of the question
         self.replies: list[Tensor] = []  # of the answer
+        self.unsent: list[bytes] = []  # answers
+        self.unsent_since = 0.0
 
     def answer(self, question: dict[str, Any], work: Any) -> None:
         """Do the work and send its outcome: a value or what the student's code raised."""
         self.replies = []
+        self.slot = question["id"] * MAX_ITEMS
+        if not self.unsent:
+            self.unsent_since = time.monotonic()
         if self.module:  # what one call has switched must not last until the next
             torch.set_grad_enabled(self.switches[0])
             torch.set_default_dtype(self.switches[1])
@@ -94,7 +102,12 @@ class Desk:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):  # the student may have closed or replaced it
                 stream.flush()
-        send(self.connection, {"id": question["id"], **reply}, self.replies)
+        self.unsent += messages({"id": question["id"], **reply}, self.replies)
+        late = time.monotonic() > self.unsent_since + BRIEF
+        # Large ones wait for the last question, or both sides might be writing.
+        if not question.get("more") or (late and sum(map(len, self.unsent)) < SMALL):
+            send(self.connection, self.unsent)
+            self.unsent = []
 
     def load(self) -> None:
         """Run the student's file."""
@@ -202,16 +215,17 @@ class Desk:
         known = {id(parameter) for _, parameter in weights.registered(whole)}
         return [(name, parameter) for name, parameter in listed if id(parameter) in known]
 
-    def on_put(self, value: Any, like: str) -> dict[str, int]:
+    def on_put(self, value: Any, like: str) -> None:
         """Hold a tensor. Where gradients will be asked for, calls get a copy of it, as a layer's output would be.
 
         like: "data", without gradients; "linear"; or "sigmoid", whose gradient needs it unchanged
         """
         leaf = self.decode(value)
         if like == "data":
-            return {"slot": self.hold(leaf)}
+            self.hold(leaf)
+            return
         leaf.requires_grad_()
-        return {"slot": self.hold(torch.relu(leaf) if like == "sigmoid" else leaf.clone(), leaf)}
+        self.hold(torch.relu(leaf) if like == "sigmoid" else leaf.clone(), leaf)
 
     def on_join(self, values: list[Any]) -> Tensor:
         """Join tensors of two dimensions side by side, as floating-point numbers."""
@@ -261,7 +275,7 @@ class Desk:
 
     def on_forget(self) -> None:
         """Let go of all tensors; models stay."""
-        self.leaves, self.slots = [], []
+        self.leaves, self.slots = {}, {}
 
     def on_begin_training(
         self, name: str, named: dict[str, int], data: str, seed: int, device: str
@@ -306,9 +320,9 @@ class Desk:
 
     def hold(self, tensor: Tensor, leaf: Tensor | None = None) -> int:
         """Keep a tensor for later questions; returns its slot."""
-        self.slots.append(tensor)
-        self.leaves.append(tensor if leaf is None else leaf)
-        return len(self.slots) - 1
+        slot, self.slot = self.slot, self.slot + 1
+        self.slots[slot], self.leaves[slot] = tensor, tensor if leaf is None else leaf
+        return slot
 
     def decode(self, value: Any) -> Any:
         """Turn a part of a question into what the student's code gets."""
@@ -336,7 +350,7 @@ class Desk:
             return str(value)[:MAX_TEXT]
         if isinstance(value, (list, tuple)) and depth < MAX_DEPTH and len(value) <= MAX_ITEMS:
             return [self.encode(item, depth + 1) for item in value]
-        if isinstance(value, dict) and depth == 0 and value.keys() <= {"model", "slot"}:
+        if isinstance(value, dict) and depth == 0 and value.keys() <= {"model"}:
             return value
         if depth == 0 and isinstance(value, Iterable) and not isinstance(value, NOT_UNPACKED):
             # What forward returns is only unpacked: map() will do, and a dataclass with __iter__.

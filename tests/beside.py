@@ -15,7 +15,7 @@ from autograder.sandbox import Limits, TooBig, TooSlow
 from autograder.student import Student
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from autograder.sandbox import Sandbox
 
@@ -80,11 +80,10 @@ class BesideWorker:
         self.thread = threading.Thread(target=worker.serve, args=(theirs, folder), daemon=True)
         self.thread.start()
 
-    def ask(self, header: bytes, tensors: bytes, _: float) -> None:
-        """Send a question."""
-        self.connection.send_bytes(header)
-        if tensors:
-            self.connection.send_bytes(tensors)
+    def ask(self, messages: Sequence[bytes], _: float) -> None:
+        """Send questions."""
+        for message in messages:
+            self.connection.send_bytes(message)
 
     def hear(self, limit: int, seconds: float) -> bytes:
         """Receive a message."""
@@ -129,12 +128,12 @@ class ScriptedWorker:
 
     def __init__(self, script: Script) -> None:
         self.script = list(script)
-        self.asked: list[tuple[bytes, bytes]] = []
+        self.asked: list[list[bytes]] = []
         self.stopped = False
 
-    def ask(self, header: bytes, tensors: bytes, _: float) -> None:
-        """Note the question."""
-        self.asked.append((header, tensors))
+    def ask(self, messages: Sequence[bytes], _: float) -> None:
+        """Note the questions."""
+        self.asked.append([*messages])
 
     def hear(self, limit: int, _: float) -> bytes:
         """Say the next thing."""

@@ -54,7 +54,7 @@ class Pair:
 
     def send(self, message: bytes, seconds: float = LATE) -> None:
         """Send a message."""
-        self.channel.send(message, time.monotonic() + seconds)
+        self.channel.send([message], time.monotonic() + seconds)
 
 
 @pytest.fixture(params=list(KINDS.values()), ids=list(KINDS))

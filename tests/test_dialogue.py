@@ -71,6 +71,7 @@ def test_question() -> None:
         "verb": "call",
         "with": {"args": [{"tensor": 0}, [{"tensor": 1}, 3, None, "s"]]},
         "tensors": 2,
+        "more": False,
     }
     sent = load(packed)
     assert torch.equal(sent["000000"], x)
@@ -91,19 +92,59 @@ VALUES: dict[str, tuple[Any, Any]] = {
 }
 
 
+def verbs(messages: list[bytes]) -> list[tuple[str, bool]]:
+    """What was asked at once, and whether each question says that there are more."""
+    return [(asked["verb"], asked["more"]) for asked in map(json.loads, messages)]
+
+
 def test_told() -> None:
-    """Questions that are told go over at once; their answers are heard before the next one's, errors included."""
+    """Questions that are told go over with the next one; their answers are heard before its own, errors included."""
     dialogue, sandbox = talk([LOADED, say(None, 1), say(None, 2), say(5, 3)])
     dialogue.tell("train()", "mode")
     dialogue.tell("draw", "draw")
-    assert [json.loads(header)["verb"] for header, _ in sandbox.workers[0].asked] == ["mode", "draw"]
+    assert sandbox.workers[0].asked == []
     assert dialogue.ask("f(...)", "call") == 5
+    (messages,) = sandbox.workers[0].asked
+    assert verbs(messages) == [("mode", True), ("draw", True), ("call", False)]
     broken = json.loads(failure()) | {"id": 1}
     dialogue, _ = talk([LOADED, json.dumps(broken).encode(), say(5, 2), say(6, 3)])
     dialogue.tell("train()", "mode")
     with pytest.raises(Raised, match=r"train\(\) raised ValueError"):
         dialogue.ask("f(...)", "call")
     assert dialogue.ask("f(...)", "call") == 6
+
+
+def test_promises() -> None:
+    """Promised answers are heard when the first of them is wanted, and a failure is that of its own question alone."""
+    broken = json.dumps(json.loads(failure()) | {"id": 2}).encode()
+    dialogue, sandbox = talk([LOADED, say(5, 1), broken, say(7, 3)])
+    first = dialogue.promise(lambda value: 2 * value, "f(...)", "call")
+    second = dialogue.promise(str, "g(...)", "call")
+    third = dialogue.promise(str, "h(...)", "call", args=[first.slot(1)])
+    assert third.get() == "7"
+    assert first.get() == 10
+    for _ in range(2):
+        with pytest.raises(Raised, match=r"g\(\.\.\.\) raised ValueError"):
+            second.get()
+    (messages,) = sandbox.workers[0].asked
+    assert json.loads(messages[2])["with"] == {"args": [{"slot": 1001}]}
+
+
+def test_promises_of_a_worker_that_ends() -> None:
+    """Where the worker ends before it has answered, each promise says so, and the next worker is not asked."""
+    dialogue, sandbox = talk([LOADED, say(5, 1), Died("dead")], [LOADED, say("fine")])
+    promises = [dialogue.promise(str, f"{name}(...)", "call") for name in "fgh"]
+    with pytest.raises(Died):
+        promises[0].get()
+    assert promises[0].get() == "5"
+    for promise in promises[1:]:
+        with pytest.raises(Died):
+            promise.get()
+    untold = dialogue.promise(str, "f(...)", "call")
+    dialogue.close()
+    with pytest.raises(Ended):
+        untold.get()
+    assert [worker.asked for worker in sandbox.workers[1:]] == [[]]
 
 
 @pytest.mark.parametrize(("said", "value"), VALUES.values(), ids=VALUES)
@@ -363,7 +404,7 @@ def test_new_row_forgets() -> None:
     dialogue.ask("f(...)", "call")
     dialogue.new_row()
     dialogue.new_row()
-    assert [json.loads(header)["verb"] for header, _ in sandbox.workers[0].asked] == [
+    assert [json.loads(header)["verb"] for header, *_ in sandbox.workers[0].asked] == [
         "call",
         "forget",
         "forget",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from apart import REFERENCE
@@ -16,6 +16,8 @@ from autograder.rubric.oracle import Sizes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from autograder.promise import Promise
 
     Judge = Callable[[str, type[VAEForward]], set[str]]
 
@@ -32,14 +34,16 @@ def judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Judge]:
         def run(source: str, forward: type[VAEForward]) -> set[str]:
             student = open_student(source)
             called: set[str] = set()
-            tell = student.dialogue.tell
+            note = student.dialogue.note
 
-            def noted(what: str, verb: str, **arguments: object) -> None:
+            def noted(
+                what: str, verb: str, arguments: dict[str, Any], *args: Any, **more: Any
+            ) -> Promise[Any]:
                 if verb == "call" and arguments["model"] is not None:
-                    called.update(cast("list[str]", arguments["path"]))
-                tell(what, verb, **arguments)
+                    called.update(arguments["path"])
+                return note(what, verb, arguments, *args, **more)
 
-            monkeypatch.setattr(student.dialogue, "tell", noted)
+            monkeypatch.setattr(student.dialogue, "note", noted)
             expect_composition(forward(student, Sizes(latents=23, classes=13)))
             return called
 

@@ -16,10 +16,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autograder.dialogue import MAX_ITEMS, Dialogue
+from autograder.dialogue import Dialogue
 from autograder.outcome import Raised, WrongKind
 from autograder.sandbox import Limits, Malformed
-from autograder.wire import DTYPES
+from autograder.wire import DTYPES, MAX_ITEMS
 
 CASES = Path(__file__).parent / "fuzz_cases"
 MODERATE = settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))

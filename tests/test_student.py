@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 from collections.abc import Callable  # noqa: TC003 - QUESTIONS is annotated with it
 from typing import TYPE_CHECKING, Any, cast
@@ -49,8 +50,10 @@ class Play:
 
     @property
     def asked(self) -> list[dict[str, Any]]:
-        """The questions' verbs and arguments."""
-        found = [json.loads(header) for header, _ in self.sandbox.workers[0].asked]
+        """The questions' verbs and arguments; those that wait to be sent are sent first."""
+        self.student.dialogue.hear()
+        messages = itertools.chain.from_iterable(self.sandbox.workers[0].asked)
+        found = [json.loads(message) for message in messages if message.startswith(b"{")]
         return [{"verb": question["verb"], **question["with"]} for question in found]
 
 
@@ -84,11 +87,11 @@ def test_reads_like_local_code() -> None:
 
 def test_tensors_go_back_as_themselves() -> None:
     """What came back, and what was put, goes over again as the thing that the worker holds."""
-    play = Play({"model": 0}, {"slot": 9}, torch.ones(2), torch.zeros(2))
+    play = Play({"model": 0}, None, torch.ones(2), torch.zeros(2))
     model = play.student.CVAE(784, 10, 15)
     x = play.student.put(torch.ones(2))
     model.mu_layer(model.encoder(x))
-    assert [question.get("args") for question in play.asked[2:]] == [[{"slot": 9}], [{"slot": 0}]]
+    assert [question.get("args") for question in play.asked[2:]] == [[{"slot": 2000}], [{"slot": 0}]]
 
 
 def test_gradients() -> None:
@@ -100,7 +103,7 @@ def test_gradients() -> None:
         ["2.weight", [2, 4], None],
         ["2.bias", [2], None],
     ]
-    play = Play({"model": 0}, {"slot": 0}, {"slot": 1}, torch.ones(1), found, rows)
+    play = Play({"model": 0}, None, None, torch.ones(1), found, rows)
     model = play.student.VAE(784, 15)
     a, b = play.student.put(torch.zeros(1)), play.student.put(torch.ones(1))
     y = play.student.reparametrize(a, b)

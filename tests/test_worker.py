@@ -398,7 +398,7 @@ def test_gradients(open_vae: Open) -> None:
     dialogue.ask("VAE", "make", name="VAE", args=[], named={})
     dialogue.ask("e", "assign", model=0, path=["encoder"], values=[torch.ones(4, 6), torch.zeros(4)])
     x, y = torch.full((2, 6), 3.0), torch.ones(2)
-    slots = [dialogue.ask("put", "put", value=value, like="linear")["slot"] for value in (x, y)]
+    slots = [dialogue.tell("put", "put", value=value, like="linear").slot(0).number for value in (x, y)]
     dialogue.hold(x, slots[0])
     dialogue.hold(y, slots[1])
     squared = call(dialogue, "f", x, y)
@@ -420,7 +420,7 @@ def test_gradients(open_vae: Open) -> None:
 def test_sigmoid_like(open_vae: Open) -> None:
     """What is put as a sigmoid's output and changed in place breaks backward(), as in training."""
     dialogue = open_vae("def f(x): return x.mul_(2).sum()")
-    slot = dialogue.ask("put", "put", value=torch.ones(3), like="sigmoid")["slot"]
+    slot = dialogue.tell("put", "put", value=torch.ones(3), like="sigmoid").slot(0).number
     value = dialogue.ask(
         "f", "call", model=None, path=["f"], args=[dialogue.hold(torch.ones(3), slot)], seed=None
     )
@@ -451,7 +451,7 @@ def test_in_place_on_what_was_put(open_vae: Open) -> None:
     """A change in place of what was put is possible, as on a layer's output, and it shows."""
     dialogue = open_vae("def f(x): return x.exp_()")
     x = torch.zeros(3)
-    slot = dialogue.ask("put", "put", value=x, like="linear")["slot"]
+    slot = dialogue.tell("put", "put", value=x, like="linear").slot(0).number
     dialogue.hold(x, slot)
     call(dialogue, "f", x)
     assert dialogue.ask("look", "look", slot=slot).tolist() == [1, 1, 1]
@@ -460,10 +460,11 @@ def test_in_place_on_what_was_put(open_vae: Open) -> None:
 def test_forget(open_vae: Open) -> None:
     """After a row's end nothing of it is held."""
     dialogue = open_vae("def f(): return torch.zeros(2)")
-    call(dialogue)
+    slot = dialogue.slot(call(dialogue))
+    dialogue.ask("look", "look", slot=slot)
     dialogue.new_row()
-    with pytest.raises(Raised, match="IndexError"):
-        dialogue.ask("look", "look", slot=0)
+    with pytest.raises(Raised, match="KeyError"):
+        dialogue.ask("look", "look", slot=slot)
 
 
 def test_unknown_question(open_vae: Open) -> None:
@@ -479,10 +480,10 @@ def test_answer_is_plain_json(open_vae: Open) -> None:
     dialogue = open_vae("def f(): return torch.zeros(2), 1")
     worker = dialogue.open()
     question = {"id": 41, "verb": "call", "with": {"model": None, "path": ["f"], "args": [], "seed": None}}
-    worker.ask(json.dumps(question).encode(), b"", 1)
+    worker.ask([json.dumps(question).encode()], 1)
     assert json.loads(worker.hear(1 << 20, 60)) == {
         "id": 41,
-        "value": [{"tensor": 0, "slot": 0, "grad": False}, 1],
+        "value": [{"tensor": 0, "slot": 41_000, "grad": False}, 1],
         "tensors": 1,
     }
     assert len(worker.hear(1 << 20, 60)) > 8

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autograder.outcome import UNANSWERED
 from autograder.rubric import oracle
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from torch import Tensor
+
+    from autograder.promise import Promise
 
 __all__ = ["KEPT", "SAME", "Again"]
 
@@ -143,5 +145,12 @@ class Again:
 
     def image(self, seed: int | None = None, *, learning: bool = True) -> Tensor:
         """Call forward, under a seed where one is given; returns x_hat. learning: False under torch.no_grad()."""
-        answer = self.model.ask(*self.arguments, seed=seed, learning=learning)
-        return as_three(answer, f"{self.composer.forward.name}.forward")[0]
+        return self.x_hat(self.later(seed, learning=learning))
+
+    def later(self, seed: int | None = None, *, learning: bool = True) -> Promise[Any]:
+        """Do the same, but for hearing the answer."""
+        return self.model.later(*self.arguments, seed=seed, learning=learning)
+
+    def x_hat(self, answer: Promise[Any]) -> Tensor:
+        """Hear such an answer; returns x_hat."""
+        return as_three(answer.get(), f"{self.composer.forward.name}.forward")[0]

@@ -8,19 +8,24 @@ larger ones.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from autograder.outcome import UNANSWERED
+from autograder.part import as_tensor
 from autograder.rubric import oracle
 from autograder.rubric.derivatives import UnknownError, follow
 from autograder.rubric.expect import TOLERANCE, close
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from autograder.part import Model
+    from torch import Tensor
+
+    from autograder.part import Model, Part
+    from autograder.promise import Promise
 
 __all__ = ["are_right_alone", "is_right_alone"]
 
@@ -33,7 +38,10 @@ def are_right_alone(name: str, models: Mapping[Model, Sequence[int]]) -> bool:
 
     models: with the shape of what the part takes, as below
     """
-    return all(is_right_alone(model, name, shape) for model, shape in models.items())
+    if not all(model.forward_is_right for model in models):
+        return False
+    told = [tell(model, name, shape) for model, shape in models.items()]
+    return all(is_right() for is_right in told)
 
 
 def is_right_alone(model: Model, name: str, shape: Sequence[int]) -> bool:
@@ -42,13 +50,23 @@ def is_right_alone(model: Model, name: str, shape: Sequence[int]) -> bool:
     shape: of what it takes, but for the number of images
     False says nothing: whether it is wrong, and how, is to be found out.
     """
-    if not model.forward_is_right:
-        return False
+    return are_right_alone(name, {model: shape})
+
+
+def tell(model: Model, name: str, shape: Sequence[int]) -> Callable[[], bool]:
+    """Call the part; returns what tells whether it gave the right thing."""
     number, part = oracle.any_number(5, 9), getattr(model, name)
     x = oracle.pixels(number, *shape) if name == "encoder" else torch.randn(number, *shape)
     x[: number // 2] *= LARGE[name]
+    answer = part.later(x)
+    return partial(gives, name, part, x, answer)
+
+
+def gives(name: str, part: Part, x: Tensor, answer: Promise[Any]) -> bool:
+    """Tell whether a part's answer for x (N, *) is what its weights give."""
+    number = len(x)
     try:
-        y, due = part(x), follow(name, part.drawn, x)[0].detach()
+        y, due = as_tensor(answer.get(), part.name), follow(name, part.drawn, x)[0].detach()
     except (UnknownError, *UNANSWERED):
         return False
     due = due.view(-1, 1, 28, 28) if name == "decoder" else due

@@ -118,10 +118,11 @@ class VAEForward:
 
     def furnish(self, model: Model, classes: int) -> Model:
         """Draw new weights, such that means, variances and pixels are neither all alike nor extreme."""
-        for name in PARTS:
-            part = getattr(model, name)
+        parts = {name: getattr(model, name) for name in PARTS}
+        listed = {name: part.parameters_later() for name, part in parts.items()}
+        for name, part in parts.items():
             try:
-                parameters = part.parameters()
+                parameters = listed[name].get()
                 if any(p.shape is None for p in parameters):  # lazy layers get theirs from a first call
                     with contextlib.suppress(*UNANSWERED):  # what fails here fails again where it is judged
                         model.ask(*self.arguments(oracle.images(2), oracle.one_hot(2, classes)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -24,9 +24,12 @@ from autograder.rubric.forwards import HEADS
 from autograder.rubric.gradients import SUM
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from torch import Tensor
 
     from autograder.part import Model
+    from autograder.promise import Promise
     from autograder.rubric.case import Setting
     from autograder.rubric.forwards import VAEForward
 
@@ -67,14 +70,15 @@ class Ideal:
     def holds(self) -> bool:
         """Tell whether forward gives the right numbers and gradients, keeps nothing and changes nothing."""
         held = self.forward.hold(self.x, self.c)
+        answer, z = self.call(held, self.seed)
+        as_before = self.changes_nothing(held)
         try:
-            self.answer = found = as_three(
-                self.model.ask(*held, seed=self.seed), f"{self.forward.name}.forward"
-            )
+            self.answer = found = as_three(answer.get(), f"{self.forward.name}.forward")
         except (Mistake, Raised, WrongKind) as error:
             self.answer = error
             raise
-        right = self.composition(found, self.x, self.c, self.seed, learning=self.setting.learning)
+        learning = self.setting.learning
+        right = self.composition(found, z.get(), self.x, self.c, learning=learning)
         if right is None:
             return False
         if self.setting.again:
@@ -82,9 +86,23 @@ class Ideal:
             self.first = again, found[0], right
             if not self.keeps_nothing(again, found[0]):
                 return False
-        return (
-            all(unchanged(self.student, t) for t in held)
-            and self.model.is_training() == self.setting.training
+            as_before = self.changes_nothing(held)
+        return as_before()
+
+    def call(
+        self, arguments: Sequence[Tensor], seed: int, *, learning: bool = True
+    ) -> tuple[Promise[Any], Promise[Tensor]]:
+        """Call forward, and reparametrize with the mu and logvar that it returns, both under the seed."""
+        answer = self.model.later(*arguments, seed=seed, learning=learning)
+        return answer, self.student.reparametrize_later(answer.slot(1), answer.slot(2), seed=seed)
+
+    def changes_nothing(self, held: Sequence[Tensor]) -> Callable[[], bool]:
+        """Look at what was handed over, and at the model's mode; returns what tells whether both are as before."""
+        looked = [(tensor, self.student.look_later(tensor)) for tensor in held]
+        mode = self.model.is_training_later()
+        return lambda: (
+            all(unchanged(tensor, after.get()) for tensor, after in looked)
+            and mode.get() == self.setting.training
         )
 
     def keeps_nothing(self, again: Again, x_hat: Tensor) -> bool:
@@ -93,12 +111,15 @@ class Ideal:
         In evaluation mode the other call is made under torch.no_grad(), as one generates images.
         """
         others, seed, training = again.others(), self.seed + 1, self.setting.training
-        answer = self.model.ask(*self.forward.arguments(*others), seed=seed, learning=training)
+        answer, z = self.call(self.forward.arguments(*others), seed, learning=training)
+        same = [
+            again.later(self.seed, learning=learning) for learning in ((True, False) if training else (True,))
+        ]
+        fresh = [again.later(), again.later()]
         return (
-            self.composition(as_three(answer, ""), *others, seed) is not None
-            and (not training or again.is_same_without_gradients(x_hat))
-            and close(again.image(self.seed), x_hat, SAME)
-            and not close(again.image(), again.image())
+            self.composition(as_three(answer.get(), ""), z.get(), *others) is not None
+            and all(close(again.x_hat(each), x_hat, SAME) for each in same)
+            and not close(again.x_hat(fresh[0]), again.x_hat(fresh[1]))
         )
 
     def explain(self) -> None:
@@ -114,10 +135,11 @@ class Ideal:
                 raise
 
     def composition(
-        self, found: Three, x: Tensor, c: Tensor, seed: int, *, learning: bool = False
+        self, found: Three, z: Tensor, x: Tensor, c: Tensor, *, learning: bool = False
     ) -> Composed | None:
         """Compare an answer for images and classes with what it must be, with the noise that reparametrize draws.
 
+        z: what that gives for its mu and logvar
         learning: whether its gradients must be right, too
         Returns what it was made of, None where it is not the right one.
         """
@@ -126,7 +148,6 @@ class Ideal:
         for tensor, shape in zip(found, (x.shape, (number, latents), (number, latents)), strict=True):
             if tensor.shape != shape or tensor.dtype != torch.float32:
                 return None
-        z = self.student.reparametrize(mu, logvar, seed=seed)
         if z.shape != mu.shape or not plausible(mu, logvar, z, T):
             return None
         rows = standing_out(mu, logvar, z, c) if self.setting.crowd else torch.arange(number)

@@ -54,7 +54,7 @@ LIAR = dedent('''
         return None
 
 
-    def on_call(self, model, path, args, seed):
+    def on_call(self, model, path, args, seed, learning=True):
         values = [self.decode(a) for a in args]
         n = values[0].shape[0] if values[0].dim() else 1
         _, d, c, z = sizes.get(model, ("VAE", 784, 0, 15))

@@ -284,10 +284,10 @@ CASES = [
     doubled(
         "answers everything twice",
         """
-        def send_bytes(self, message, old=type(PIPE).send_bytes):
-            old(self, message)
-            old(self, message)
-        type(PIPE).send_bytes = send_bytes
+        import autograder.worker
+        def messages(*said, old=autograder.worker.messages):
+            return 2 * old(*said)
+        autograder.worker.messages = messages
         """,
     ),
     doubled(
@@ -321,12 +321,12 @@ CASES = [
     doubled(
         "repeats its first tensor for ever",
         """
-        def send_bytes(self, message, old=type(PIPE).send_bytes, first=[]):
-            if bytes(message[:1]) != b"{":  # tensors, not a header
-                first.append(message)
-                message = first[0]
-            old(self, message)
-        type(PIPE).send_bytes = send_bytes
+        import autograder.worker
+        def messages(*said, old=autograder.worker.messages, first=[]):
+            header, *tensors = old(*said)
+            first += tensors
+            return [header, *first[: len(tensors)]]
+        autograder.worker.messages = messages
         """,
     ),
     doubled(
