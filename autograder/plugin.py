@@ -109,7 +109,7 @@ class Session:
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Have failures told in short: nobody reads pytest's reports, and the long ones parse the rubric's source."""
-        config.option.tbstyle = "native"
+        config.option.tbstyle = "value"
         if hasattr(
             signal, "SIGALRM"
         ):  # pytest-timeout shows other threads on a terminal before it says what happened

@@ -11,23 +11,26 @@ How a question can end is told in dialogue.py.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch import Tensor
 
 from autograder.dialogue import Dialogue
 from autograder.outcome import WrongKind
 from autograder.part import Model, as_tensor
+from autograder.promise import Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from autograder.part import Part
-    from autograder.promise import Promise, Slot
+    from autograder.promise import Promise
     from autograder.sandbox import Sandbox
 
 __all__ = ["Student"]
+
+T = TypeVar("T")
 
 
 class Student:
@@ -155,46 +158,70 @@ class Student:
         wrt: tensors that were put or returned, and parts, which stand for their biases (vectors)
         Returns a list for each: one gradient for a tensor, one per bias for a part; None where there is no dependence.
         """
+        return self.gradients_later(outputs, wrt).get()
+
+    def gradients_later(
+        self, outputs: Sequence[tuple[Tensor | Slot, Tensor]], wrt: Sequence[Tensor | Part]
+    ) -> Promise[list[list[Tensor | None]]]:
+        """Do the same, but for hearing the answer."""
         slots = [self.dialogue.slot(item) for item in wrt if isinstance(item, Tensor)]
         parts = [item for item in wrt if not isinstance(item, Tensor)]
-        found = self.derive("gradients", outputs, parts, slots=slots)
-        if (
-            not isinstance(found, list)
-            or len(found) != len(wrt)
-            or not all(isinstance(g, list) for g in found)
-        ):
-            raise WrongKind("The gradients that came back are not those asked for.")
-        of_tensors, of_parts = iter(found[: len(slots)]), iter(found[len(slots) :])
-        ordered = [next(of_tensors if isinstance(item, Tensor) else of_parts) for item in wrt]
-        for item, gradients in zip(wrt, ordered, strict=True):
-            if len(gradients) != 1 if isinstance(item, Tensor) else not item.has_biases(len(gradients)):
-                raise WrongKind("The gradients that came back are not those asked for.")
-        return [
-            [None if g is None else as_tensor(g, "a gradient") for g in gradients] for gradients in ordered
-        ]
+        return self.derive(partial(as_gradients, wrt=wrt), "gradients", outputs, parts, slots=slots)
+
+    def reach(self, outputs: Sequence[tuple[Tensor, Tensor]], parts: Sequence[Part]) -> list[list[float]]:
+        """Compute the lengths of the gradients of the sum of <output, direction>, for each parameter of each part."""
+        return self.reach_later(outputs, parts).get()
+
+    def reach_later(
+        self, outputs: Sequence[tuple[Tensor | Slot, Tensor]], parts: Sequence[Part]
+    ) -> Promise[list[list[float]]]:
+        """Do the same, but for hearing the answer."""
+        return self.derive(partial(as_lengths, number=len(parts)), "reach", outputs, parts)
 
     def derive(
-        self, verb: str, outputs: Sequence[tuple[Tensor, Tensor]], parts: Sequence[Part], **more: Any
-    ) -> Any:
+        self,
+        read: Callable[[Any], T],
+        verb: str,
+        outputs: Sequence[tuple[Tensor | Slot, Tensor]],
+        parts: Sequence[Part],
+        **more: Any,
+    ) -> Promise[T]:
         """Ask about the gradients of the sum of <output, direction> over the pairs given."""
         for part in parts:
             self.dialogue.expect_alive(part.generation)
-        return self.dialogue.ask(
+        return self.dialogue.promise(
+            read,
             "backward()",
             verb,
-            of=[self.dialogue.slot(output) for output, _ in outputs],
+            of=[
+                output.number if isinstance(output, Slot) else self.dialogue.slot(output)
+                for output, _ in outputs
+            ],
             along=[direction for _, direction in outputs],
             parts=[[part.model, part.path] for part in parts],
             **more,
         )
 
-    def reach(self, outputs: Sequence[tuple[Tensor, Tensor]], parts: Sequence[Part]) -> list[list[float]]:
-        """Compute the lengths of the gradients of the sum of <output, direction>, for each parameter of each part."""
-        lengths = self.derive("reach", outputs, parts)
-        try:
-            found = [[float(length) for length in each] for each in lengths]
-        except (OverflowError, TypeError, ValueError):
-            found = []
-        if len(found) != len(parts):
+
+def as_gradients(found: Any, wrt: Sequence[Tensor | Part]) -> list[list[Tensor | None]]:
+    """Check that an answer is as many gradients as there must be, and put them in order. Raises WrongKind."""
+    if not isinstance(found, list) or len(found) != len(wrt) or not all(isinstance(g, list) for g in found):
+        raise WrongKind("The gradients that came back are not those asked for.")
+    number = len([item for item in wrt if isinstance(item, Tensor)])
+    of_tensors, of_parts = iter(found[:number]), iter(found[number:])
+    ordered = [next(of_tensors if isinstance(item, Tensor) else of_parts) for item in wrt]
+    for item, gradients in zip(wrt, ordered, strict=True):
+        if len(gradients) != 1 if isinstance(item, Tensor) else not item.has_biases(len(gradients)):
             raise WrongKind("The gradients that came back are not those asked for.")
-        return found
+    return [[None if g is None else as_tensor(g, "a gradient") for g in gradients] for gradients in ordered]
+
+
+def as_lengths(found: Any, number: int) -> list[list[float]]:
+    """Check that an answer is lists of numbers for so many parts. Raises WrongKind."""
+    try:
+        lengths = [[float(length) for length in each] for each in found]
+    except (OverflowError, TypeError, ValueError):
+        lengths = []
+    if len(lengths) != number:
+        raise WrongKind("The gradients that came back are not those asked for.")
+    return lengths

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from autograder.rubric.forwards import VAEForward
 
     Three = tuple[Tensor, Tensor, Tensor]
+    Learns = Callable[[Three, list[list[Tensor]]], bool]
 
 __all__ = ["Ideal"]
 
@@ -71,14 +72,14 @@ class Ideal:
         """Tell whether forward gives the right numbers and gradients, keeps nothing and changes nothing."""
         held = self.forward.hold(self.x, self.c)
         answer, z = self.call(held, self.seed)
+        learns = self.learning(answer) if self.setting.learning else None
         as_before = self.changes_nothing(held)
         try:
             self.answer = found = as_three(answer.get(), f"{self.forward.name}.forward")
         except (Mistake, Raised, WrongKind) as error:
             self.answer = error
             raise
-        learning = self.setting.learning
-        right = self.composition(found, z.get(), self.x, self.c, learning=learning)
+        right = self.composition(found, z.get(), self.x, self.c, learns)
         if right is None:
             return False
         if self.setting.again:
@@ -135,12 +136,12 @@ class Ideal:
                 raise
 
     def composition(
-        self, found: Three, z: Tensor, x: Tensor, c: Tensor, *, learning: bool = False
+        self, found: Three, z: Tensor, x: Tensor, c: Tensor, learns: Learns | None = None
     ) -> Composed | None:
         """Compare an answer for images and classes with what it must be, with the noise that reparametrize draws.
 
         z: what that gives for its mu and logvar
-        learning: whether its gradients must be right, too
+        learns: tells whether the gradients are right, too, where that is asked
         Returns what it was made of, None where it is not the right one.
         """
         x_hat, mu, logvar = found
@@ -152,11 +153,11 @@ class Ideal:
             return None
         rows = standing_out(mu, logvar, z, c) if self.setting.crowd else torch.arange(number)
         eps = (z - mu) * torch.exp(-logvar / 2)
-        with torch.set_grad_enabled(learning):
+        with torch.set_grad_enabled(learns is not None):
             for join in self.forward.joins.values():
                 due, biases = self.compute(join(x[rows], c[rows]), c[rows], eps[rows])
                 if all(close(t[rows], right.detach(), SAME) for t, right in zip(found, due, strict=True)):
-                    if learning and not self.learns(found, due, biases):
+                    if learns and not learns(due, biases):
                         return None
                     self.forward.keep_to(join)
                     return Composed(join, mu, logvar, z, x_hat)
@@ -181,25 +182,28 @@ class Ideal:
         x_hat = part("decoder", self.forward.joined(z, c), 784).view(-1, 1, 28, 28)
         return (x_hat, mu, logvar), [biases[name] for name in PARTS]
 
-    def learns(self, found: Three, due: Three, biases: list[list[Tensor]]) -> bool:
-        """Tell whether what forward gave has the gradients that it must have, for all parts.
-
-        due, biases: as computed here
-        """
-        directions = [torch.randn(t.shape) for t in found]
-        pairs = list(zip(found, directions, strict=True))
+    def learning(self, answer: Promise[Any]) -> Learns:
+        """Ask for the gradients of what forward gives; returns what tells whether they are right, for all parts."""
+        number, latents = len(self.x), self.setting.sizes.latents
+        directions = [torch.randn(shape) for shape in (self.x.shape, (number, latents), (number, latents))]
+        pairs = [(answer.slot(i), direction) for i, direction in enumerate(directions)]
         parts = [getattr(self.model, name) for name in PARTS]
-        total = torch.stack([(t * d).sum() for t, d in zip(due, directions, strict=True)]).sum()
-        right = iter(torch.autograd.grad(total, [b for each in biases for b in each], allow_unused=True))
-        got = self.student.gradients(pairs, parts)
-        if [len(each) for each in got] != [len(each) for each in biases]:
-            return False
-        if not all(aligned(gradient, next(right), SUM) for each in got for gradient in each):
-            return False
-        if (
-            self.setting.training and not self.forward.weights_judged
-        ):  # once will do: it takes as long as all the rest
-            if not all(length > 0 for each in self.student.reach(pairs, parts) for length in each):
+        gradients = self.student.gradients_later(pairs, parts)
+        # Those of weights are asked for once: they take as long as all the rest.
+        once = self.setting.training and not self.forward.weights_judged
+        reach = self.student.reach_later(pairs, parts) if once else None
+
+        def learns(due: Three, biases: list[list[Tensor]]) -> bool:
+            total = torch.stack([(t * d).sum() for t, d in zip(due, directions, strict=True)]).sum()
+            right = iter(torch.autograd.grad(total, [b for each in biases for b in each], allow_unused=True))
+            got = gradients.get()
+            if [len(each) for each in got] != [len(each) for each in biases]:
                 return False
-            self.forward.weights_judged = True
-        return True
+            if not all(aligned(gradient, next(right), SUM) for each in got for gradient in each):
+                return False
+            if reach and not all(length > 0 for each in reach.get() for length in each):
+                return False
+            self.forward.weights_judged = self.forward.weights_judged or bool(reach)
+            return True
+
+        return learns

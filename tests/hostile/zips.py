@@ -284,7 +284,7 @@ for field, value, keeps in (
     ("date", 0, ALL),  # month 0
     ("date", 0xFFFF, ALL),
     ("crc", 0, NONE),
-    ("packed", 0xFFFFFFFE, NONE),
+    ("packed", 0xFFFFFFFE, ALL),  # which only newer Pythons mind: what it holds is right
     ("size", 0xFFFFFFFE, NONE),
     ("size", 10, NONE),
     ("offset", 0xFFFFFFFE, NONE),
