@@ -179,9 +179,9 @@ def grade(  # noqa: PLR0913 - one for each option
 @click.option(
     "--train",
     type=click.Choice(["never", "auto", "always"]),
-    default="auto",
+    default="never",
     show_default=True,
-    help="The training run, which carries no points: never, where there is time for it, or always.",
+    help="The training run, without points, minutes for each submission: never, where there is time, or always.",
 )
 @click.option(
     "--only",

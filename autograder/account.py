@@ -141,9 +141,9 @@ def compare(fit: Fit, lost: Sequence[str]) -> list[str]:
         low, high = sorted((before.total, now.total))
         if now.total < inf and not low * (1 - CLOSE) <= said <= high * (1 + CLOSE):
             if LOSS_ROW not in lost:
-                text = f"Your loss_function, which row {LOSS_ROW} found right, says {said:,.4g} in training, and the"
+                text = f"Your loss_function, which row {LOSS_ROW} found right, says {said:,.4g} before step {step:,},"
                 others = f": see row{'s' * (len(lost) > 1)} {', '.join(lost)}" if lost else ""
-                return [f"{text} verified loss is {now.total:,.4g}{others}."]
+                return [f"{text} and the verified loss is {now.total:,.4g} there{others}."]
             text = f"Your loss_function says {said:,.4g} where the right loss is {now.total:,.4g}"
             errors = {cause: abs(said / value - 1) for cause, value in slips(now).items() if value}
             cause = min(errors, key=lambda cause: errors[cause])

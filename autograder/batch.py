@@ -47,7 +47,7 @@ class Settings:
     """How to grade a class."""
 
     jobs: int = 0  # submissions at a time; 0: as many as there are processors
-    train: str = "auto"  # one of TRAIN
+    train: str = "never"  # one of TRAIN
     only: str = ""  # a pattern for names, numbers, students' names, e-mail addresses and SIDs; none means all
     redo: bool = False  # grade again what has been graded
     quiet: bool = False
@@ -78,7 +78,18 @@ def run(path: Path, out: Path, settings: Settings) -> Outcome:
     where `out` cannot be written, or another run is writing there.
     """
     expect_apart(path, out)
+    new = not out.exists()
     (out / "results").mkdir(parents=True, exist_ok=True)
+    try:
+        return grade_into(path, out, settings)
+    except ArgumentError:
+        if new:
+            shutil.rmtree(out, ignore_errors=True)
+        raise
+
+
+def grade_into(path: Path, out: Path, settings: Settings) -> Outcome:
+    """Grade it into a folder that is there."""
     with claimed(out), tempfile.TemporaryDirectory(prefix=".work-", dir=out) as work:
         submissions = intake.submissions(path, Path(work))
         expect_some(path, submissions, settings.only)

@@ -85,10 +85,17 @@ def problems(submission: Submission, results: Results) -> list[str]:
             else []
         ),
         *([f"Unreadable: {extra['unreadable']}"] if "unreadable" in extra else []),
+        *nothing_runs(results),
         *submission.notes,
         *extra.get("notes", []),
     ]
     return list(dict.fromkeys(said))
+
+
+def nothing_runs(results: Results) -> list[str]:
+    """Return why vae.py cannot be loaded, where that is what all its rows say."""
+    said = {row.output.partition("\n")[0] for row in results.tests if row.max_score}
+    return [words for words in said if len(said) == 1 and words.startswith("Your vae.py ")]
 
 
 def faults(results: Results) -> list[str]:

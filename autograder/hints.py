@@ -25,6 +25,13 @@ ANYWHERE = (
         ),
     ),
     (
+        r"^ModuleNotFoundError: No module named '(\w+)",
+        (
+            "Only vae.py is graded, with PyTorch, NumPy and the assignment's nndl2. If {} is a file of yours, copy "
+            "what you need of it into vae.py; else do without."
+        ),
+    ),
+    (
         rf"ModuleList.* {re.escape(NO_FORWARD)}",
         "nn.ModuleList only holds layers: it cannot be called, as nn.Sequential can.",
     ),
@@ -117,8 +124,8 @@ JOINING = (  # in CVAE.forward
 )
 # Where the call itself fails, and no line of vae.py: how each is called, and what its def should be.
 CALLED = {
-    "VAE(...)": ("model(x)", "def forward(self, x)"),
-    "CVAE(...)": ("model(x, c)", "def forward(self, x, c)"),
+    "VAE.forward(...)": ("model(x)", "def forward(self, x)"),
+    "CVAE.forward(...)": ("model(x, c)", "def forward(self, x, c)"),
     "reparametrize(...)": ("reparametrize(mu, logvar)", "def reparametrize(mu, logvar), without self"),
     "loss_function(...)": (
         "loss_function(x_hat, x, mu, logvar)",
@@ -163,7 +170,7 @@ def hint(what: str, kind: str, message: str, line: str | None) -> str:
     text = f"{kind}: {message}"
     words = miscalled(what, message) if kind == "TypeError" and line is None else ""
     words = words or first_of(ANYWHERE, text) or first_of(AT_A_LINE, f"{text}\n{line}")
-    return words or (first_of(JOINING, text) if what == "CVAE(...)" else "") or no_layer(text)
+    return words or (first_of(JOINING, text) if what == "CVAE.forward(...)" else "") or no_layer(text)
 
 
 def first_of(known: Iterable[tuple[str, str]], text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ __all__ = ["MAX_METADATA", "METADATA", "Entry", "Submitter", "read_metadata"]
 
 METADATA = "submission_metadata.yml"
 MAX_METADATA = 512 * MIB  # it holds every result of every earlier submission
+MOMENT = re.compile(r"^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d):\d\d(?:\.\d+)? *(\S*)$")  # people need no seconds
 KEPT = {"submitters", "created_at", "name", "sid", "email"}  # the bulk is results, of earlier submissions too
 MAX_NESTING = 200  # in what is skipped
 LEVELS = 4  # table of folders, table of its keys, list of submitters, table of one
@@ -69,7 +71,7 @@ def _entry(value: Any) -> Entry:
         for person in (people if isinstance(people, list) else [])
         if isinstance(person, dict)
     ]
-    return Entry(tuple(submitters), _text(table.get("created_at")))
+    return Entry(tuple(submitters), MOMENT.sub(r"\1 \2 \3", _text(table.get("created_at"))))
 
 
 def _text(value: Any) -> str:

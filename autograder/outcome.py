@@ -101,7 +101,8 @@ class Unfinished(Raised):
                     f" If it is: has it been assigned to `self.{failure.message[:40]}`, in __init__, "
                     "and is that not set to None again?"
                 )
-            return f"`{failure.message}` is still None: this part is not written yet.{otherwise}"
+            name = f"{self.model}.{failure.message}" if self.model else failure.message
+            return f"`{name}` is still None: this part is not written yet.{otherwise}"
         text = f"{self.what} is not written yet: {failure.message or 'it raises NotImplementedError'}."
         if failure.lines:
             text += f" If it is: line {failure.lines[-1].number} of vae.py still raises NotImplementedError; delete it."
@@ -116,7 +117,8 @@ class Missing(Raised):
         name = self.failure.message
         if self.model:
             return f"Your {self.model} has no `{name}`.{self.named_otherwise()}"
-        return f"There is no `{name}` in your vae.py: {self.what} needs it.{self.named_otherwise()}"
+        needed = "" if self.what.startswith(f"{name}(") else f" {self.what} needs it."
+        return f"There is no `{name}` in your vae.py.{needed}{self.named_otherwise()}"
 
 
 class WrongKind(Exception):  # noqa: N818 - as above

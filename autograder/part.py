@@ -72,6 +72,7 @@ class Part:
     def __init__(self, dialogue: Dialogue, name: str, model: int, path: list[str]) -> None:
         self.dialogue = dialogue
         self.name = name
+        self.called = f"{name}(...)"  # what a call of it is named
         self.model = model
         self.path = path
         self.known: list[Parameter] = []  # as they were listed last
@@ -94,7 +95,7 @@ class Part:
 
     def __call__(self, *args: Tensor, seed: int | None = None) -> Tensor:
         """Call the part, seeded first where a seed is given, and expect a tensor."""
-        return as_tensor(self.ask(*args, seed=seed), f"{self.name}(...)")
+        return as_tensor(self.ask(*args, seed=seed), self.called)
 
     def ask(self, *args: Tensor, seed: int | None = None, learning: bool = True) -> Any:
         """Call the part, whatever it returns. learning: False for a call under torch.no_grad()."""
@@ -103,9 +104,7 @@ class Part:
     def later(self, *args: Tensor, seed: int | None = None, learning: bool = True) -> Promise[Any]:
         """Do the same, but for hearing the answer."""
         more = {} if learning else {"learning": False}
-        return self.promise(
-            as_it_is, f"{self.name}(...)", "call", path=self.path, args=args, seed=seed, **more
-        )
+        return self.promise(as_it_is, self.called, "call", path=self.path, args=args, seed=seed, **more)
 
     def parameters(self) -> list[Parameter]:
         """List the part's parameters, in their own order."""
@@ -192,10 +191,14 @@ class Model(Part):
 
     def __init__(self, dialogue: Dialogue, name: str, model: int) -> None:
         super().__init__(dialogue, name, model, [])
+        self.called = f"{name}.forward(...)"
         self.encoder, self.mu_layer, self.logvar_layer, self.decoder = (
             Part(dialogue, f"{name}.{part}", model, [part]) for part in PARTS
         )
         self.forward_is_right = False  # until it has given what the weights of all parts give, in every case
+        self.before: dict[
+            str, Callable[[], bool]
+        ] = {}  # tell whether a part was right before forward was called
 
     def renamed(self, names: Mapping[str, str]) -> Model:
         """Return the same model with some of its parts by the names that the student gave them."""

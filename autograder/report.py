@@ -201,7 +201,10 @@ def page(entry: Entry, before: Entry | None, after: Entry | None, preview: Previ
         entry=entry,
         before=before,
         after=after,
-        rows=[(row, tally.ending(row), linked(words(row), len(code))) for row in entry.results.tests],
+        rows=[
+            (row, tally.ending(row), linked(words(row), len(code)), first)
+            for row, first in zip(entry.results.tests, firsts(entry.results.tests), strict=True)
+        ],
         number=number,
         faults=gradebook.faults(entry.results),
         pictures=[
@@ -215,6 +218,16 @@ def page(entry: Entry, before: Entry | None, after: Entry | None, preview: Previ
         notebook=notebook and web.render("notebook.html.j2", html=Markup(notebook)),  # noqa: S704 - sanitized
         how={name: value for name, value in how.items() if value},
     )
+
+
+def firsts(rows: Sequence[Row]) -> list[str]:
+    """Return for each row the number of the one before that failed in the same words, if there is one."""
+    known: dict[str, str] = {}
+    found = []
+    for row in rows:
+        first = known.setdefault(words(row), row.number) if row.status == "failed" else row.number
+        found.append("" if first == row.number else first)
+    return found
 
 
 def named_lines(rows: Sequence[Row], count: int) -> dict[int, list[str]]:

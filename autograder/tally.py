@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Mistake", "PassRate", "ending", "histogram", "mistakes", "pass_rates"]
 
 # What a grading measures or draws at random; not the digits in names such as T4 or fc1.
-NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?!\w)")
+NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?!\w)|\b(?:more|fewer)(?= than )")
 # How the rubric begins a line that names a mistake, wherever that shows; one that says more of the line before;
 # and a first line that tells what is seen, the same for many mistakes.
 DIAGNOSIS = "It looks as if "
@@ -23,6 +23,7 @@ MORE = ("It ", "The ", "You ", "Your ", "mu and logvar ", "you ", "your ", "z ")
 SYMPTOM = ("After torch.manual_seed(", "For a batch of ")
 MAX_WORDS = 300  # characters of a line: an exception's message is the student's own
 VARIED = "…"  # stands for a number that is not the same in all the outputs put together
+EITHER = "more or fewer"  # stands for that of both
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,16 @@ def mistakes(records: Sequence[Results]) -> list[Mistake]:
     made = []
     for pieces, cases in found.items():
         same = [set(numbers) for numbers in zip(*(numbers for _, _, numbers in cases), strict=True)]
-        shown = [*(numbers.pop() if len(numbers) == 1 else VARIED for numbers in same), ""]
+        shown = [*map(_one_of, same), ""]
         words = "".join(piece + number for piece, number in zip(pieces, shown, strict=True))
         rows = tuple(sorted({number for _, number, _ in cases}))
         made.append(Mistake(words, rows, tuple(sorted({position for position, _, _ in cases}))))
     return sorted(made, key=lambda mistake: (-len(mistake.made_by), mistake.rows, mistake.words))
+
+
+def _one_of(numbers: set[str]) -> str:
+    """Write a number, or what else is counted as one, where outputs put together have these."""
+    return next(iter(numbers)) if len(numbers) == 1 else EITHER if numbers == {"more", "fewer"} else VARIED
 
 
 def _words(output: str) -> list[str]:

@@ -128,7 +128,7 @@ def judge(
     row.extra_data |= {"seed": seed, "data": data.name}
     if data.notes:
         row.extra_data["notes"] = [clean(note, 300) for note in data.notes]
-    told = f"{data.source}: {len(data.train_images):,} images"
+    told = f"{len(data.train_images):,} images ({data.source})"
     bands = known_curves(data.name).get("bands", {})
     folder = Path(tempfile.mkdtemp(prefix="vae-digits-"))
     try:

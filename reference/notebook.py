@@ -105,7 +105,7 @@ def count(part):
 # MNIST has 60,000 training images of handwritten digits, each of 28 x 28 pixels from 0 (black) to 1
 # (white), with the digit as a label. torchvision downloads it once, into `./nndl2` (about 70 MB). If
 # you have the files already, set the environment variable `VAE_AUTOGRADER_DATA` to the folder that holds
-# `MNIST/raw`.
+# `MNIST/raw`, with the files unpacked.
 
 # %%
 try:

@@ -18,8 +18,9 @@ Twelve rows of one point each. A row is judged by what the code computes, for we
 random when it is asked; how the code is written does not matter. What all rows have in common:
 
 - **A mistake is charged where it is made.** `forward` is judged as the composition of the student's own parts, right
-  or wrong, so a wrong part costs nothing there. Where a section has several rows, each asks for something of its own:
-  a layer too few costs 1.1 and 1.2, wrong noise 3.1 and 3.2. A mistake made in `VAE` and in `CVAE` costs both.
+  or wrong, so a wrong part costs nothing there, unless it raises or gives NaN: then `forward` cannot be judged, and the
+  message says whose fault that is. Where a section has several rows, each asks for something of its own: a layer too
+  few costs 1.1 and 1.2, wrong noise 3.1 and 3.2. A mistake made in `VAE` and in `CVAE` costs both.
 - **Rows are independent.** Each takes what it needs from `vae.py` for itself; a missing name costs no other row.
 - **No size is special.** Pixels, latents, classes and batches vary. A layer's size written into the code is a mistake
   of the row that holds it.

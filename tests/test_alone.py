@@ -67,8 +67,14 @@ def test_right_parts(make: Make) -> None:
                 DECODED, f"{DECODED}.view_as(x)", 1
             ),
         ),
+        (
+            "mu_layer",
+            replaced(HEAD, f"{HEAD}; self.mu_layer.forward = None").replace(
+                FLAT, f"self.mu_layer.__dict__.pop('forward', None)\n        {FLAT}", 1
+            ),
+        ),
     ],
-    ids=["does not flatten", "a ReLU before it", "clamped", "no images"],
+    ids=["does not flatten", "a ReLU before it", "clamped", "no images", "not before forward"],
 )
 def test_wrong_by_itself(make: Make, name: str, wrong: str) -> None:
     """A part that is wrong only where forward does not call it so is not told right; the others are."""

@@ -400,11 +400,19 @@ def test_busy(tmp_path: Path) -> None:
     [
         ("class", "out", ["--only", "zzz*"], "--only zzz* fits none of 2 submissions: Anna Ö, ben"),
         ("empty", "out", [], "holds no submissions"),
+        ("empty", "empty-out/deeper", [], "holds no submissions"),
         ("class", "class", [], "lies among what is to be graded"),
         ("class", "class/ben/out", [], "lies among what is to be graded"),
         ("class/ben", "class/ben/out", [], "lies among what is to be graded"),
     ],
-    ids=["nobody", "nothing", "the same folder", "in a submission", "in the only submission"],
+    ids=[
+        "nobody",
+        "nothing",
+        "nothing, elsewhere",
+        "the same folder",
+        "in a submission",
+        "in the only submission",
+    ],
 )
 def test_nothing_to_do(
     apart: Apart, tmp_path: Path, path: str, out: str, more: list[str], words: str

@@ -214,18 +214,18 @@ RAISED: dict[str, tuple[bytes, type[Raised], str]] = {
     "missing": (
         failure("missing", message="VAE"),
         Missing,
-        "There is no `VAE` in your vae.py: f(...) needs it.",
+        "There is no `VAE` in your vae.py. f(...) needs it.",
     ),
     "missing and named otherwise": (
         failure("missing", message="VAE", others=["Vae", "x" * 99]),
         Missing,
-        f"There is no `VAE` in your vae.py: f(...) needs it. Your vae.py has `Vae`, `{'x' * 40}`: is that it?",
+        f"There is no `VAE` in your vae.py. f(...) needs it. Your vae.py has `Vae`, `{'x' * 40}`: is that it?",
     ),
     "missing and elsewhere": (
         failure("missing", message="f", inside=["A.f"]),
         Missing,
         (
-            "There is no `f` in your vae.py: f(...) needs it."
+            "There is no `f` in your vae.py."
             " Your vae.py has `A.f`, inside of a class: it belongs to the left margin."
         ),
     ),

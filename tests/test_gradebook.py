@@ -49,6 +49,15 @@ def test_columns() -> None:
     }
 
 
+def test_nothing_runs() -> None:
+    """Where vae.py cannot be loaded, which all rows say, the note says it too; what some rows say, it does not."""
+    why = "Your vae.py raised SyntaxError: invalid syntax"
+    (line,) = read(entry("one", record(dict.fromkeys(ROWS, f"{why}\n  vae.py, line 3:  x = = 3")), ANA))
+    assert line["Note"] == why
+    (line,) = read(entry("one", record({"1.1": why}), ANA))
+    assert line["Note"] == ""
+
+
 def test_group() -> None:
     """A group has a line for each of its people; a submission without people has one, by its folder's name."""
     lines = read(

@@ -18,19 +18,19 @@ KNOWN = {
     "self missing": (VAE, "VAE.__init__() got multiple values for argument 'latent_size'", "self missing"),
     "an argument missing": (CVAE, f"CVAE.__init__() {TWO}", "self, input_size, num_classes, latent_size"),
     "an inherited __init__": (CVAE, f"VAE.__init__() {TWO}", "CVAE's own"),
-    "a forward without x": ("VAE(...)", f"VAE.forward() {TWO}", "forward(self, x)."),
+    "a forward without x": ("VAE.forward(...)", f"VAE.forward() {TWO}", "forward(self, x)."),
     "a function with self": (
         "reparametrize(...)",
         "reparametrize() missing 1 required positional argument: 'logvar'",
         "without self",
     ),
     "a layer for its result": (
-        "VAE(...)",
+        "VAE.forward(...)",
         "relu(): argument 'input' must be Tensor, not ReLU",
         "nn.ReLU(...)",
     ),
     "c one-hot twice": (
-        "CVAE(...)",
+        "CVAE.forward(...)",
         "Tensors must have same number of dimensions: got 2 and 3",
         "one-hot already",
     ),
@@ -48,29 +48,36 @@ MULTIPLIED = "mat1 and mat2 shapes cannot be multiplied"
 
 def test_multiplied() -> None:
     """Sizes that do not fit are told as what a layer takes and what it got."""
-    said = hint("VAE(...)", "RuntimeError", f"{MULTIPLIED} (6x400 and 15x400)", AT)
+    said = hint("VAE.forward(...)", "RuntimeError", f"{MULTIPLIED} (6x400 and 15x400)", AT)
     assert said == "That takes 15 numbers, and got 400."
-    assert "not flattened" in hint("VAE(...)", "RuntimeError", f"{MULTIPLIED} (56x28 and 784x400)", AT)
+    assert "not flattened" in hint(
+        "VAE.forward(...)", "RuntimeError", f"{MULTIPLIED} (56x28 and 784x400)", AT
+    )
 
 
 AT = "h = self.layer(x)"
 UNKNOWN = {
     "a call in their own line": (VAE, "TypeError", f"Linear.__init__() {TWO}", AT),
-    "another error": ("VAE(...)", "ValueError", f"VAE.forward() {TWO}", None),
-    "no layer": ("VAE(...)", "TypeError", "relu(): argument 'input' must be Tensor, not Parameter", AT),
+    "another error": ("VAE.forward(...)", "ValueError", f"VAE.forward() {TWO}", None),
+    "no layer": (
+        "VAE.forward(...)",
+        "TypeError",
+        "relu(): argument 'input' must be Tensor, not Parameter",
+        AT,
+    ),
     "a function of torch.nn": (
-        "VAE(...)",
+        "VAE.forward(...)",
         "TypeError",
         "argument 'input' must be Tensor, not functional",
         AT,
     ),
     "joined by the VAE": (
-        "VAE(...)",
+        "VAE.forward(...)",
         "RuntimeError",
         "Tensors must have same number of dimensions: got 2 and 3",
         AT,
     ),
-    "another name": ("VAE(...)", "NameError", "name 'features' is not defined", AT),
+    "another name": ("VAE.forward(...)", "NameError", "name 'features' is not defined", AT),
 }
 
 

@@ -122,6 +122,11 @@ def test_right_loss_has_no_slip(batch: int, latent: int, seed: int) -> None:
         for spread in (1, 3):
             x_hat, x = oracle.images(2 * batch).clamp(0.02, 0.98).split(batch)
             mu, logvar = spread * torch.randn(2, batch, latent)
-            inputs = x_hat, x, mu, logvar - 1  # about 0, its sum could be 0 by chance: then it may be left out
+            inputs = (
+                x_hat,
+                x,
+                mu,
+                logvar - 1,
+            )  # about 0, its sum could be 0 by chance: then it may be left out
             found.append({slips for slips in explain(inputs, float(oracle.loss(*inputs))) if len(slips) == 1})
     assert found[0] & found[1] == set()

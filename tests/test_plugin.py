@@ -171,8 +171,8 @@ def test_order_points_and_tags(apart: Apart, tmp_path: Path) -> None:
     ]
 
 
-def test_forward_is_judged_first(apart: Apart, tmp_path: Path) -> None:
-    """The forwards' rows are run before the others, and stand in the order of their numbers all the same."""
+def test_parts_are_judged_last(apart: Apart, tmp_path: Path) -> None:
+    """The rows of what forward calls are run behind the others, and stand in the order of their numbers."""
     note = "open('{}', 'a').write(' {}')"
     rubric = write(
         tmp_path,
@@ -183,7 +183,7 @@ def test_forward_is_judged_first(apart: Apart, tmp_path: Path) -> None:
     )
     rows, _ = apart(run_rubric, str(rubric)).value
     assert [r.number for r in rows] == ["1.1", "4.1", "6.2", "6.3"]
-    assert (tmp_path / "run").read_text() == " 4.1 6.3 1.1 6.2"
+    assert (tmp_path / "run").read_text() == " 1.1 4.1 6.3 6.2"
 
 
 @pytest.mark.parametrize(

@@ -36,10 +36,16 @@ def numbers(text: str) -> list[float]:
     return [float({"True": 1, "False": 0}.get(word, word)) for word in NUMBER.findall(text)]
 
 
+def numbered(line: str) -> bool:
+    """Tell whether a line shows nothing, or numbers: where layers are shown, words say which."""
+    return "# expected: " not in line or bool(numbers(line.partition("# expected: ")[2]))
+
+
 def carry_out(row: str, change: str = "") -> tuple[list[float], list[float]]:
     """Run a recipe behind the reference and a change of it; returns the numbers printed and those expected."""
     head, _, code = RECIPES[row].partition("\n\n")
     assert head == "To see it in your notebook:"
+    code = "\n".join(filter(numbered, code.splitlines()))
     names: dict[str, Any] = {"__name__": "vae"}
     printed = io.StringIO()
     with torch.random.fork_rng(), redirect_stdout(printed):
@@ -50,10 +56,10 @@ def carry_out(row: str, change: str = "") -> tuple[list[float], list[float]]:
 
 
 def test_every_row() -> None:
-    """Each row has a recipe, of four lines at most for what is to be seen."""
+    """Each row has a recipe, of seven lines at most."""
     assert sorted(RECIPES) == ROWS
     for recipe in RECIPES.values():
-        assert len(recipe.splitlines()) <= 8
+        assert len(recipe.splitlines()) <= 2 + 7
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -61,6 +67,25 @@ def test_right(row: str) -> None:
     """With the reference, a recipe prints the numbers that it announces, and no others."""
     printed, due = carry_out(row)
     assert printed == pytest.approx(due, rel=0.02, abs=1e-3)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_words(row: str) -> None:
+    """Layers that are shown are those which the words beside them name, in this order."""
+    code = dedent(RECIPES[row].partition("\n\n")[2])
+    shown = [line.partition("# expected: ")[2] for line in code.splitlines() if not numbered(line)]
+    names: dict[str, Any] = {"__name__": "vae"}
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        exec(REFERENCE, names)  # noqa: S102 - our own
+        exec(code, names)  # noqa: S102 - our own
+    layers = re.findall(r"\): (\w+)\(|^(Linear)\(", printed.getvalue(), re.MULTILINE)
+    kinds = {"".join(layer) for layer in layers} - {"Sequential"}
+    assert bool(shown) == bool(kinds)
+    for words in shown:
+        assert kinds <= {*re.findall(r"[A-Z]\w+", words)} | (
+            {"Sigmoid", "Unflatten"} if row == "6.1" else set()
+        )
 
 
 # Behind the reference, so that its names are other ones.
@@ -71,7 +96,7 @@ WRONG = {
     "1.3": MODEL.format("setattr(self, 'mu_layer', nn.Linear(400, 21))"),
     "2.1": MODEL.format("self.decoder.append(nn.Flatten())"),
     "3.1": "\ndef reparametrize(mu, logvar): return mu + logvar.exp() * torch.randn_like(mu)\n",
-    "3.2": "\ndef reparametrize(mu, logvar): return mu + torch.randn_like(mu)\n",
+    "3.2": "\ndef reparametrize(mu, logvar): return mu + torch.randn_like(mu) + 0 * logvar\n",
     "5.1": "\nright = loss_function\ndef loss_function(*given): return 8 * right(*given)\n",
 }
 

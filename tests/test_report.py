@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from autograder.report import Entry
 
 PNG = b"\x89PNG\r\n\x1a\n and more"
-NAME_ERROR = "VAE(...) raised NameError: name 'zz' is not defined\n  vae.py, line 2 in forward:  zz"
+NAME_ERROR = "VAE.forward(...) raised NameError: name 'zz' is not defined\n  vae.py, line 2 in forward:  zz"
 
 
 class Page(HTMLParser):
@@ -172,6 +172,14 @@ def test_submission(page: Callable[[Entry], Page]) -> None:
         assert part in text
     for number in ROWS:
         assert f"What row {number} asks for" in text
+
+
+def test_same_words(page: Callable[[Entry], Page]) -> None:
+    """What rows fail by in the same words is shown once, with a link from the others; passed rows are left alone."""
+    shown = page(entry("a", record({"1.1": "Long words.", "1.2": "Others.", "4.1": "Long words."})))
+    assert shown.text.count("Long words.") == 1
+    assert shown.text.count("The same as in row") == 1
+    assert [a["href"] for a in shown.all("a") if a["href"].startswith("#row-")] == ["#row-1.1"]
 
 
 def test_named_lines(page: Callable[[Entry], Page]) -> None:

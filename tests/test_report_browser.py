@@ -42,7 +42,7 @@ EVIL = (
     '<link rel="stylesheet" href="//example.invalid/a.css"><style>@import "//example.invalid/b.css";</style>'
     '<meta http-equiv="refresh" content="0; url=//example.invalid/"><base href="//example.invalid/">'
 )
-TYPO = "VAE(...) raised NameError: name 'zz' is not defined\n  vae.py, line 150 in forward:  zz"
+TYPO = "VAE.forward(...) raised NameError: name 'zz' is not defined\n  vae.py, line 150 in forward:  zz"
 LOSS = "For 9 images your loss is {}; expected 730.4."
 LINES = b"".join(b"x%d = 1\n" % number for number in range(1, 201))
 

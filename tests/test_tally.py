@@ -34,6 +34,11 @@ def words(*outputs: str) -> list[tuple[int, str]]:
             [(1, "fc1 is not fc2."), (1, "fc1 is not fc3.")],
             id="names",
         ),
+        pytest.param(
+            ["It has 9, 3 more than due.", "It has 5, 1 fewer than due."],
+            [(2, "It has …, … more or fewer than due.")],
+            id="more and fewer",
+        ),
         pytest.param(["Shape (5, 17).", "Shape (8, 17)."], [(2, "Shape (…, 17).")], id="sizes"),
         pytest.param(["Wrong … 1.", "Wrong … 2."], [(2, "Wrong … ….")], id="an ellipsis of its own"),
         pytest.param(

@@ -546,7 +546,7 @@ def test_row(number: int, apart: Apart, images: Path, tmp_path: Path) -> None:
         None,
     )
     assert made.name == "Training run: both models reach a verified loss below 193 (no points)"
-    assert made.output.splitlines()[0] == "Trained on a few digits: 1,280 images, on the CPU."
+    assert made.output.splitlines()[0] == "Trained on 1,280 images (a few digits), on the CPU."
     assert [line.split(":")[0] for line in made.output.splitlines()[1:]] == ["VAE", "CVAE"]
     models = made.extra_data["models"]
     for kind in ("VAE", "CVAE"):

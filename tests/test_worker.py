@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
+import subprocess
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, cast
@@ -12,6 +14,7 @@ import pytest
 import torch
 from beside import BesideSandbox, modules_of_its_own
 
+from autograder import loading
 from autograder.dialogue import Dialogue
 from autograder.outcome import Missing, Raised, Unfinished, WrongKind
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     Open = Callable[[str | bytes], Dialogue]
 
 ROOT = Path(__file__).parents[1]
+STARTS = loading.START_PROGRAM
 HEAD = "import torch\nfrom torch import nn\n"
 
 
@@ -465,6 +469,43 @@ def test_forget(open_vae: Open) -> None:
     dialogue.new_row()
     with pytest.raises(Raised, match="KeyError"):
         dialogue.ask("look", "look", slot=slot)
+
+
+PROGRAMS = """
+    import os, subprocess
+    def popen():
+        with os.popen("nvidia-smi") as output:
+            return output.read()
+    def f():
+        ways = [
+            popen,
+            lambda: subprocess.getstatusoutput("nvidia-smi")[0],
+            lambda: subprocess.run("nvidia-smi", shell=True, capture_output=True, text=True).stderr,
+            lambda: subprocess.run(["nvidia-smi"]),
+        ]
+        said = []
+        for way in ways:
+            try:
+                said.append(way())
+            except FileNotFoundError as error:
+                said.append(error.filename)
+        return said
+"""
+
+
+def test_no_programs(open_vae: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no program may be started, a shell finds none, and a program itself is not there."""
+
+    def denied(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(loading, "START_PROGRAM", denied)
+    dialogue = open_vae(PROGRAMS)
+    try:
+        said = call(dialogue)
+    finally:
+        subprocess.Popen._execute_child = STARTS  # type: ignore[attr-defined]
+    assert said == ["", 127, "The autograder lets your code start no other program\n", "nvidia-smi"]
 
 
 def test_unknown_question(open_vae: Open) -> None:

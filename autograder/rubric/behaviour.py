@@ -20,7 +20,7 @@ from autograder.rubric.diagnosis import diagnose
 from autograder.rubric.expect import TOLERANCE, Mistake, close, difference, expect_shape, fail, show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from autograder.part import Model, Part
     from autograder.rubric.oracle import Layer
@@ -39,17 +39,28 @@ FEW = 6  # results of a large batch that are looked at
 
 
 def expect_linear(
-    student: Student, model: Model, part: Part, size_in: int, size_out: int, *, crowd: bool = False
+    student: Student,
+    model: Model,
+    name: str,
+    size_out: int,
+    fresh: Callable[[], Model] | None = None,
+    *,
+    crowd: bool = False,
 ) -> None:
     """Expect one fully connected layer and nothing more.
 
+    fresh: makes a model with the same part whose forward was not called: the part must not need that
     crowd: for a large batch in training mode, and nothing else
     """
-    expect_count(part, [(size_in, size_out)])
-    if is_right_alone(model, part.path[-1], (size_in,)):
+    part: Part = getattr(model, name)
+    expect_count(part, [(oracle.H, size_out)])
+    if is_right_alone(model, name, (oracle.H,)):
         return
+    if fresh:
+        model = fresh()
+        part = getattr(model, name)
     number = crowd_size() if crowd else 6
-    behaviour = Behaviour(student, model, part, torch.randn(number, size_in), 1, last=False)
+    behaviour = Behaviour(student, model, part, torch.randn(number, oracle.H), 1, last=False)
     behaviour.check_crowd() if crowd else behaviour.check()
 
 

@@ -17,6 +17,7 @@ import torch
 
 from autograder.outcome import UNANSWERED
 from autograder.rubric import oracle
+from autograder.rubric.alone import ask_before
 from autograder.rubric.case import Case, Setting
 from autograder.rubric.forwards import UnjudgedError
 from autograder.rubric.ideal import Ideal
@@ -111,7 +112,9 @@ def prepare(forward: VAEForward, models: dict[Sizes, Model], setting: Setting, x
     model = forward.make(sizes.latents, sizes.classes)
     if models.get(sizes) is not model:  # the first time, or again behind a worker that ended
         models[sizes] = forward.furnish(model, sizes.classes)
-        if not forward.ideal and not forward.student.has_ended():
+        if forward.ideal:
+            ask_before(models[sizes], forward.shapes(sizes))
+        elif not forward.student.has_ended():
             with contextlib.suppress(*UNANSWERED):  # what it makes in its first call, it may draw
                 model.ask(*forward.arguments(oracle.images(2), oracle.one_hot(2, sizes.classes)))
     model.train(setting.training)

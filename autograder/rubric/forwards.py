@@ -72,6 +72,10 @@ class VAEForward:
         """Make a model."""
         return self.with_names(self.student.VAE(784, latents))
 
+    def shapes(self, sizes: Sizes) -> dict[str, tuple[int, ...]]:
+        """List the shapes of what the parts take, but for the number of images."""
+        return {"encoder": (1, 28, 28), **dict.fromkeys(HEADS, (oracle.H,)), "decoder": (sizes.latents,)}
+
     def with_names(self, model: Model) -> Model:
         """Return a model with the names of its parts."""
         return self.models.setdefault(model, model.renamed(self.names)) if self.names else model
@@ -203,6 +207,11 @@ class CVAEForward(VAEForward):
     def make(self, latents: int, classes: int) -> Model:
         """Make a model."""
         return self.with_names(self.student.CVAE(784, classes, latents))
+
+    def shapes(self, sizes: Sizes) -> dict[str, tuple[int, ...]]:
+        """List the shapes of what the parts take, but for the number of images."""
+        more = {"encoder": (784 + sizes.classes,), "decoder": (sizes.latents + sizes.classes,)}
+        return super().shapes(sizes) | more
 
     def arguments(self, x: Tensor, c: Tensor) -> list[Tensor]:
         """List forward's arguments."""

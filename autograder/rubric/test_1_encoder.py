@@ -1,5 +1,7 @@
 """1. Encoder (4 points): Flatten, then three times Linear and ReLU; mu_layer and logvar_layer behind them."""
 
+from functools import partial
+
 from gradescope_utils.autograder_utils.decorators import number, weight
 
 from autograder.rubric.alone import are_right_alone
@@ -34,12 +36,17 @@ def test_encoder_behaviour(student, sizes):
 
     To see it in your notebook:
 
-        features = VAE(784, 15).encoder(torch.rand(5, 1, 28, 28))
-        print(features.shape, features.min().item())  # expected: (5, 400), 0.0
+        encoder, x = VAE(784, 15).encoder, torch.rand(5, 1, 28, 28)
+        print(encoder)  # expected: Flatten, then three times Linear and ReLU
+        print(encoder(x).shape, encoder(x).min().item())  # expected: (5, 400), 0.0
+        print((encoder.eval()(x) - encoder.train()(x)).abs().max().item())  # expected: 0.0
     """
     models = [student.VAE(784, latents) for latents in (15, sizes.latents)]
     if are_right_alone("encoder", dict.fromkeys(models, (1, 28, 28))):
         return
+    models[0] = student.VAE(
+        784, 15, by_position=True
+    )  # whose forward was not called: the encoder must not need that
     for model, crowd in zip(models, (False, True), strict=True):
         expect_network(student, model, model.encoder, (1, 28, 28), layers=3, crowd=crowd)
     expect_apart(models[1].encoder, {models[0].encoder: (1, 28, 28)})
@@ -52,12 +59,14 @@ def test_mu_layer(student, sizes):
 
     To see it in your notebook:
 
-        layer = VAE(784, 20).mu_layer
-        print(layer(torch.rand(5, 400)).shape, sum(p.numel() for p in layer.parameters()))  # expected: (5, 20), 8020
+        layer, x = VAE(784, 20).mu_layer, torch.rand(5, 400)
+        print(layer)  # expected: one Linear
+        print(layer(x).shape, sum(p.numel() for p in layer.parameters()))  # expected: (5, 20), 8020
+        print((layer(3 * x) - 3 * layer(x) + 2 * layer(0 * x)).abs().max() < 1e-4)  # expected: True
     """
-    for latents, crowd in ((15, True), (sizes.latents, False)):
-        model = student.VAE(784, latents)
-        expect_linear(student, model, model.mu_layer, H, latents, crowd=crowd)
+    fresh = partial(student.VAE, 784, 15, by_position=True)
+    expect_linear(student, student.VAE(784, 15), "mu_layer", 15, fresh, crowd=True)
+    expect_linear(student, student.VAE(784, sizes.latents), "mu_layer", sizes.latents)
 
 
 @number("1.4")
@@ -67,10 +76,12 @@ def test_logvar_layer(student, sizes):
 
     To see it in your notebook:
 
-        layer = VAE(784, 20).logvar_layer
-        print(layer(torch.rand(5, 400)).shape, sum(p.numel() for p in layer.parameters()))  # expected: (5, 20), 8020
+        layer, x = VAE(784, 20).logvar_layer, torch.rand(5, 400)
+        print(layer)  # expected: one Linear
+        print(layer(x).shape, sum(p.numel() for p in layer.parameters()))  # expected: (5, 20), 8020
+        print((layer(3 * x) - 3 * layer(x) + 2 * layer(0 * x)).abs().max() < 1e-4)  # expected: True
     """
-    for latents, crowd in ((15, True), (sizes.latents, False)):
-        model = student.VAE(784, latents)
-        expect_linear(student, model, model.logvar_layer, H, latents, crowd=crowd)
+    model, fresh = student.VAE(784, sizes.latents), partial(student.VAE, 784, 15, by_position=True)
+    expect_linear(student, student.VAE(784, 15), "logvar_layer", 15, fresh, crowd=True)
+    expect_linear(student, model, "logvar_layer", sizes.latents)
     expect_two_layers(model)

@@ -78,9 +78,12 @@ def test_formula_and_noise(student):
 
     To see it in your notebook:
 
-        mu, logvar = torch.full((20000, 3), 5.0), torch.tensor([-2.0, 0.0, 2.0]).repeat(20000, 1)
-        drawn = reparametrize(mu, logvar)
-        print(drawn.mean(0), drawn.std(0))  # expected: about 5, 5, 5 and 0.37, 1, 2.72
+        mu = torch.full((20000, 3), 5.0, requires_grad=True)
+        logvar = torch.tensor([-2.0, 0.0, 2.0]).repeat(20000, 1).requires_grad_()
+        z, other = reparametrize(mu, logvar), reparametrize(mu, logvar)
+        print(z.mean(0).data, z.std(0).data)  # expected: about 5, 5, 5 and 0.37, 1, 2.72
+        print((z - other).std(0).data)  # expected: about 0.52, 1.41, 3.84
+        print(*(g.abs().mean().item() for g in torch.autograd.grad(z.sum(), [mu, logvar])))  # expected: 1.0, about 0.54
     """
     shape = (any_number(50, 70), any_number(5, 9))
     mu, logvar, zero = torch.randn(shape), torch.randn(shape), torch.zeros(shape)
@@ -115,17 +118,27 @@ def test_formula_and_noise(student):
         eps = (z - mu) * torch.exp(-logvar / 2)
     with noting(mistakes):
         expect_gradients(student, z, held, logvar, eps)
-    expect_shape(
-        f"z for one image, mu of shape {show(mu[:1].shape)},",
-        student.reparametrize(mu[:1], logvar[:1]),
-        mu[:1].shape,
-    )
+    with noting(mistakes):
+        expect_one_image(student, mu[:1], logvar[:1], seed if follows else None)
     with noting(mistakes):
         expect_standard_normal(student)
     if not mistakes and follows:
         expect_unbound(eps)
         expect_as_drawn(eps, seed)
     raise_all(mistakes)
+
+
+def expect_one_image(student, mu, logvar, seed):
+    """Expect the shape for one image, and the formula where the noise follows the seed. mu, logvar: (1, Z)."""
+    zero = torch.zeros_like(mu)
+    asked = [student.reparametrize_later(*given, seed=seed) for given in ((mu, logvar), (zero, zero))]
+    z, eps = (answer.get() for answer in asked)
+    expect_shape(f"z for one image, mu of shape {show(mu.shape)},", z, mu.shape)
+    if seed is not None and not close(z, mu + torch.exp(logvar / 2) * eps):
+        raise fail(
+            "For one image, z is not mu + exp(logvar / 2) * eps, though it is for many.",
+            one_element(z, mu, logvar, eps, 0),
+        )
 
 
 def expect_unclamped(student, eps, seed):

@@ -1,9 +1,11 @@
 """5. Loss (1 point): binary cross-entropy summed over pixels plus KL divergence, averaged over the batch."""
 
+import contextlib
+
 import torch
 from gradescope_utils.autograder_utils.decorators import number, weight
 
-from autograder.outcome import Raised
+from autograder.outcome import UNANSWERED, Raised
 from autograder.rubric.expect import close, expect_untouched, fail, show
 from autograder.rubric.loss_diagnosis import diagnose
 from autograder.rubric.loss_slips import alike
@@ -30,7 +32,10 @@ def test_loss(student):
         torch.manual_seed(0)
         x_hat, x = torch.rand(2, 8, 1, 28, 28)
         mu, logvar = torch.randn(2, 8, 15)
-        print(loss_function(x_hat, x, mu, logvar))  # expected: 803.5002
+        given = [t.requires_grad_() for t in (x_hat, mu, logvar)]
+        loss = loss_function(x_hat, x, mu, logvar)
+        print(loss.item())  # expected: 803.5002
+        print(*(g.abs().sum().item() for g in torch.autograd.grad(loss, given)))  # expected: 8738.993, 11.6976, 8.0531
     """
     notebook = (
         torch.sigmoid(torch.tensor([[[[2.0, 5.0], [6.0, 7.0]]]])),
@@ -52,7 +57,23 @@ def test_loss(student):
         expect_value(student, draw_batch(any_number(2, 12), 15, spread=spread))
     expect_unclamped_pixels(student)
     expect_any_size(student, notebook)
+    expect_no_seed(student, batches[1])
     expect_gradients(student, draw_batch(any_number(3, 9), any_number(5, 8)))
+
+
+def expect_no_seed(student, inputs):
+    """Expect other noise behind a call of loss_function than behind the one before, where noise is drawn afresh."""
+    few, drawn = torch.zeros(2, 9), []
+    with contextlib.suppress(*UNANSWERED):
+        for given in (None, None, inputs, inputs):
+            if given:
+                student.loss_function(*given)
+            drawn.append(student.reparametrize_later(few, few))
+        one, other, behind, again = (z.get() for z in drawn)
+        if close(behind, again) and not close(one, other):
+            raise fail(
+                "Behind two calls of loss_function, reparametrize draws the same noise: is a seed set in it?"
+            )
 
 
 def expect_value(student, inputs):

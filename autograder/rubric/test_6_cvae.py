@@ -1,5 +1,7 @@
 """6. CVAE (3 points): the same with the class joined to the image and to the latents."""
 
+from functools import partial
+
 from gradescope_utils.autograder_utils.decorators import number, weight
 
 from autograder.rubric.alone import are_right_alone
@@ -33,12 +35,17 @@ def test_cvae_encoder(student, sizes):
 
     To see it in your notebook:
 
-        encoder = CVAE(784, 10, 15).encoder
-        print(sum(p.numel() for p in encoder.parameters()))  # expected: 638800
-        features = encoder(torch.rand(5, 794))
+        model = CVAE(784, 10, 15)
+        print(model)  # expected: encoder with three times Linear and ReLU; mu_layer and logvar_layer, one Linear each
+        print(sum(p.numel() for p in model.encoder.parameters()))  # expected: 638800
+        features = model.encoder(torch.rand(5, 794))
         print(features.shape, features.min().item())  # expected: (5, 400), 0.0
+        print(model.mu_layer(features).shape, model.logvar_layer(features).shape)  # expected: (5, 15), (5, 15)
     """
     model, other = student.CVAE(784, sizes.classes, sizes.latents), student.CVAE(784, 10, 15)
+    fresh = partial(
+        student.CVAE, 784, 10, sizes.latents
+    )  # its forward was not called: no part must need that
     mistakes: list[Mistake] = []
     with noting(mistakes):
         for pixels, classes, latents, hint in cases(sizes):
@@ -46,15 +53,16 @@ def test_cvae_encoder(student, sizes):
             expect_count(encoder, [(pixels + classes, H), (H, H), (H, H)], hint)
         shapes = {model: (784 + sizes.classes,), other: (784 + 10,)}
         if not are_right_alone("encoder", shapes):
+            other = fresh()
             expect_network(student, model, model.encoder, shapes[model], layers=3)
-            expect_network(student, other, other.encoder, shapes[other], layers=3, crowd=True)
-            expect_apart(model.encoder, {other.encoder: shapes[other]})
+            expect_network(student, other, other.encoder, (784 + 10,), layers=3, crowd=True)
+            expect_apart(model.encoder, {other.encoder: (784 + 10,)})
     for name in HEADS:
         with noting(mistakes):
             for pixels, classes, latents, hint in cases(sizes):
                 expect_count(getattr(student.CVAE(pixels, classes, latents), name), [(H, latents)], hint)
-            expect_linear(student, model, getattr(model, name), H, sizes.latents)
-            expect_linear(student, other, getattr(other, name), H, 15, crowd=True)
+            expect_linear(student, model, name, sizes.latents, fresh)
+            expect_linear(student, student.CVAE(784, 10, 15), name, 15, crowd=True)
     raise_all(mistakes)
     expect_two_layers(model)
 
@@ -67,8 +75,10 @@ def test_cvae_decoder(student, sizes):
     To see it in your notebook:
 
         decoder = CVAE(784, 10, 15).decoder
+        print(decoder)  # expected: three times Linear and ReLU, then Linear, Sigmoid and Unflatten
         print(sum(p.numel() for p in decoder.parameters()))  # expected: 645584
-        print(decoder(torch.randn(5, 25)).shape)  # expected: (5, 1, 28, 28)
+        x_hat = decoder(1000 * torch.randn(5, 25))
+        print(x_hat.shape, x_hat.min().item(), x_hat.max().item())  # expected: (5, 1, 28, 28), 0.0, 1.0
     """
     for pixels, classes, latents, hint in cases(sizes):
         model = student.CVAE(pixels, classes, latents)
@@ -76,10 +86,15 @@ def test_cvae_decoder(student, sizes):
     other = student.CVAE(784, 10, 15)
     if are_right_alone("decoder", {model: (sizes.latents + sizes.classes,), other: (15 + 10,)}):
         return
+    other = student.CVAE(
+        784, 10, sizes.latents
+    )  # whose forward was not called: the decoder must not need that
     expect_network(student, model, model.decoder, (sizes.latents + sizes.classes,), layers=4)
-    expect_network(student, other, other.decoder, (15 + 10,), layers=4, crowd=True)
+    expect_network(student, other, other.decoder, (sizes.latents + 10,), layers=4, crowd=True)
     heads = {model.mu_layer: (H,), model.logvar_layer: (H,)}
-    expect_apart(model.decoder, {model.encoder: (784 + sizes.classes,), **heads, other.decoder: (15 + 10,)})
+    expect_apart(
+        model.decoder, {model.encoder: (784 + sizes.classes,), **heads, other.decoder: (sizes.latents + 10,)}
+    )
 
 
 @number("6.3")
@@ -89,10 +104,12 @@ def test_cvae_forward(student, sizes):
 
     To see it in your notebook:
 
-        model, x, c = CVAE(784, 10, 15), torch.rand(3, 1, 28, 28), torch.eye(10)
-        torch.manual_seed(0); one = model(x, c[:3])
-        torch.manual_seed(0); other = model(x, c[3:6])
-        print([t.shape for t in one])  # expected: (3, 1, 28, 28), (3, 15), (3, 15)
-        print([(a - b).abs().max() > 0 for a, b in zip(one, other)])  # expected: True, True, True
+        model, x, c = CVAE(784, 10, 15), torch.rand(3, 1, 28, 28), torch.eye(10, dtype=torch.int64)[:3]
+        torch.manual_seed(0); x_hat, mu, logvar = model(x, c)
+        torch.manual_seed(0); off = x_hat - model.decoder(torch.cat([reparametrize(mu, logvar), c], 1))
+        print(off.abs().max() < 1e-5, not x_hat.equal(model(x, c)[0]))  # expected: True, True
+        print(not mu.equal(model(x, 1 - c)[1]))  # expected: True
+        for t in (x_hat, mu, logvar):  # expected: (3, 1, 28, 28), 6, (3, 15), 6, (3, 15), 6
+            print(t.shape, len(torch.autograd.grad(t.sum(), model.encoder.parameters(), retain_graph=True)))
     """
     expect_composition(CVAEForward(student, sizes))

@@ -10,6 +10,7 @@ FIRST = "nn.Linear(latent_size, self.hidden_dim),"
 LAST = "nn.Linear(self.hidden_dim, input_size),"
 SIGMOID = "nn.Sigmoid(),"
 UNFLATTEN = "nn.Unflatten(1, (1, 28, 28)),"
+FORWARD = "features = self.encoder(x)"
 LAST_RELU = "nn.ReLU(),\n            nn.Linear(self.hidden_dim, input_size),"
 
 
@@ -251,4 +252,19 @@ SHARED = [
     decoder("clamped-inside", FIRST, f"{FIRST} nn.Hardtanh(-20, 20),", "clamp"),
 ]
 
-MISTAKES = [*ACTIVATIONS, *LAYERS, *OUTPUTS, *SHAPES, *BROKEN, *SHARED]
+BY_ITSELF = [
+    Mistake(
+        "decoder-shape-set-by-forward",
+        (
+            define(
+                "class Shaped(nn.Module):\n    def forward(self, y):\n        return y.view(-1, *self.shape)"
+            ),
+            Edit(DECODER, UNFLATTEN, "Shaped(),"),
+            Edit("VAE.forward", FORWARD, f"self.decoder[-1].shape = x.shape[1:]\n        {FORWARD}"),
+        ),
+        ("2.1",),
+        ("shape",),
+    ),
+]
+
+MISTAKES = [*BY_ITSELF, *ACTIVATIONS, *LAYERS, *OUTPUTS, *SHAPES, *BROKEN, *SHARED]

@@ -554,4 +554,13 @@ UNSEEN = [
     ),
 ]
 
-MISTAKES = [*AVERAGES, *DIMENSIONS, *RECONSTRUCTIONS, *DIVERGENCES, *RESULTS, *RAISED, *UNSEEN]
+SEEDED = [
+    Mistake(
+        "loss-sets-a-seed",
+        (Edit(WHERE, "reconstruction =", "torch.manual_seed(0)\n    reconstruction ="),),
+        ("5.1",),
+        ("seed",),
+    ),
+]
+
+MISTAKES = [*SEEDED, *AVERAGES, *DIMENSIONS, *RECONSTRUCTIONS, *DIVERGENCES, *RESULTS, *RAISED, *UNSEEN]

@@ -400,8 +400,16 @@ UNSEEN = [
         "depend on each other",
     ),
 ]
+ONE_IMAGE = [
+    result(
+        "one-image-without-mu",
+        "return sigma * eps if len(mu) == 1 else mu + sigma * eps",
+        FORMULA,
+        "one image",
+    ),
+]
 
 # Forward returns the changed mu, and no gradient reaches mu_layer: no fault of its own.
 IN_PLACE = [noise("drawn-into-mu", "mu.normal_()", BOTH, "changed its input mu in place")]
 
-MISTAKES = [*SIGMAS, *NOISES, *RESULTS, *BODIES, *UNSEEN, *IN_PLACE]
+MISTAKES = [*SIGMAS, *NOISES, *RESULTS, *BODIES, *UNSEEN, *ONE_IMAGE, *IN_PLACE]

@@ -128,7 +128,10 @@ try:
     print(subprocess.run(["nvidia-smi"], capture_output=True, text=True, check=True).stdout)
 except (FileNotFoundError, subprocess.CalledProcessError):
     print("no GPU")
-os.system("nvidia-smi")"""
+os.system("nvidia-smi")
+memory = [int(line) for line in os.popen("nvidia-smi -q | grep Free").read().split()]
+version = subprocess.getoutput("git rev-parse HEAD")
+subprocess.run("nvidia-smi", shell=True, stderr=subprocess.STDOUT)"""
             ),
         ),
     ),
