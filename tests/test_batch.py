@@ -417,13 +417,14 @@ def test_busy(tmp_path: Path) -> None:
 def test_nothing_to_do(
     apart: Apart, tmp_path: Path, path: str, out: str, more: list[str], words: str
 ) -> None:
-    """Where nothing can be graded, or its results would be taken for submissions, that is said, and the status is 2."""
+    """Where nothing can be graded, or results would be taken for submissions: a message, status 2, nothing made."""
     make_class(tmp_path / "class", **{"Anna Ö": RIGHT, "ben": RIGHT})
     (tmp_path / "empty").mkdir()
     done = apart(call_main, ["batch", path, "--out", out, *more], str(tmp_path))
     assert done.code == 2
     assert words in " ".join(done.printed.split())
     assert [file.name for file in (tmp_path / "class" / "ben").iterdir()] == ["vae.py"]
+    assert out == "class" or not (tmp_path / out).exists()
 
 
 def test_beside_the_submissions(run: Callable[..., batch.Outcome], tmp_path: Path) -> None:

@@ -41,18 +41,23 @@ def numbered(line: str) -> bool:
     return "# expected: " not in line or bool(numbers(line.partition("# expected: ")[2]))
 
 
-def carry_out(row: str, change: str = "") -> tuple[list[float], list[float]]:
-    """Run a recipe behind the reference and a change of it; returns the numbers printed and those expected."""
-    head, _, code = RECIPES[row].partition("\n\n")
-    assert head == "To see it in your notebook:"
-    code = "\n".join(filter(numbered, code.splitlines()))
+def printed_by(code: str, change: str = "") -> str:
+    """Run code behind the reference and a change of it; returns what it prints."""
     names: dict[str, Any] = {"__name__": "vae"}
     printed = io.StringIO()
     with torch.random.fork_rng(), redirect_stdout(printed):
         exec(REFERENCE + change, names)  # noqa: S102 - our own
         exec(dedent(code), names)  # noqa: S102 - our own
+    return printed.getvalue()
+
+
+def carry_out(row: str, change: str = "") -> tuple[list[float], list[float]]:
+    """Run a recipe behind the reference and a change of it; returns the numbers printed and those expected."""
+    head, _, code = RECIPES[row].partition("\n\n")
+    assert head == "To see it in your notebook:"
+    code = "\n".join(filter(numbered, code.splitlines()))
     due = [number for said in re.findall(r"# expected: (.*)", code) for number in numbers(said)]
-    return numbers(printed.getvalue()), due
+    return numbers(printed_by(code, change)), due
 
 
 def test_every_row() -> None:
@@ -71,15 +76,10 @@ def test_right(row: str) -> None:
 
 @pytest.mark.parametrize("row", ROWS)
 def test_words(row: str) -> None:
-    """Layers that are shown are those which the words beside them name, in this order."""
-    code = dedent(RECIPES[row].partition("\n\n")[2])
+    """Layers that are shown are of the kinds which the words beside them name."""
+    code = RECIPES[row].partition("\n\n")[2]
     shown = [line.partition("# expected: ")[2] for line in code.splitlines() if not numbered(line)]
-    names: dict[str, Any] = {"__name__": "vae"}
-    printed = io.StringIO()
-    with redirect_stdout(printed):
-        exec(REFERENCE, names)  # noqa: S102 - our own
-        exec(code, names)  # noqa: S102 - our own
-    layers = re.findall(r"\): (\w+)\(|^(Linear)\(", printed.getvalue(), re.MULTILINE)
+    layers = re.findall(r"\): (\w+)\(|^(Linear)\(", printed_by(code), re.MULTILINE)
     kinds = {"".join(layer) for layer in layers} - {"Sequential"}
     assert bool(shown) == bool(kinds)
     for words in shown:

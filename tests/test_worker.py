@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     Open = Callable[[str | bytes], Dialogue]
 
 ROOT = Path(__file__).parents[1]
-STARTS = loading.START_PROGRAM
 HEAD = "import torch\nfrom torch import nn\n"
 
 
@@ -499,12 +498,11 @@ def test_no_programs(open_vae: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(*_: object) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
+    monkeypatch.setattr(
+        subprocess.Popen, "_execute_child", loading.START_PROGRAM
+    )  # to have it back afterwards
     monkeypatch.setattr(loading, "START_PROGRAM", denied)
-    dialogue = open_vae(PROGRAMS)
-    try:
-        said = call(dialogue)
-    finally:
-        subprocess.Popen._execute_child = STARTS  # type: ignore[attr-defined]
+    said = call(open_vae(PROGRAMS))
     assert said == ["", 127, "The autograder lets your code start no other program\n", "nvidia-smi"]
 
 

@@ -73,7 +73,8 @@ class Ideal:
         held = self.forward.hold(self.x, self.c)
         answer, z = self.call(held, self.seed)
         learns = self.learning(answer) if self.setting.learning else None
-        as_before = self.changes_nothing(held)
+        # Where further calls follow, that is looked at behind them.
+        as_before = None if self.setting.again else self.changes_nothing(held)
         try:
             self.answer = found = as_three(answer.get(), f"{self.forward.name}.forward")
         except (Mistake, Raised, WrongKind) as error:
@@ -82,13 +83,11 @@ class Ideal:
         right = self.composition(found, z.get(), self.x, self.c, learns)
         if right is None:
             return False
-        if self.setting.again:
-            again = Again(self.composer, held, self.fail)
-            self.first = again, found[0], right
-            if not self.keeps_nothing(again, found[0]):
-                return False
-            as_before = self.changes_nothing(held)
-        return as_before()
+        if as_before:
+            return as_before()
+        again = Again(self.composer, held, self.fail)
+        self.first = again, found[0], right
+        return self.keeps_nothing(again, found[0])
 
     def call(
         self, arguments: Sequence[Tensor], seed: int, *, learning: bool = True
@@ -109,7 +108,8 @@ class Ideal:
     def keeps_nothing(self, again: Again, x_hat: Tensor) -> bool:
         """Tell whether another call has other images, classes and noise, and this one again has the same.
 
-        In evaluation mode the other call is made under torch.no_grad(), as one generates images.
+        And whether they leave what they were given, and the model's mode, as it was. In evaluation mode the other call
+        is made under torch.no_grad(), as one generates images.
         """
         others, seed, training = again.others(), self.seed + 1, self.setting.training
         answer, z = self.call(self.forward.arguments(*others), seed, learning=training)
@@ -117,10 +117,12 @@ class Ideal:
             again.later(self.seed, learning=learning) for learning in ((True, False) if training else (True,))
         ]
         fresh = [again.later(), again.later()]
+        as_before = self.changes_nothing(again.arguments)
         return (
             self.composition(as_three(answer.get(), ""), z.get(), *others) is not None
             and all(close(again.x_hat(each), x_hat, SAME) for each in same)
             and not close(again.x_hat(fresh[0]), again.x_hat(fresh[1]))
+            and as_before()
         )
 
     def explain(self) -> None:
@@ -201,9 +203,10 @@ class Ideal:
                 return False
             if not all(aligned(gradient, next(right), SUM) for each in got for gradient in each):
                 return False
-            if reach and not all(length > 0 for each in reach.get() for length in each):
-                return False
-            self.forward.weights_judged = self.forward.weights_judged or bool(reach)
+            if reach:
+                if not all(length > 0 for each in reach.get() for length in each):
+                    return False
+                self.forward.weights_judged = True
             return True
 
         return learns

@@ -64,7 +64,9 @@ def test_mu_layer(student, sizes):
         print(layer(x).shape, sum(p.numel() for p in layer.parameters()))  # expected: (5, 20), 8020
         print((layer(3 * x) - 3 * layer(x) + 2 * layer(0 * x)).abs().max() < 1e-4)  # expected: True
     """
-    fresh = partial(student.VAE, 784, 15, by_position=True)
+    fresh = partial(
+        student.VAE, 784, 15, by_position=True
+    )  # its forward was not called: no part must need that
     expect_linear(student, student.VAE(784, 15), "mu_layer", 15, fresh, crowd=True)
     expect_linear(student, student.VAE(784, sizes.latents), "mu_layer", sizes.latents)
 
