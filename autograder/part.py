@@ -10,7 +10,7 @@ import itertools
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from autograder.dialogue import Dialogue
     from autograder.promise import Promise
 
-__all__ = ["Drawn", "Model", "Parameter", "Part", "as_tensor"]
+__all__ = ["Drawn", "Model", "Modes", "Parameter", "Part", "as_modes", "as_tensor"]
 
 T = TypeVar("T")
 
@@ -64,6 +64,13 @@ class Drawn:
     def values(self) -> list[Tensor]:
         """The weights, in float32."""
         return [numbers * scale for numbers, scale in zip(self.numbers, self.scales, strict=True)]
+
+
+class Modes(NamedTuple):
+    """In which modes calls have left a model, and torch."""
+
+    training: bool
+    left_disabled: bool  # gradients, by a call since this was asked last
 
 
 class Part:
@@ -189,8 +196,9 @@ class Part:
 class Model(Part):
     """A model of the student's."""
 
-    def __init__(self, dialogue: Dialogue, name: str, model: int) -> None:
+    def __init__(self, dialogue: Dialogue, name: str, model: int, *, disables: bool = False) -> None:
         super().__init__(dialogue, name, model, [])
+        self.disables = disables  # gradients, for all that came behind its making
         self.called = f"{name}.forward(...)"
         self.encoder, self.mu_layer, self.logvar_layer, self.decoder = (
             Part(dialogue, f"{name}.{part}", model, [part]) for part in PARTS
@@ -202,7 +210,7 @@ class Model(Part):
 
     def renamed(self, names: Mapping[str, str]) -> Model:
         """Return the same model with some of its parts by the names that the student gave them."""
-        model = Model(self.dialogue, self.name, self.model)
+        model = Model(self.dialogue, self.name, self.model, disables=self.disables)
         for part, name in names.items():
             getattr(model, part).path = [name]
         return model
@@ -211,13 +219,13 @@ class Model(Part):
         """Put the model into training mode, or with False into evaluation mode."""
         self.tell(f"{self.name}.train()", "mode", train=mode)
 
-    def is_training(self) -> bool:
-        """Tell whether the model is in training mode now."""
-        return self.is_training_later().get()
+    def modes(self) -> Modes:
+        """Tell in which modes the calls so far have left the model, and torch."""
+        return self.modes_later().get()
 
-    def is_training_later(self) -> Promise[bool]:
+    def modes_later(self) -> Promise[Modes]:
         """Do the same, but for hearing the answer."""
-        return self.promise(lambda answer: answer is True, f"{self.name}.training", "modes")
+        return self.promise(as_modes, f"{self.name}.training", "modes")
 
     def eval(self) -> None:
         """Put the model into evaluation mode."""
@@ -227,6 +235,12 @@ class Model(Part):
 def count_biases(parameters: Sequence[Parameter]) -> int:
     """Count the parameters that are vectors."""
     return len([p for p in parameters if p.shape is not None and is_vector(p.shape)])
+
+
+def as_modes(value: object) -> Modes:
+    """Read what a worker says of them; a liar's are those that no row expects."""
+    training, left = value if isinstance(value, list) and len(value) == 2 else (False, True)
+    return Modes(training is True, left is True)
 
 
 def as_shape(value: object) -> tuple[int, ...]:

@@ -17,14 +17,14 @@ from torch import Tensor
 
 from autograder.dialogue import Dialogue
 from autograder.outcome import WrongKind
-from autograder.part import Model, as_tensor
+from autograder.part import Model, as_modes, as_tensor
 from autograder.promise import Slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from autograder.part import Part
+    from autograder.part import Modes, Part
     from autograder.promise import Promise
     from autograder.sandbox import Sandbox
 
@@ -70,7 +70,8 @@ class Student:
         made = self.dialogue.ask(what, "make", name=name, args=args, named=named)
         if not isinstance(made, dict) or "model" not in made:
             raise WrongKind(f"{what} gave no model.")
-        model = self.models[self.dialogue.generation, what] = Model(self.dialogue, name, made["model"])
+        model = Model(self.dialogue, name, made["model"], disables=bool(made.get("disables")))
+        self.models[self.dialogue.generation, what] = model
         return model
 
     def begin_training(self, name: str, data: Path, seed: int, device: str, **sizes: int) -> Model:
@@ -126,6 +127,17 @@ class Student:
         return self.dialogue.promise(
             partial(as_tensor, what=what), what, "call", model=None, path=[name], args=args, seed=seed, **more
         )
+
+    def disables_gradients(self, call: Callable[[], object]) -> bool:
+        """Tell whether a call of the student's code leaves gradients disabled for all that comes behind it."""
+        self.left_disabled()
+        call()
+        return self.left_disabled()
+
+    def left_disabled(self) -> bool:
+        """Tell whether a call since this was asked last has left gradients disabled."""
+        modes: Modes = self.dialogue.promise(as_modes, "gradients", "modes", model=None).get()
+        return modes.left_disabled
 
     def put(self, tensor: Tensor, like: str = "linear") -> Tensor:
         """Hand a tensor over to stay: each call that gets it gets the same one.

@@ -70,7 +70,8 @@ class Desk:
         self.connection = connection
         self.path = path
         self.module: ModuleType | None = None
-        self.switches = torch.is_grad_enabled(), torch.get_default_dtype()  # as the module has set them
+        self.switches = switches()  # as the module has set them
+        self.left_disabled = False  # whether gradients were, by a call since this was asked last
         self.models: list[Any] = []
         self.plain: dict[str, bool] = {}  # whether the models of a class do not depend on their first weights
         self.bare: dict[int | None, list[nn.Linear]] = {}  # layers that have no weights yet, by model
@@ -114,7 +115,7 @@ class Desk:
         threads = torch.get_num_threads()
         self.module = load(self.path)
         torch.set_num_threads(threads)  # more than there are cores take ten times as long
-        self.switches = torch.is_grad_enabled(), torch.get_default_dtype()
+        self.switches = switches()
 
     # -- questions ---------------------------------------------------------------------------------------------
 
@@ -144,7 +145,7 @@ class Desk:
         by_name = open_ended or all(key in known for key in named)
         model = make(*args, **named) if by_name else make(*args, *named.values())
         self.models.append(model)
-        return {"model": len(self.models) - 1}
+        return {"model": len(self.models) - 1, "disables": int(self.disables())}
 
     def on_call(
         self,
@@ -163,16 +164,24 @@ class Desk:
         torch.set_float32_matmul_precision("highest")  # less is another result on some processors only
         if not learning:
             torch.set_grad_enabled(False)
-        return function(*values)
+            return function(*values)
+        found = function(*values)
+        self.left_disabled |= self.disables()
+        return found
+
+    def disables(self) -> bool:
+        """Tell whether the student's code has disabled gradients for all that comes behind it."""
+        return self.switches[0] and not torch.is_grad_enabled()
 
     def on_mode(self, model: int, train: bool) -> None:  # noqa: FBT001
         """Put a model into train or eval mode, whatever its own train() does; one that has none stays as it is."""
         if isinstance(whole := self.models[model], nn.Module):
             nn.Module.train(whole, train)
 
-    def on_modes(self, model: int) -> bool:
-        """Tell whether a model is in train mode."""
-        return bool(getattr(self.models[model], "training", False))
+    def on_modes(self, model: int | None) -> list[bool]:
+        """Tell whether a model is in train mode, and whether gradients were left disabled since this was asked last."""
+        left, self.left_disabled = self.left_disabled, False
+        return [model is not None and bool(getattr(self.models[model], "training", False)), left]
 
     def on_parameters(self, model: int, path: list[str], values: bool) -> list[Any]:  # noqa: FBT001
         """List a part's parameters: name, shape and, where asked for, values."""
@@ -350,13 +359,18 @@ class Desk:
             return str(value)[:MAX_TEXT]
         if isinstance(value, (list, tuple)) and depth < MAX_DEPTH and len(value) <= MAX_ITEMS:
             return [self.encode(item, depth + 1) for item in value]
-        if isinstance(value, dict) and depth == 0 and value.keys() <= {"model"}:
+        if isinstance(value, dict) and depth == 0 and value.keys() <= {"model", "disables"}:
             return value
         if depth == 0 and isinstance(value, Iterable) and not isinstance(value, NOT_UNPACKED):
             # What forward returns is only unpacked: map() will do, and a dataclass with __iter__.
             return self.encode(list(itertools.islice(value, MAX_ITEMS + 1)), depth)
         home = "" if type(value).__module__ == "builtins" else f"{type(value).__module__}."
         return {"other": f"an object of type {home}{type(value).__qualname__}"[:200]}
+
+
+def switches() -> tuple[bool, torch.dtype]:
+    """Tell whether gradients are enabled, and the default dtype."""
+    return torch.is_grad_enabled(), torch.get_default_dtype()
 
 
 def reseed(seed: int) -> None:

@@ -161,7 +161,7 @@ QUESTIONS: dict[str, Callable[[Student, Model], object]] = {
     "parameters": lambda _, model: model.encoder.parameters(),
     "values": lambda _, model: model.encoder.values(),
     "train": lambda _, model: model.train(),
-    "training": lambda _, model: model.is_training(),
+    "training": lambda _, model: model.modes(),
     "assign": lambda _, model: model.encoder.assign([]),
     "draw": lambda _, model: model.encoder.draw([]),
     "gradients": lambda student, model: student.gradients([], [model.encoder]),
@@ -186,7 +186,7 @@ def test_model_of_an_ended_worker() -> None:
     for ask in (model.encoder, model.encoder, model.decoder):
         with pytest.raises(Died, match="it died"):
             ask(torch.zeros(1))
-    for other in (model.train, model.is_training, model.encoder.parameters, lambda: model.assign([])):
+    for other in (model.train, model.modes, model.encoder.parameters, lambda: model.assign([])):
         with pytest.raises(Died, match="it died"):
             other()
     with pytest.raises(Died, match="it died"):

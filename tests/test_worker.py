@@ -335,7 +335,7 @@ def test_make(open_vae: Open, signature: str) -> None:
         f"        self.encoder = nn.Linear({pixels}, {size})"
     )
     made = dialogue.ask("VAE", "make", name="VAE", args=[6], named={"latent_size": 4})
-    assert made == {"model": 0}
+    assert made == {"model": 0, "disables": 0}
     rows = dialogue.ask("VAE.encoder", "parameters", model=0, path=["encoder"], values=True)
     assert [(name, shape) for name, shape, _ in rows] == [("weight", [4, 6]), ("bias", [4])]
     assert rows[0][2].shape == (4, 6)
@@ -374,7 +374,7 @@ def test_mode(open_vae: Open) -> None:
     dialogue.ask("VAE", "make", name="VAE", args=[], named={})
     for training in (True, False):
         dialogue.ask("VAE", "mode", model=0, train=training)
-        assert dialogue.ask("VAE", "modes", model=0) is training
+        assert dialogue.ask("VAE", "modes", model=0) == [training, False]
         dropped = dialogue.ask("VAE", "call", model=0, path=["dropout"], args=[torch.ones(1000)], seed=1)
         assert bool((dropped == 0).any()) is training
 
@@ -448,6 +448,35 @@ def test_switches_last_for_a_question(open_vae: Open) -> None:
     )
     call(dialogue, "off")
     assert call(dialogue, "look") == [True, "torch.float32"]
+
+
+def test_gradients_left_disabled(open_vae: Open) -> None:
+    """That a call has left gradients disabled is said once; under torch.no_grad(), and with it, nothing is."""
+    dialogue = open_vae(
+        """
+        def off(): torch.set_grad_enabled(False)
+        @torch.no_grad()
+        def inside(): torch.ones(2)
+        """
+    )
+
+    def left() -> list[bool]:
+        modes: list[bool] = dialogue.ask("gradients", "modes", model=None)
+        return modes
+
+    call(dialogue, "off")
+    assert [left(), left()] == [[False, True], [False, False]]
+    call(dialogue, "inside")
+    dialogue.ask("off", "call", model=None, path=["off"], args=[], seed=None, learning=False)
+    assert left() == [False, False]
+
+
+def test_model_that_disables_gradients(open_vae: Open) -> None:
+    """That making a model leaves gradients disabled is said with the model."""
+    dialogue = open_vae(
+        "class VAE(nn.Module):\n    def __init__(self): super().__init__(); torch.set_grad_enabled(False)"
+    )
+    assert dialogue.ask("VAE", "make", name="VAE", args=[], named={}) == {"model": 0, "disables": 1}
 
 
 def test_in_place_on_what_was_put(open_vae: Open) -> None:

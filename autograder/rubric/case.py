@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from autograder.rubric.expect import (
     as_three,
     changed,
     close,
+    disabling,
     expect_untouched,
     fail,
     noting,
@@ -90,6 +91,8 @@ class Case:
 
     def judge(self, *, forward_first: bool) -> None:
         """Compare, where the parts give the same for the same input."""
+        if self.setting.learning and self.reparametrize_disables():  # its own row charges it
+            self.setting = replace(self.setting, learning=False)
         held = self.forward.hold(self.x, self.c)
         self.again = Again(self.composer, held, self.fail)
         composed = [] if forward_first else self.composer.compose_all()
@@ -105,11 +108,46 @@ class Case:
         except Mistake:
             if not self.encoder_changes_images():
                 raise
-        if self.model.is_training() != self.training:
+        modes = self.model.modes()
+        if modes.training != self.training:
             raise self.fail("it changes the model's mode: do not call train() or eval() in forward.")
+        if modes.left_disabled or self.model.disables:
+            self.expect_gradients_left(held)
         if len(held) > 1:
             expect_untouched(self.student, f"{self.forward.name}.forward", {"c": held[1]})
         self.composer.witness.judge()
+
+    def expect_gradients_left(self, held: list[Tensor]) -> None:
+        """Expect forward, and the making of its model, not to disable gradients for all that comes behind it."""
+        if self.model.disables:
+            raise disabling(f"{self.forward.name}(...)")
+        disables = self.student.disables_gradients(lambda: self.ask(held))
+        if disables and not self.reparametrize_disables() and not self.enables_gradients(held):
+            raise disabling(f"{self.forward.name}.forward{self.when}")
+
+    def enables_gradients(self, held: list[Tensor]) -> bool:
+        """Tell whether forward, in evaluation mode now, enables gradients where they are disabled and it is to train.
+
+        torch.set_grad_enabled(self.training) does no harm: the next step of a training enables them again.
+        """
+        if self.training:
+            return False
+        self.model.train()
+        try:
+            x_hat, *_ = as_three(self.model.ask(*held, learning=False), "")
+            found = self.student.gradients([(x_hat, torch.ones_like(x_hat))], [self.model.decoder])
+        except (Mistake, *UNANSWERED):
+            return False
+        finally:
+            self.model.eval()
+        return any(gradient is not None for each in found for gradient in each)
+
+    def reparametrize_disables(self) -> bool:
+        """Tell whether reparametrize leaves gradients disabled."""
+        few = torch.zeros(2, self.setting.sizes.latents)
+        with contextlib.suppress(*UNANSWERED):
+            return self.student.disables_gradients(lambda: self.student.reparametrize(few, few))
+        return False
 
     def expect_same(self, before: Three | Exception | None) -> None:
         """Expect what forward gave before, where its noise follows the seed."""

@@ -24,6 +24,7 @@ __all__ = [
     "changed",
     "close",
     "difference",
+    "disabling",
     "expect_shape",
     "expect_untouched",
     "fail",
@@ -64,6 +65,14 @@ def raise_all(mistakes: Sequence[Mistake]) -> None:
 def show(shape: Sequence[int]) -> str:
     """Write a shape as torch does."""
     return "(" + ", ".join(str(n) for n in shape) + ("," if len(shape) == 1 else "") + ")"
+
+
+def disabling(what: str) -> Mistake:
+    """Word that something disables gradients, and leaves them so."""
+    return fail(
+        f"{what} leaves gradients disabled for all that comes behind it: from then on no model could learn.",
+        "Look for torch.set_grad_enabled(False); what `with torch.no_grad():` disables ends with its block.",
+    )
 
 
 def close(found: Tensor, expected: Tensor, tolerance: float = TOLERANCE) -> bool:

@@ -99,10 +99,11 @@ class Ideal:
     def changes_nothing(self, held: Sequence[Tensor]) -> Callable[[], bool]:
         """Look at what was handed over, and at the model's mode; returns what tells whether both are as before."""
         looked = [(tensor, self.student.look_later(tensor)) for tensor in held]
-        mode = self.model.is_training_later()
+        modes = self.model.modes_later()
         return lambda: (
             all(unchanged(tensor, after.get()) for tensor, after in looked)
-            and mode.get() == self.setting.training
+            and modes.get() == (self.setting.training, False)
+            and not self.model.disables
         )
 
     def keeps_nothing(self, again: Again, x_hat: Tensor) -> bool:

@@ -9,6 +9,7 @@ from autograder.rubric.expect import (
     TOLERANCE,
     Mistake,
     close,
+    disabling,
     expect_shape,
     expect_untouched,
     fail,
@@ -97,9 +98,12 @@ def test_formula_and_noise(student):
             f"It looks as if {' or '.join(named)}." if named else "",
         )
     held = {"mu": student.put(mu), "logvar": student.put(logvar)}
+    student.left_disabled()
     z = student.reparametrize(held["mu"], held["logvar"], seed=seed)
     expect_untouched(student, "reparametrize", held)
     mistakes: list[Mistake] = []
+    if student.left_disabled():
+        mistakes.append(disabling("reparametrize"))
     follows = close(student.reparametrize(zero, zero, seed=seed), eps)
     if follows:
         with noting(mistakes):

@@ -6,7 +6,7 @@ import torch
 from gradescope_utils.autograder_utils.decorators import number, weight
 
 from autograder.outcome import UNANSWERED, Raised
-from autograder.rubric.expect import close, expect_untouched, fail, show
+from autograder.rubric.expect import close, disabling, expect_untouched, fail, show
 from autograder.rubric.loss_diagnosis import diagnose
 from autograder.rubric.loss_slips import alike
 from autograder.rubric.loss_terms import draw_batch
@@ -161,7 +161,10 @@ def expect_gradients(student, inputs):
     # The sigmoid that x_hat comes from needs it unchanged for its gradient.
     held = [student.put(inputs[0], like="sigmoid"), student.put(inputs[1], like="data")]
     held += map(student.put, inputs[2:])
+    student.left_disabled()
     value = student.loss_function(*held)
+    if student.left_disabled():
+        raise disabling("loss_function")
     expect_untouched(student, "loss_function", {"x": held[1]})
     found = student.gradients([(value, torch.tensor(1.0))], [held[0], held[2], held[3]])
     for name, (gradient,), leaf in zip(names, found, (leaves[0], leaves[2], leaves[3]), strict=True):

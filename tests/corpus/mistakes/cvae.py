@@ -549,4 +549,10 @@ UNSEEN = [
     ),
 ]
 
-MISTAKES = [*ENCODERS, *DECODERS, *CLASSES, *FORWARDS, *WHOLE, *UNSEEN]
+GRADIENTS = [
+    forward(
+        "gradients-left-disabled", DECODE, f"{DECODE}; torch.set_grad_enabled(False)", "gradients disabled"
+    ),
+]
+
+MISTAKES = [*GRADIENTS, *ENCODERS, *DECODERS, *CLASSES, *FORWARDS, *WHOLE, *UNSEEN]

@@ -429,4 +429,21 @@ UNSEEN = [  # what a comparison under one seed, in a usual range, does not see
     ),
 ]
 
-MISTAKES = [*RETURNS, *LAYERS, *IMAGES, *LATENTS, *MEMORY, *ERRORS, *UNSEEN]
+DISABLED = "torch.set_grad_enabled(False)"
+GRADIENTS = [
+    forward("gradients-left-disabled", DECODE, f"{DECODE}; {DISABLED}", "gradients disabled"),
+    forward(
+        "evaluation-gradients-left-disabled",
+        DECODE,
+        f"{DECODE}\n        if not self.training: {DISABLED}",
+        "in evaluation mode leaves gradients disabled",
+    ),
+    Mistake(
+        "model-made-with-gradients-disabled",
+        (Edit("VAE.decoder", "self.decoder =", f"{DISABLED}\n        self.decoder ="),),
+        ("4.1",),
+        ("vae(...) leaves gradients disabled",),
+    ),
+]
+
+MISTAKES = [*GRADIENTS, *RETURNS, *LAYERS, *IMAGES, *LATENTS, *MEMORY, *ERRORS, *UNSEEN]

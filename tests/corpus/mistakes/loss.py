@@ -563,4 +563,29 @@ SEEDED = [
     ),
 ]
 
-MISTAKES = [*SEEDED, *AVERAGES, *DIMENSIONS, *RECONSTRUCTIONS, *DIVERGENCES, *RESULTS, *RAISED, *UNSEEN]
+GRADIENTS = [
+    Mistake(
+        "loss-leaves-gradients-disabled",
+        (
+            Edit(
+                WHERE,
+                RETURN,
+                f"loss = {RETURN.removeprefix('return ')}\n    torch.set_grad_enabled(False)\n    return loss",
+            ),
+        ),
+        ("5.1",),
+        ("gradients disabled",),
+    ),
+]
+
+MISTAKES = [
+    *GRADIENTS,
+    *SEEDED,
+    *AVERAGES,
+    *DIMENSIONS,
+    *RECONSTRUCTIONS,
+    *DIVERGENCES,
+    *RESULTS,
+    *RAISED,
+    *UNSEEN,
+]

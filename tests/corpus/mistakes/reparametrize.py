@@ -386,6 +386,12 @@ UNSEEN = [
         BOTH,
         "the noise is numpy's",
     ),
+    result(
+        "gradients-left-disabled",
+        "z = mu + sigma * eps\n    torch.set_grad_enabled(False)\n    return z",
+        FORMULA,
+        "gradients disabled",
+    ),
     result("logvar-halved-in-place", "return mu + logvar.mul_(0.5).exp() * eps", FORMULA, "in place"),
     body(
         "normal-of-sigma-and-mu",

@@ -451,6 +451,15 @@ return self.decoder(reparametrize(mu, logvar)), mu, logvar
         ),
     ),
     forward(
+        "sets-gradients-by-mode",
+        """
+torch.set_grad_enabled(self.training)
+h = self.encoder(x)
+mu, logvar = self.mu_layer(h), self.logvar_layer(h)
+return self.decoder(reparametrize(mu, logvar)), mu, logvar
+""",
+    ),
+    forward(
         "direct-calls",
         """
 h = self.encoder.forward(x)
