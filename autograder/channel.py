@@ -98,13 +98,18 @@ class PolledChannel(_Ends):
 
     def receive(self, limit: int, deadline: float) -> bytes:
         """Receive a message of at most limit bytes. Raises StalledError, OversizeError or EOFError."""
-        (size,) = struct.unpack("!i", self.read(4, deadline))
+        self.await_bytes(4, deadline)
+        (size,) = struct.unpack_from("!i", self.arrived)
         if not 0 <= size <= limit:
             raise OversizeError(size)
-        return self.read(size, deadline)
+        end = 4 + size
+        self.await_bytes(end, deadline)
+        taken = bytes(memoryview(self.arrived)[4:end])
+        del self.arrived[:end]
+        return taken
 
-    def read(self, size: int, deadline: float) -> bytes:
-        """Take exactly size bytes from what has arrived, reading more where that is too little."""
+    def await_bytes(self, size: int, deadline: float) -> None:
+        """Read until so many bytes have arrived at least."""
         while len(self.arrived) < size:
             try:
                 part = os.read(self.socket, max(AT_ONCE, min(size - len(self.arrived), 1 << 20)))
@@ -116,9 +121,6 @@ class PolledChannel(_Ends):
             if not part:
                 raise EOFError
             self.arrived += part
-        taken = bytes(memoryview(self.arrived)[:size])
-        del self.arrived[:size]
-        return taken
 
     def wait(self, event: int, deadline: float) -> None:
         """Wait until the socket is ready for the event, reading what the process prints meanwhile."""

@@ -7,21 +7,21 @@ A failure while vae.py is loaded answers every later question the same way: it i
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from safetensors.torch import load as load_tensors
-from torch import Tensor
 
 from autograder.outcome import Failure, Missing, Raised, Unfinished, WrongKind
-from autograder.promise import Promise, Slot, as_it_is
+from autograder.promise import Promise, as_it_is
 from autograder.sandbox import HEADER, Ended, Malformed, Sandbox, TooBig, TooSlow, Worker
 from autograder.wire import DTYPES, MAX_ITEMS, pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from torch import Tensor
 
 __all__ = ["Dialogue"]
 
@@ -51,7 +51,10 @@ class Dialogue:
         self.ended: Ended | None = None  # how the last of them ended
         self.asked = 0
         self.unheard: list[Promise[Any]] = []
-        self.unsent: list[tuple[dict[str, Any], list[Tensor]]] = []  # questions, and their tensors
+        self.encoder = msgspec.json.Encoder(enc_hook=self.encode)
+        self.tensors: list[Tensor] = []  # of the question that is being written
+        # Questions: each one's number, verb, arguments and tensors.
+        self.unsent: list[tuple[int, str, msgspec.Raw, list[Tensor]]] = []
         self.held: dict[int, tuple[Tensor, int]] = {}  # tensors that the worker holds too, and in which slots
         self.held_bytes = 0
         self.spent = 0.0  # seconds of all questions, by the clock
@@ -83,9 +86,9 @@ class Dialogue:
         self.time_left()
         self.open()
         self.asked += 1
-        tensors: list[Tensor] = []
-        question = {"id": self.asked, "verb": verb, "with": self.encode(arguments, tensors)}
-        self.unsent.append((question, tensors))
+        self.tensors = []
+        written = msgspec.Raw(self.encoder.encode(arguments))
+        self.unsent.append((self.asked, verb, written, self.tensors))
         self.unheard.append(Promise(self.hear, read, self.asked, what, wanted=wanted))
         return self.unheard[-1]
 
@@ -114,9 +117,11 @@ class Dialogue:
         """Send the questions that were gathered."""
         unsent, self.unsent = self.unsent, []
         messages = []
-        for i, (question, tensors) in enumerate(unsent, start=1):
-            header = {**question, "tensors": len(tensors), "more": i < len(unsent)}
-            messages.append(json.dumps(header).encode())
+        for i, (number, verb, arguments, tensors) in enumerate(unsent, start=1):
+            question = {"id": number, "verb": verb, "with": arguments}
+            messages.append(
+                self.encoder.encode({**question, "tensors": len(tensors), "more": i < len(unsent)})
+            )
             if tensors:
                 messages.append(pack(tensors))
         if messages:
@@ -252,21 +257,13 @@ class Dialogue:
         self.held.clear()
         self.held_bytes = 0
 
-    def encode(self, value: Any, tensors: list[Tensor]) -> Any:
-        """Turn arguments into JSON; tensors that the worker holds go as their slots, others are added to the list."""
-        if isinstance(value, Tensor):
-            known = self.held.get(id(value))
-            if known:
-                return {"slot": known[1]}
-            tensors.append(value.detach().contiguous().clone())
-            return {"tensor": len(tensors) - 1}
-        if isinstance(value, Slot):
-            return {"slot": value.number}
-        if isinstance(value, dict):
-            return {key: self.encode(item, tensors) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self.encode(item, tensors) for item in value]
-        return value
+    def encode(self, value: Tensor) -> dict[str, int]:
+        """Write a tensor that the worker holds as its slot, and any other as its place among the question's."""
+        known = self.held.get(id(value))
+        if known:
+            return {"slot": known[1]}
+        self.tensors.append(value.detach().contiguous().clone())
+        return {"tensor": len(self.tensors) - 1}
 
     def decode(self, value: Any, tensors: list[Tensor], depth: int = 0) -> Any:
         """Turn JSON into values. Raises ValueError or the like for anything that no worker of ours sends."""

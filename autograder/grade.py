@@ -134,7 +134,7 @@ def judge(
     from autograder import plugin  # pytest and the rubric: after the nursery, so that no worker has them
 
     torch.set_num_threads(1)
-    torch.manual_seed(extra["seed"])
+    torch.default_generator.manual_seed(extra["seed"])  # as in worker.reseed()
     try:
         rows = (session or plugin).run(student, options.sections)
     finally:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
 
 from autograder.wire import MAX_ITEMS
 
@@ -15,9 +16,8 @@ __all__ = ["Promise", "Slot", "as_it_is"]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Slot:
-    """Where the worker will hold a tensor of an answer that is still to come."""
+class Slot(msgspec.Struct, frozen=True, rename={"number": "slot"}):
+    """Where the worker will hold a tensor of an answer that is still to come; in a question {"slot": number}."""
 
     number: int
 

@@ -9,6 +9,7 @@ A question with "more" has another one behind it: its answer may wait for that o
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import struct
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from multiprocessing.connection import Connection
 
-__all__ = ["DTYPES", "MAX_ITEMS", "NO_FORWARD", "messages", "pack", "receive", "send"]
+__all__ = ["DTYPES", "MAX_ITEMS", "NO_FORWARD", "Inbox", "messages", "pack", "send"]
 
 MAX_ITEMS = 1000  # of a list in an answer, and slots for each answer
 
 NO_FORWARD = 'is missing the required "forward" function'  # says torch where one calls a module that has none
 AT_ONCE = 1 << 20  # bytes at most
+AT_HAND = 1 << 16  # bytes of messages that are read ahead
 DTYPES = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64"}
 
 
@@ -69,10 +71,28 @@ def pack(tensors: Sequence[Tensor]) -> bytes:
     return b"".join([struct.pack("<Q", len(text)), text, *(tensor.numpy().data for tensor in tensors)])
 
 
-def receive(connection: Connection) -> tuple[dict[str, Any], list[Tensor]]:
-    """Receive one message from the grader, and the tensors behind it."""
-    header = json.loads(connection.recv_bytes())
-    if not header.get("tensors"):
-        return header, []
-    named = load_tensors(connection.recv_bytes())
-    return header, [named[name] for name in sorted(named)]
+class Inbox:
+    """What comes from the grader. Its small messages come many at a time: to read each by itself takes as long."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.stream: io.BufferedReader | None = None
+        if os.name == "posix":  # a handle of Windows is no descriptor
+            self.stream = io.BufferedReader(io.FileIO(connection.fileno(), closefd=False), AT_HAND)
+
+    def receive(self) -> tuple[dict[str, Any], list[Tensor]]:
+        """Receive a question, and the tensors behind it. Raises EOFError or OSError where nobody asks any more."""
+        header = json.loads(self.message())
+        if not header.get("tensors"):
+            return header, []
+        named = load_tensors(self.message())
+        return header, [named[name] for name in sorted(named)]
+
+    def message(self) -> bytes:
+        """Receive one message."""
+        if not self.stream:
+            return self.connection.recv_bytes()
+        length = self.stream.read(4)
+        if len(length) < 4:
+            raise EOFError
+        return self.stream.read(struct.unpack("!i", length)[0])

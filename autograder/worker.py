@@ -29,7 +29,7 @@ from autograder.differentiation import derive
 from autograder.elsewhere import in_file, in_model
 from autograder.failure import MAX_TEXT, MissingError, describe
 from autograder.loading import load
-from autograder.wire import DTYPES, MAX_ITEMS, messages, receive, send
+from autograder.wire import DTYPES, MAX_ITEMS, Inbox, messages, send
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +42,7 @@ MAX_DEPTH = 8  # of tuples in an answer
 MAX_ELEMENTS = 50_000_000  # of a tensor in an answer
 MAX_INTEGER = (1 << 63) - 1  # of an answer
 MAX_LAYERS = 10  # of a tuple where a layer was asked for
+WEIGHTS = ("parameters", "assign", "draw")  # questions in which no model changes but for its weights
 BRIEF = 0.05  # seconds for which an answer may wait for the next
 SMALL = 1 << 15  # bytes that are written without being read meanwhile
 NOT_UNPACKED = (list, tuple, dict, set, frozenset, bytes, bytearray, numpy.ndarray, nn.Module)
@@ -53,9 +54,10 @@ def serve(connection: Connection, folder: Path) -> None:
     gc.enable()
     desk = Desk(connection, folder / "vae.py")
     desk.answer({"id": 0}, desk.load)
+    inbox = Inbox(connection)
     while True:
         try:
-            question, tensors = receive(connection)
+            question, tensors = inbox.receive()
         except (EOFError, OSError):
             return
         desk.tensors = tensors
@@ -76,6 +78,9 @@ class Desk:
         self.plain: dict[str, bool] = {}  # whether the models of a class do not depend on their first weights
         self.bare: dict[int | None, list[nn.Linear]] = {}  # layers that have no weights yet, by model
         self.filled: set[int] = set()  # ids of parameters that were given some
+        self.registered: dict[
+            int, set[int]
+        ] = {}  # ids of parameters, by model, until other code could change them
         self.training: trainer.Training | None = None
         self.device = "cpu"  # where the models and what they are given lie
         self.leaves: dict[int, Tensor] = {}  # what a gradient is asked for
@@ -90,6 +95,8 @@ class Desk:
         """Do the work and send its outcome: a value or what the student's code raised."""
         self.replies = []
         self.slot = question["id"] * MAX_ITEMS
+        if question.get("verb") not in WEIGHTS:
+            self.registered = {}
         if not self.unsent:
             self.unsent_since = time.monotonic()
         if self.module:  # what one call has switched must not last until the next
@@ -221,8 +228,10 @@ class Desk:
         whole, listed = self.models[model], weights.listed(self.find(model, path))
         if not isinstance(whole, nn.Module):
             return listed
-        known = {id(parameter) for _, parameter in weights.registered(whole)}
-        return [(name, parameter) for name, parameter in listed if id(parameter) in known]
+        # A part that is a property may make what it returns.
+        if not {id(parameter) for _, parameter in listed} <= self.registered.get(model, set()):
+            self.registered[model] = {id(parameter) for _, parameter in weights.registered(whole)}
+        return [(name, parameter) for name, parameter in listed if id(parameter) in self.registered[model]]
 
     def on_put(self, value: Any, like: str) -> None:
         """Hold a tensor. Where gradients will be asked for, calls get a copy of it, as a layer's output would be.
