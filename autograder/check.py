@@ -281,7 +281,7 @@ def submit(here: Path, chosen: argparse.Namespace) -> int:
     code = run(here, made, chosen)
     if not chosen.quiet:
         lines = ["", *(f"Warning: {warning}" for warning in handin.warnings_of(here))]
-        lines.append(f"Written: {made.name}, with {' and '.join(names)}. Hand it in on Gradescope.")
+        lines.append(f"Written: {made.name}, with {' and '.join(names)}: the file to hand in on Gradescope.")
         print("\n".join(lines), flush=True)  # noqa: T201
     return code
 

@@ -280,7 +280,7 @@ def test_submit(homework: Homework) -> None:
     assert f"12 of 12 points for vae.py {handin.fingerprint(homework.folder / 'vae.py')}." in done.stdout
     assert "Warning: the notebook was saved without outputs: restart the kernel" in done.stdout
     assert done.stdout.endswith(
-        "Written: submission.zip, with vae.py and vae.ipynb. Hand it in on Gradescope.\n"
+        "Written: submission.zip, with vae.py and vae.ipynb: the file to hand in on Gradescope.\n"
     )
     with zipfile.ZipFile(homework.folder / "submission.zip") as archive:
         assert archive.namelist() == ["vae.py", "vae.ipynb"]
