@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
-from safetensors.torch import load as load_tensors
 
+from autograder.codec import Codec
 from autograder.outcome import Failure, Missing, Raised, Unfinished, WrongKind
 from autograder.promise import Promise, as_it_is
 from autograder.sandbox import HEADER, Ended, Malformed, Sandbox, TooBig, TooSlow, Worker
-from autograder.wire import DTYPES, MAX_ITEMS, pack
+from autograder.wire import MAX_ITEMS, pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,8 +27,28 @@ __all__ = ["Dialogue"]
 
 T = TypeVar("T")
 
-MAX_DEPTH = 10  # of lists in an answer
 BRIEF = 0.1  # seconds of a question, of which nobody asks how they were spent
+
+
+class Question(NamedTuple):
+    """A question that is to be sent."""
+
+    number: int
+    verb: str
+    arguments: bytes  # as JSON
+    tensors: list[Tensor]
+
+    def header(self, *, more: bool) -> bytes:
+        """Write it as it goes over, but for its tensors. more: whether another one follows it."""
+        return msgspec.json.encode(
+            {
+                "id": self.number,
+                "verb": self.verb,
+                "with": msgspec.Raw(self.arguments),
+                "tensors": len(self.tensors),
+                "more": more,
+            }
+        )
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -51,12 +71,8 @@ class Dialogue:
         self.ended: Ended | None = None  # how the last of them ended
         self.asked = 0
         self.unheard: list[Promise[Any]] = []
-        self.encoder = msgspec.json.Encoder(enc_hook=self.encode)
-        self.tensors: list[Tensor] = []  # of the question that is being written
-        # Questions: each one's number, verb, arguments and tensors.
-        self.unsent: list[tuple[int, str, msgspec.Raw, list[Tensor]]] = []
-        self.held: dict[int, tuple[Tensor, int]] = {}  # tensors that the worker holds too, and in which slots
-        self.held_bytes = 0
+        self.unsent: list[Question] = []
+        self.codec = Codec(sandbox.limits.held)
         self.spent = 0.0  # seconds of all questions, by the clock
         self.spent_on_row = (
             0.0  # seconds of this row's questions, but for those that the machine is to blame for
@@ -86,9 +102,7 @@ class Dialogue:
         self.time_left()
         self.open()
         self.asked += 1
-        self.tensors = []
-        written = msgspec.Raw(self.encoder.encode(arguments))
-        self.unsent.append((self.asked, verb, written, self.tensors))
+        self.unsent.append(Question(self.asked, verb, *self.codec.write(arguments)))
         self.unheard.append(Promise(self.hear, read, self.asked, what, wanted=wanted))
         return self.unheard[-1]
 
@@ -117,13 +131,10 @@ class Dialogue:
         """Send the questions that were gathered."""
         unsent, self.unsent = self.unsent, []
         messages = []
-        for i, (number, verb, arguments, tensors) in enumerate(unsent, start=1):
-            question = {"id": number, "verb": verb, "with": arguments}
-            messages.append(
-                self.encoder.encode({**question, "tensors": len(tensors), "more": i < len(unsent)})
-            )
-            if tensors:
-                messages.append(pack(tensors))
+        for i, question in enumerate(unsent, start=1):
+            messages.append(question.header(more=i < len(unsent)))
+            if question.tensors:
+                messages.append(pack(question.tensors))
         if messages:
             worker = self.open()
             with self.timed(worker):
@@ -190,7 +201,7 @@ class Dialogue:
             raise self.malformed()
         packed = worker.hear_more(self.sandbox.limits.answer) if answer.tensors else b""
         try:
-            value = self.decode(answer.value, unpack(packed, answer.tensors))
+            value = self.codec.read(answer.value, packed, answer.tensors)
         except TooBig:
             self.close()
             raise
@@ -222,16 +233,16 @@ class Dialogue:
 
     def slot(self, tensor: Tensor) -> int:
         """Return the slot in which the worker holds a tensor. Raises how the worker ended where it did since."""
-        known = self.held.get(id(tensor))
-        if known is None:
+        slot = self.codec.slot(tensor)
+        if slot is None:
             raise self.ended or KeyError("the worker never held this tensor")
-        return known[1]
+        return slot
 
     def new_row(self) -> None:
         """Let go of everything that was made for the row before."""
         self.spent_on_row = 0.0
         self.ended = None
-        self.let_go()
+        self.codec.let_go()
         if self.worker:
             try:
                 self.ask("forget", "forget")
@@ -242,7 +253,7 @@ class Dialogue:
         """End the worker; the next question starts another."""
         worker, self.worker = self.worker, None
         self.drop_questions()
-        self.let_go()
+        self.codec.let_go()
         if worker:
             worker.stop()
 
@@ -251,60 +262,3 @@ class Dialogue:
         for promise in self.unheard:
             promise.settle(failure=self.ended or Malformed("Your code did not live to answer."))
         self.unheard, self.unsent = [], []
-
-    def let_go(self) -> None:
-        """Forget the tensors that the worker holds."""
-        self.held.clear()
-        self.held_bytes = 0
-
-    def encode(self, value: Tensor) -> dict[str, int]:
-        """Write a tensor that the worker holds as its slot, and any other as its place among the question's."""
-        known = self.held.get(id(value))
-        if known:
-            return {"slot": known[1]}
-        self.tensors.append(value.detach().contiguous().clone())
-        return {"tensor": len(self.tensors) - 1}
-
-    def decode(self, value: Any, tensors: list[Tensor], depth: int = 0) -> Any:
-        """Turn JSON into values. Raises ValueError or the like for anything that no worker of ours sends."""
-        if isinstance(value, list):
-            if depth > MAX_DEPTH or len(value) > MAX_ITEMS:
-                raise ValueError
-            return [self.decode(item, tensors, depth + 1) for item in value]
-        if isinstance(value, dict):
-            if "tensor" in value:
-                return self.hold(tensors[as_index(value["tensor"])], as_index(value["slot"]))
-            if "float" in value:
-                return float(str(value["float"])[:10])
-            if "other" in value:
-                return WrongKind(str(value["other"])[:200])
-            return {str(key)[:20]: as_index(item) for key, item in value.items()}
-        return value
-
-    def hold(self, tensor: Tensor, slot: int) -> Tensor:
-        """Remember that the worker holds a tensor too. Raises TooBig."""
-        self.held[id(tensor)] = (tensor, slot)
-        self.held_bytes += tensor.nbytes
-        if self.held_bytes > self.sandbox.limits.held:
-            raise TooBig("Your code's answers are larger than any right ones.")
-        return tensor
-
-
-def unpack(packed: bytes, number: int) -> list[Tensor]:
-    """Unpack numbered tensors. Raises ValueError, or whatever safetensors raises, for anything else."""
-    if not number:
-        return []
-    named = load_tensors(packed)
-    if sorted(named) != [f"{i:06}" for i in range(number)]:
-        raise ValueError(sorted(named))
-    for tensor in named.values():
-        if tensor.dtype not in DTYPES or max(tensor.shape, default=0) >= 1 << 31:
-            raise ValueError(tensor.dtype)
-    return [named[name] for name in sorted(named)]
-
-
-def as_index(value: object) -> int:
-    """Check that a liar's number is a small natural one."""
-    if isinstance(value, int) and 0 <= value < 1 << 31:
-        return value
-    raise ValueError(value)

@@ -147,7 +147,7 @@ class Student:
         """
         mine = tensor.clone()
         promise = self.dialogue.tell("put", "put", value=mine, like=like)
-        return self.dialogue.hold(mine, promise.slot(0).number)
+        return self.dialogue.codec.hold(mine, promise.slot(0).number)
 
     def join(self, *tensors: Tensor) -> Tensor:
         """Join tensors (N, *) side by side in the worker, so that gradients pass through."""

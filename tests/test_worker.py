@@ -402,8 +402,8 @@ def test_gradients(open_vae: Open) -> None:
     dialogue.ask("e", "assign", model=0, path=["encoder"], values=[torch.ones(4, 6), torch.zeros(4)])
     x, y = torch.full((2, 6), 3.0), torch.ones(2)
     slots = [dialogue.tell("put", "put", value=value, like="linear").slot(0).number for value in (x, y)]
-    dialogue.hold(x, slots[0])
-    dialogue.hold(y, slots[1])
+    dialogue.codec.hold(x, slots[0])
+    dialogue.codec.hold(y, slots[1])
     squared = call(dialogue, "f", x, y)
     features = dialogue.ask("e", "call", model=0, path=["encoder"], args=[squared], seed=None)
     assert features.tolist() == [[54.0] * 4] * 2
@@ -425,7 +425,7 @@ def test_sigmoid_like(open_vae: Open) -> None:
     dialogue = open_vae("def f(x): return x.mul_(2).sum()")
     slot = dialogue.tell("put", "put", value=torch.ones(3), like="sigmoid").slot(0).number
     value = dialogue.ask(
-        "f", "call", model=None, path=["f"], args=[dialogue.hold(torch.ones(3), slot)], seed=None
+        "f", "call", model=None, path=["f"], args=[dialogue.codec.hold(torch.ones(3), slot)], seed=None
     )
     with pytest.raises(Raised, match="inplace"):
         dialogue.ask(
@@ -484,7 +484,7 @@ def test_in_place_on_what_was_put(open_vae: Open) -> None:
     dialogue = open_vae("def f(x): return x.exp_()")
     x = torch.zeros(3)
     slot = dialogue.tell("put", "put", value=x, like="linear").slot(0).number
-    dialogue.hold(x, slot)
+    dialogue.codec.hold(x, slot)
     call(dialogue, "f", x)
     assert dialogue.ask("look", "look", slot=slot).tolist() == [1, 1, 1]
 
