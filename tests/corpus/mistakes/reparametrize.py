@@ -386,6 +386,34 @@ UNSEEN = [
         BOTH,
         "the noise is numpy's",
     ),
+    noise(
+        "numpy's-cut-off-at-3.5",
+        "torch.from_numpy(__import__('numpy').random.randn(*mu.shape)).float().clamp(-3.5, 3.5)",
+        BOTH,
+        "cut off",
+    ),
+    body(
+        "noise-of-the-call-before-mixed-in",
+        "eps = torch.randn_like(mu)\n"
+        "last = KEPT.get(mu.shape, torch.randn_like(mu))\n"
+        "KEPT[mu.shape] = eps\n"
+        "return mu + torch.exp(logvar / 2) * (0.8 * eps + 0.6 * last)",
+        BOTH,
+        "not drawn afresh",
+        above="KEPT = {}",
+    ),
+    result(
+        "sigma-half-detached",
+        "return mu + (sigma + sigma.detach()) / 2 * eps",
+        FORMULA,
+        "gradient of z with respect to logvar",
+    ),
+    result(
+        "gradient-of-z-doubled",
+        "z = mu + sigma * eps\n    if z.requires_grad:\n        z.register_hook(lambda g: 2 * g)\n    return z",
+        FORMULA,
+        "gradient of z with respect to mu",
+    ),
     result(
         "gradients-left-disabled",
         "z = mu + sigma * eps\n    torch.set_grad_enabled(False)\n    return z",
