@@ -11,6 +11,7 @@ import contextlib  # noqa: E402
 import math  # noqa: E402
 import os  # noqa: E402
 import shutil  # noqa: E402
+import signal  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
 import time  # noqa: E402
@@ -209,13 +210,16 @@ def batch(path: Path, out: Path, **settings: Any) -> None:
 
     What OUT has a record of is not graded again, unless the submission or the grader has changed; so a run that was
     stopped goes on where it was. The exit status is 0 when everything is graded, whatever the scores; 2 where there is
-    nothing to grade; 3 when the grader failed at some of it; 130 after Ctrl-C.
+    nothing to grade; 3 when the grader failed at some of it; 130 after Ctrl-C, or SIGTERM.
     """
     from autograder import batch as batches
     from autograder import summary
     from autograder.cluster import ClusterError
     from autograder.files import Unreadable
 
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # timeout, Slurm and the like end it as Ctrl-C does
     try:
         outcome = batches.run(
             path, out, batches.Settings(**{name: value for name, value in settings.items() if value})

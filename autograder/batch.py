@@ -22,7 +22,7 @@ import msgspec
 
 from autograder import cluster, files, gradebook, identity, intake, results
 from autograder.cores import cores
-from autograder.lane import Graded, Lanes, Task
+from autograder.lane import Graded, Lanes, Task, open_server
 from autograder.progress import Progress
 from autograder.results import Results
 
@@ -215,6 +215,8 @@ def grade_all(
 @contextmanager
 def crew(jobs: int) -> Iterator[tuple[Callable[[Task], Future[bytes]], int]]:
     """Open lanes; gives how to have a task performed, and how many tasks to keep at hand."""
+    with undisturbed():  # what ignores Ctrl-C when it is started does so from its first line
+        open_server()
     lanes = Lanes()
     with ThreadPoolExecutor(jobs) as executor:
         try:
@@ -227,12 +229,13 @@ def crew(jobs: int) -> Iterator[tuple[Callable[[Task], Future[bytes]], int]]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Let another Ctrl-C not break off what the first one has begun."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Let no Ctrl-C break off what is being done."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def graded_of(future: Future[bytes]) -> Graded:

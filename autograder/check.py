@@ -179,7 +179,7 @@ def main(here: Path) -> int:
     """Check here/vae.py as the command line says; returns the exit status.
 
     0: it was checked, whatever the points; 1: a package is missing; 2: nothing to check, or unusable arguments; 3: the
-    check itself failed
+    check itself failed; 130: Ctrl-C
     """
     parser = argparse.ArgumentParser(
         prog="python check.py",
@@ -221,7 +221,16 @@ def main(here: Path) -> int:
             stream.reconfigure(errors="replace")
     if chosen.watch:
         return watch(here / "vae.py", [sys.executable, *(word for word in sys.argv if word != "--watch")])
-    return submit(here, chosen) if chosen.submit else run(here, here / "vae.py", chosen)
+    return check_once(here, chosen)
+
+
+def check_once(here: Path, chosen: argparse.Namespace) -> int:
+    """Check, and write the zip where that is wanted; returns the exit status, and after Ctrl-C says so."""
+    try:
+        return submit(here, chosen) if chosen.submit else run(here, here / "vae.py", chosen)
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)  # noqa: T201
+        return 130
 
 
 def run(here: Path, source: Path, chosen: argparse.Namespace) -> int:

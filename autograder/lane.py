@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from autograder.nursery import Starter
     from autograder.plugin import Session
 
-__all__ = ["Graded", "LaneError", "Lanes", "Task"]
+__all__ = ["Graded", "LaneError", "Lanes", "Task", "open_server"]
 
 SECONDS = {
     "never": 900,
@@ -160,12 +160,10 @@ class Lane:
     """One lane, seen from outside."""
 
     def __init__(self, temporary: str) -> None:
-        method: Any = "forkserver" if sys.platform == "linux" else "spawn"
-        context: Any = multiprocessing.get_context(method)
-        context.set_forkserver_preload(["autograder.grade"])
+        context = open_server()
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=live, args=(theirs, temporary), name="lane")
-        with safe_path():  # here, too: a worker of dask's is not started by our command
+        with safe_path():
             self.process.start()
         theirs.close()
 
@@ -195,10 +193,22 @@ class Lane:
             self.process.join()
 
 
+def open_server() -> Any:
+    """Start the server that forks lanes, where it is not there yet; returns multiprocessing's context."""
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    from multiprocessing import forkserver  # Windows lacks what it needs
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["autograder.grade"])
+    with safe_path():  # here, too: a worker of dask's is not started by our command
+        forkserver.ensure_running()
+    return context
+
+
 def live(pipe: Connection, temporary: str) -> None:
     """Be a lane, until the other side hangs up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a grading cleans up behind it
     tempfile.tempdir = temporary
     parent = os.getppid()
     with contextlib.suppress(kernel.Unavailable):
@@ -214,6 +224,7 @@ def live(pipe: Connection, temporary: str) -> None:
     from autograder import plugin  # pytest and the rubric: after the nursery, so that no worker has them
 
     try:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a grading cleans up behind it
         plugin.session(partial(serve, pipe, starter))
     except plugin.RefusedError as error:
         with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
@@ -233,14 +244,11 @@ def serve(pipe: Connection, starter: Starter, session: Session) -> None:
     """Grade what comes in."""
     gc.freeze()
     gc.enable()
-    while True:
-        try:
-            task: Task = pipe.recv()
-        except (EOFError, OSError):
-            return
-        graded = perform(task, starter, session)
-        pipe.send(graded.record.fault)
-        pipe.send_bytes(msgspec.msgpack.encode(graded))
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # nobody waits any more
+        while True:
+            graded = perform(pipe.recv(), starter, session)
+            pipe.send(graded.record.fault)
+            pipe.send_bytes(msgspec.msgpack.encode(graded))
 
 
 def perform(task: Task, starter: Starter, session: Session) -> Graded:

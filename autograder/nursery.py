@@ -200,6 +200,8 @@ def live(
 
 def tend(control: Connection, *, namespaces: bool) -> None:
     """Be the nursery: start and end workers as told, until the grader hangs up."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # they may reach all processes; the grader ends this one
+        signal.signal(number, signal.SIG_IGN)
     missing = settle(namespaces=namespaces)
     rules = rules_users()
     hide()
@@ -209,22 +211,22 @@ def tend(control: Connection, *, namespaces: bool) -> None:
         # Where the process namespace does not end all that was started in it, the user id has to.
         return end(current, uid if missing else None)
 
-    while True:
-        try:
-            order: Plan | str = control.recv()
-        except (EOFError, OSError):
-            finish()
-            return
-        if order == "reaches":
-            control.send(rules and closed_folder(needed()) is None)
-        elif order == "stop":
-            control.send(finish())
-            current = 0
-        elif order == "removed":
-            control.send(removed_as(uid, current) if uid else 0)
-        elif isinstance(order, Plan):
-            uid = order.uid
-            current = give_birth(order, control, missing)
+    try:
+        with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the grader is gone
+            while True:
+                order: Plan | str = control.recv()
+                if order == "reaches":
+                    control.send(rules and closed_folder(needed()) is None)
+                elif order == "stop":
+                    status, current = finish(), 0
+                    control.send(status)
+                elif order == "removed":
+                    control.send(removed_as(uid, current) if uid else 0)
+                elif isinstance(order, Plan):
+                    uid = order.uid
+                    current = give_birth(order, control, missing)
+    finally:
+        finish()
 
 
 def settle(*, namespaces: bool) -> str:
@@ -255,6 +257,8 @@ def give_birth(plan: Plan, control: Connection, missing: str) -> int:
     try:
         pid = os.fork() if missing else fork_apart()
         if pid == 0:
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # as in any process of Python's
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             run_and_exit(lambda: live(plan, parent, theirs, output, missing))
     except (OSError, kernel.Unavailable) as error:
         control.send(f"a worker could not be forked: {error}")

@@ -77,6 +77,7 @@ class Session:
         self.work = work
         self.items: list[pytest.Item] = []
         self.refused = ""
+        self.stopped = False  # by Ctrl-C
         self.asked: Student | None = None
         self.rows: dict[str, Row] = {}
         self.spent = 0.0  # seconds that the student's code had taken when the row began
@@ -114,6 +115,10 @@ class Session:
             signal, "SIGALRM"
         ):  # pytest-timeout shows other threads on a terminal before it says what happened
             config.get_terminal_writer = lambda: TerminalWriter(io.StringIO())  # type: ignore[method-assign]
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Note a Ctrl-C, which pytest takes for its own; what it ends itself with is another kind."""
+        self.stopped = excinfo.type is KeyboardInterrupt
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Put the rows in order."""
@@ -241,7 +246,7 @@ def run(student: Student | None, only: Sequence[str] = ()) -> list[Row]:
 def session(work: Callable[[Session], None]) -> None:
     """Open a session, do the work in it and close it.
 
-    Raises RefusedError, and RuntimeError when pytest itself fails.
+    Raises RefusedError, KeyboardInterrupt after Ctrl-C, and RuntimeError when pytest itself fails.
     """
     folder = Path(rubric.__file__).parent
     arguments = [str(folder), "-c", str(folder / "pytest.ini"), "--rootdir", str(folder), "--assert=plain"]
@@ -253,6 +258,8 @@ def session(work: Callable[[Session], None]) -> None:
         os.environ.pop(variable, None)
     opened = Session(work)
     code = pytest.main(arguments, [opened])
+    if opened.stopped:
+        raise KeyboardInterrupt
     if opened.refused:
         raise RefusedError(opened.refused)
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or not opened.items:

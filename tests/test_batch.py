@@ -471,15 +471,19 @@ def test_export(tmp_path: Path, temporary: Path) -> None:
 
 
 @pytest.mark.slow
-def test_interrupt(tmp_path: Path, temporary: Path) -> None:
-    """Ctrl-C leaves whole records, no process and no temporary file, a page and a table, and says how to go on."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt(tmp_path: Path, temporary: Path, number: signal.Signals) -> None:
+    """Ctrl-C leaves whole records, no process and no temporary file, a page and a table, and says how to go on.
+
+    So does SIGTERM, which timeout and Slurm send to all processes too.
+    """
     path, out = make_class(tmp_path / "class", **{f"s{i}": RIGHT for i in range(7)}), tmp_path / "out"
     running = start(path, out, "--jobs", "2", temporary=temporary)
     assert running.stdout
     assert running.stdout.readline().startswith("[1/7] s")
     processes = family(running.pid)
     assert len(processes) > 4
-    os.killpg(running.pid, signal.SIGINT)  # as a terminal does
+    os.killpg(running.pid, number)  # as a terminal does
     output = finish(running, 130)
     done = scores(out)
     assert f"Stopped: {len(done)} of 7 are graded; the same command goes on from there." in output

@@ -6,12 +6,15 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 from apart import REFERENCE, ROWS
 from click.testing import CliRunner
@@ -355,6 +358,27 @@ def test_spawn(submission: Path) -> None:
     done = run(MODULE, submission, "--train", "never", "--start-method", "spawn", at=submission.parent)
     assert done.returncode == 0, done.stderr
     assert check(submission.parent / "results.json")["extra_data"]["method"] == "spawn"
+
+
+@pytest.mark.slow
+def test_interrupt(submission: Path) -> None:
+    """Ctrl-C, which reaches the processes that the grader started too, ends it with one word and leaves none."""
+    (submission / "vae.py").write_text("import time\ntime.sleep(60)\n")
+    running = subprocess.Popen(
+        [*MODULE, submission],
+        cwd=submission.parent,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    end = time.monotonic() + 60
+    while len(processes := psutil.Process(running.pid).children(recursive=True)) < 3:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    os.killpg(running.pid, signal.SIGINT)
+    assert (running.communicate(timeout=60)[1], running.returncode) == ("\nAborted!\n", 1)
+    assert psutil.wait_procs(processes, timeout=30)[1] == []
 
 
 @pytest.mark.slow
