@@ -217,9 +217,8 @@ def batch(path: Path, out: Path, **settings: Any) -> None:
     from autograder.cluster import ClusterError
     from autograder.files import Unreadable
 
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # timeout, Slurm and the like end it as Ctrl-C does
+    # timeout, Slurm and the like end it as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         outcome = batches.run(
             path, out, batches.Settings(**{name: value for name, value in settings.items() if value})

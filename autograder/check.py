@@ -172,7 +172,7 @@ def check(here: Path, *sections: str) -> None:
 
         display(verdict)  # type: ignore[no-untyped-call]
     else:
-        print(verdict)  # noqa: T201 - this is what it is for
+        print(verdict)
 
 
 def main(here: Path) -> int:
@@ -229,7 +229,7 @@ def check_once(here: Path, chosen: argparse.Namespace) -> int:
     try:
         return submit(here, chosen) if chosen.submit else run(here, here / "vae.py", chosen)
     except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)  # noqa: T201
+        print("\nStopped.", file=sys.stderr)
         return 130
 
 
@@ -264,13 +264,13 @@ def run(here: Path, source: Path, chosen: argparse.Namespace) -> int:
         try:
             write(chosen.results, results)
         except OSError as error:
-            print(f"{chosen.results} could not be written: {error.strerror}", file=sys.stderr)  # noqa: T201
+            print(f"{chosen.results} could not be written: {error.strerror}", file=sys.stderr)
             return 2
     if not chosen.quiet:
         verdict = Verdict(msgspec.to_builtins(results))
         width = shutil.get_terminal_size((100, 24)).columns
         colours = sys.stdout.isatty() and os.name == "posix" and "NO_COLOR" not in os.environ
-        print(verdict.as_text(width, colours=colours), flush=True)  # noqa: T201
+        print(verdict.as_text(width, colours=colours), flush=True)
     return 3 if results.fault else 0
 
 
@@ -285,13 +285,13 @@ def submit(here: Path, chosen: argparse.Namespace) -> int:
     try:
         names = handin.pack(here, made)
     except OSError as error:
-        print(f"{error.filename or made}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        print(f"{error.filename or made}: {error.strerror}", file=sys.stderr)
         return 1
     code = run(here, made, chosen)
     if not chosen.quiet:
         lines = ["", *(f"Warning: {warning}" for warning in handin.warnings_of(here))]
         lines.append(f"Written: {made.name}, with {' and '.join(names)}: the file to hand in on Gradescope.")
-        print("\n".join(lines), flush=True)  # noqa: T201
+        print("\n".join(lines), flush=True)
     return code
 
 
@@ -304,9 +304,9 @@ def watch(path: Path, command: Sequence[str]) -> int:
             if found != seen and found:
                 time.sleep(0.1)  # an editor may still be writing
                 if sys.stdout.isatty():
-                    print("\x1b[2J\x1b[H", end="", flush=True)  # noqa: T201
+                    print("\x1b[2J\x1b[H", end="", flush=True)
                 subprocess.run(command, check=False)
-                print("\nWaiting for vae.py to be saved. Ctrl-C ends this.", flush=True)  # noqa: T201
+                print("\nWaiting for vae.py to be saved. Ctrl-C ends this.", flush=True)
             seen = found
             time.sleep(LOOK)
     except KeyboardInterrupt:

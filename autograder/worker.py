@@ -78,9 +78,8 @@ class Desk:
         self.plain: dict[str, bool] = {}  # whether the models of a class do not depend on their first weights
         self.bare: dict[int | None, list[nn.Linear]] = {}  # layers that have no weights yet, by model
         self.filled: set[int] = set()  # ids of parameters that were given some
-        self.registered: dict[
-            int, set[int]
-        ] = {}  # ids of parameters, by model, until other code could change them
+        # Ids of parameters, by model, until other code could change them.
+        self.registered: dict[int, set[int]] = {}
         self.training: trainer.Training | None = None
         self.device = "cpu"  # where the models and what they are given lie
         self.leaves: dict[int, Tensor] = {}  # what a gradient is asked for

@@ -564,28 +564,12 @@ SEEDED = [
 ]
 
 GRADIENTS = [
-    Mistake(
-        "loss-leaves-gradients-disabled",
-        (
-            Edit(
-                WHERE,
-                RETURN,
-                f"loss = {RETURN.removeprefix('return ')}\n    torch.set_grad_enabled(False)\n    return loss",
-            ),
-        ),
-        ("5.1",),
-        ("gradients disabled",),
+    result(
+        "leaves-gradients-disabled",
+        "loss = (reconstruction + divergence) / x.shape[0]\n    torch.set_grad_enabled(False)\n    return loss",
+        "gradients disabled",
     ),
 ]
 
-MISTAKES = [
-    *GRADIENTS,
-    *SEEDED,
-    *AVERAGES,
-    *DIMENSIONS,
-    *RECONSTRUCTIONS,
-    *DIVERGENCES,
-    *RESULTS,
-    *RAISED,
-    *UNSEEN,
-]
+COMPUTED = [*AVERAGES, *DIMENSIONS, *RECONSTRUCTIONS, *DIVERGENCES, *RESULTS]
+MISTAKES = [*GRADIENTS, *SEEDED, *COMPUTED, *RAISED, *UNSEEN]
