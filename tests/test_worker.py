@@ -471,6 +471,14 @@ def test_gradients_left_disabled(open_vae: Open) -> None:
     assert left() == [False, False]
 
 
+def test_module_that_disables_gradients(open_vae: Open) -> None:
+    """That the file itself has disabled gradients is said once; calls have them enabled."""
+    dialogue = open_vae("torch.set_grad_enabled(False)\ndef look(): return torch.is_grad_enabled()")
+    left = [dialogue.ask("gradients", "modes", model=None) for _ in range(2)]
+    assert left == [[False, True], [False, False]]
+    assert call(dialogue, "look") is True
+
+
 def test_model_that_disables_gradients(open_vae: Open) -> None:
     """That making a model leaves gradients disabled is said with the model."""
     dialogue = open_vae(

@@ -98,10 +98,11 @@ def test_formula_and_noise(student):
             f"It looks as if {' or '.join(named)}." if named else "",
         )
     held = {"mu": student.put(mu), "logvar": student.put(logvar)}
-    student.left_disabled()
+    mistakes: list[Mistake] = []
+    if student.left_disabled():  # so far only vae.py itself ran
+        mistakes.append(disabling("vae.py, where it is imported,"))
     z = student.reparametrize(held["mu"], held["logvar"], seed=seed)
     expect_untouched(student, "reparametrize", held)
-    mistakes: list[Mistake] = []
     if student.left_disabled():
         mistakes.append(disabling("reparametrize"))
     follows = close(student.reparametrize(zero, zero, seed=seed), eps)

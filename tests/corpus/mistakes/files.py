@@ -155,4 +155,13 @@ CLASSES = [
         ("half",),
     ),
 ]
-MISTAKES = [*FILES, *CLASSES]
+# What a file does to torch where it is imported.
+SWITCHES = [
+    Mistake(
+        "file-gradients-disabled",
+        (Edit("file", IMPORTS, "import torch\n\ntorch.set_grad_enabled(False)\n"),),
+        ("3.2",),
+        ("vae.py, where it is imported", "gradients disabled"),
+    ),
+]
+MISTAKES = [*FILES, *CLASSES, *SWITCHES]
