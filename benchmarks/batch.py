@@ -5,7 +5,9 @@
 (a) `autograder batch --train never`, each submission kept apart from the others and the grader, pages included;
 (b) one process per submission, as Gradescope's samples do it: unittest, with gradescope-utils' JSONTestRunner, imports
     vae.py into its own process and runs the same rows, written simply (twelve_rows.py);
-(c) `otter run` on the same rows, in an environment of its own that is made here.
+(c) `otter run` on the same rows, in an environment of its own that is made here;
+(d) the floor: the same simple rows once more, each submission in a fork of a warm process. No isolation, no time limit,
+    no results: what no grader that runs each submission in a process of its own can go below, with such rows.
 
 The submissions are different ones from tests/corpus, known mistakes and correct variants. Each way grades --jobs of
 them at a time; all are run in turn, so that a noisy machine disturbs them alike, and medians of the rounds are printed.
@@ -47,6 +49,7 @@ from autograder import kernel  # noqa: E402
 from autograder.cores import cores  # noqa: E402
 
 ALONE = ROOT / "benchmarks" / "twelve_rows.py"
+FORKED = ROOT / "benchmarks" / "forked_rows.py"
 ENVIRONMENT = {
     **os.environ,
     "OMP_NUM_THREADS": "1",
@@ -124,6 +127,13 @@ def with_otter(otter: str, archive: str, folders: list[Path], jobs: int, out: Pa
     each(grade, folders, jobs)
 
 
+def with_forks(folders: list[Path], jobs: int, out: Path) -> None:
+    """(d): a warm process for each job."""
+    shares = [[str(folder) for folder in folders[i::jobs]] for i in range(jobs)]
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(lambda share: quietly([sys.executable, str(FORKED), *share], cwd=out), shares))
+
+
 def make_otter(folder: Path) -> Way:
     """Install otter-grader into its own environment, but for torch, which is this one's; returns how to run it."""
     quietly([sys.executable, "-m", "venv", str(folder)])
@@ -179,11 +189,12 @@ def compare(options: argparse.Namespace, work: Path) -> None:
     ways = {"(a) autograder batch": with_batch, "(b) unittest": with_unittest}
     if options.otter:
         ways["(c) otter run"] = make_otter(work / "otter")
+    ways["(d) forks"] = with_forks
     names = ["import torch", *ways]
     seconds: dict[str, list[list[float]]] = {name: [] for name in names}
     for _ in range(options.rounds):
         for name in names:
-            graded = folders if name.startswith("(a)") else folders[: options.sample]
+            graded = folders[: options.sample] if name[:3] in ("(b)", "(c)") else folders
             if name == names[0]:
                 before, begin = collect(), time.perf_counter()
                 quietly([sys.executable, "-c", "import torch"])
@@ -199,10 +210,10 @@ def compare(options: argparse.Namespace, work: Path) -> None:
         wall, cpu = cost[name]
         held = f"{memory[name] / 2**20:.0f} MB" if name in memory else ""
         print(f"{name:22} {wall:8.3f} s {cpu:8.3f} s {cpu / cost['import torch'][1]:18.1%} {held:>14}")
-    ours, *others = ways
-    for name in others:
-        wall, cpu = (there / here for there, here in zip(cost[name], cost[ours]))  # noqa: B905
-        print(f"{ours} grades {wall:.1f} x as many per second as {name}, with 1/{cpu:.1f} of the CPU")
+    ours, *others, floor = ways
+    for one, other in itertools.product((ours, floor), others):
+        wall, cpu = (there / here for there, here in zip(cost[other], cost[one]))  # noqa: B905
+        print(f"{one} grades {wall:.1f} x as many per second as {other}, with 1/{cpu:.1f} of the CPU")
 
 
 def grow(options: argparse.Namespace, work: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,7 +15,7 @@ from autograder.weights import is_vector
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from autograder.part import Drawn
+    from autograder.part import Drawn, Parameter
 
 __all__ = ["UnknownError", "compute", "follow", "true_gradients"]
 
@@ -67,11 +68,16 @@ def follow(name: str, drawn: Drawn | None, x: Tensor) -> tuple[Tensor, list[Tens
         (numbers * scale).requires_grad_() if vector else numbers
         for numbers, scale, vector in zip(drawn.numbers, drawn.scales, vectors, strict=True)
     ]
-    layers = oracle.layers_of(drawn.parameters)
-    chain = next(oracle.chains(layers, x.shape[1], oracle.LENGTHS[name]), None)
+    chain = chain_of(tuple(drawn.parameters), x.shape[1], oracle.LENGTHS[name])
     if not chain:
         raise UnknownError
     return compute(name, x, chain, values, scales), [v for v in values if v.requires_grad]
+
+
+@lru_cache(maxsize=64)  # a part is followed for each case, and most students' parts are alike
+def chain_of(parameters: tuple[Parameter, ...], size_in: int, length: int) -> list[oracle.Layer] | None:
+    """Choose the first way in which so many of a part's layers fit one behind the other, None where there is none."""
+    return next(oracle.chains(oracle.layers_of(parameters), size_in, length), None)
 
 
 def compute(
