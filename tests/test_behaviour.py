@@ -8,8 +8,8 @@ import pytest
 from apart import REFERENCE
 from beside import students
 
-from autograder.rubric.behaviour import expect_network
 from autograder.rubric.expect import Mistake
+from autograder.rubric.networks import expect_network
 
 if TYPE_CHECKING:
     from pathlib import Path

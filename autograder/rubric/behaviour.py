@@ -1,120 +1,39 @@
-"""Whether a part computes fully connected layers with ReLU between them."""
+"""One part's behaviour: what it gives beside what fully connected layers with its weights give."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from autograder import weights
-from autograder.outcome import UNANSWERED, Raised
+from autograder.outcome import Raised
 from autograder.rubric import oracle
-from autograder.rubric.alone import is_right_alone
-from autograder.rubric.counts import expect_count, explain_odd
+from autograder.rubric.counts import explain_odd
 from autograder.rubric.diagnosis import diagnose
 from autograder.rubric.expect import TOLERANCE, Mistake, close, difference, expect_shape, fail, show
+from autograder.rubric.layouts import unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from autograder.part import Model, Part
+    from autograder.rubric.layouts import Piece
     from autograder.rubric.oracle import Layer
     from autograder.student import Student
 
-__all__ = [
-    "Used",
-    "expect_linear",
-    "expect_network",
-    "parameters_in_use",
-]
+__all__ = ["CHAINS", "Behaviour"]
 
 LARGEST = 20_000_000  # numbers in a part's parameters; right ones have 800,000
 CHAINS = 100  # ways to choose and order its layers; right ones have 8, if sizes are all that tells them apart
 FEW = 6  # results of a large batch that are looked at
 
 
-def expect_linear(
-    student: Student,
-    model: Model,
-    name: str,
-    size_out: int,
-    fresh: Callable[[], Model] | None = None,
-    *,
-    crowd: bool = False,
-) -> None:
-    """Expect one fully connected layer and nothing more.
-
-    fresh: makes a model with the same part whose forward was not called: the part must not need that
-    crowd: for a large batch in training mode, and nothing else
-    """
-    part: Part = getattr(model, name)
-    expect_count(part, [(oracle.H, size_out)])
-    if is_right_alone(model, name, (oracle.H,)):
-        return
-    if fresh:
-        model = fresh()
-        part = getattr(model, name)
-    number = crowd_size() if crowd else 6
-    behaviour = Behaviour(student, model, part, torch.randn(number, oracle.H), 1, last=False)
-    behaviour.check_crowd() if crowd else behaviour.check()
-
-
-def crowd_size() -> int:
-    """Draw how many images a large batch has: more than in any batch of the notebook."""
-    return oracle.any_number(129, 140)
-
-
-def expect_network(
-    student: Student, model: Model, part: Part, shape: Sequence[int], layers: int, *, crowd: bool = False
-) -> None:
-    """Expect a number of fully connected layers with ReLU, computed from the part's own parameters.
-
-    shape: of what the part takes, but for the number of images. A decoder takes normal numbers; it has no ReLU behind
-        its last layer, but a sigmoid, and gives images.
-    crowd: for a large batch in training mode, and nothing else
-    """
-    image = part.path[-1] == "decoder"
-    number = crowd_size() if crowd else oracle.any_number(5, 9)
-    x = torch.randn(number, *shape) if image else oracle.pixels(number, *shape)
-    behaviour = Behaviour(student, model, part, x, layers, last=not image, image=image)
-    behaviour.check_crowd() if crowd else behaviour.check()
-
-
-@dataclass(frozen=True)
-class Used:
-    """Which of a part's parameters take part in what it computes; its biases also by their place among its vectors."""
-
-    parameters: list[int]
-    biases: list[int]
-
-
-def parameters_in_use(student: Student, model: Model, name: str, x: Tensor) -> Used:
-    """Find out which of a part's parameters take part in what it computes.
-
-    None do where it computes something else for x than it should. It has new weights afterwards.
-    """
-    part: Part = getattr(model, name)
-    try:
-        behaviour = Behaviour(
-            student, model, part, x, oracle.LENGTHS[name], last=name == "encoder", image=name == "decoder"
-        )
-        if not behaviour.matches(x, behaviour.ask(x)):
-            return Used([], [])
-    except (Mistake, *UNANSWERED):
-        return Used([], [])
-    chain = behaviour.chains[0]
-    biases = [layer.bias for layer in chain if layer.bias is not None]
-    vectors = [i for i, p in enumerate(behaviour.parameters) if p.shape and weights.is_vector(p.shape)]
-    return Used([layer.weight for layer in chain] + biases, [vectors.index(i) for i in biases])
-
-
 class Behaviour:
-    """One part's behaviour: weights are drawn, the part is asked, and compared with what it must compute."""
+    """A part with weights that were drawn for it: it is asked, and compared with what it must compute."""
 
     def __init__(
         self,
@@ -143,13 +62,19 @@ class Behaviour:
         size_in = x.flatten(1).shape[1]
         self.parameters = parameters
         ways = oracle.chains(self.layers, size_in, length) if self.layers else iter(())
-        fitting = (chain for chain in ways if not image or chain[-1].size_out == 784)
+        # Weights and biases made of the parameters, where these are none as they are, and layers of them.
+        self.pieces: list[Piece] = []
+        made: list[list[Layer]] = []
+        if not each_once(self.layers, len(parameters)):
+            self.pieces, made = unpack(parameters, size_in, length)
+        fitting = (chain for chain in itertools.chain(made, ways) if not image or chain[-1].size_out == 784)
         self.chains = list(itertools.islice(fitting, CHAINS))
         # Whoever lays one weight as (in, out) lays all: square ones, which do not show it, too.
         self.chains.sort(key=turned_otherwise)
         if last:  # of an encoder's ways those that end with features come first
             self.chains.sort(key=lambda chain: chain[-1].size_out != oracle.H)
-        if not self.chains and len(self.layers) < length:
+        self.few = len(self.layers) < length and not made
+        if not self.chains and self.few:
             raise self.too_few()
         if not self.chains:
             raise fail(
@@ -224,7 +149,13 @@ class Behaviour:
     @cached_property
     def values(self) -> list[Tensor]:
         """The weights in double precision, for the hundreds of slips that there may be."""
-        return [value.double() for value in self.drawn.values]
+        return [value.double() for value in self.weights]
+
+    @cached_property
+    def weights(self) -> list[Tensor]:
+        """The weights and biases that the layers' numbers stand for, in float32."""
+        values = self.drawn.values
+        return [*values, *(piece.take(values) for piece in self.pieces)]
 
     def right(self, x: Tensor, chain: Sequence[Layer], *, rough: bool = False) -> Tensor:
         """Compute what the part must give for x, in double precision, or roughly in the part's own."""
@@ -239,7 +170,7 @@ class Behaviour:
     def compute(self, x: Tensor, chain: Sequence[Layer], *, rough: bool) -> Tensor:
         """Compute it, whatever is known of it."""
         if rough:
-            numbers, scales = self.drawn.numbers, self.drawn.scales
+            numbers, scales = (self.weights, ()) if self.pieces else (self.drawn.numbers, self.drawn.scales)
             y = oracle.network(
                 x.flatten(1), chain, numbers, last=self.last, dtype=torch.float32, scales=scales
             )
@@ -265,7 +196,7 @@ class Behaviour:
         """Ask for x and compare. before: an input of the same shape that it got earlier."""
         y = self.ask(x)
         if not self.matches(x, y):
-            if len(self.layers) < self.length:
+            if self.few:
                 raise self.too_few()
             raise fail(
                 f"{self.part.name} computes something else than {self.describe()}{when}"
@@ -289,6 +220,12 @@ class Behaviour:
         if self.image:
             return f"{self.length - 1} times Linear and ReLU, then Linear and Sigmoid"
         return f"{self.length} times Linear and ReLU"
+
+
+def each_once(layers: Sequence[Layer], number: int) -> bool:
+    """Tell whether the layers are made of so many parameters, a weight and a bias for each."""
+    used = [i for layer in layers for i in (layer.weight, layer.bias) if i is not None]
+    return sorted(used) == [*range(number)] and len(used) == 2 * len(layers)
 
 
 def turned_otherwise(chain: Sequence[Layer]) -> int:

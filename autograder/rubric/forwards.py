@@ -11,8 +11,8 @@ from torch import Tensor
 
 from autograder.outcome import PARTS, UNANSWERED, Missing, Unfinished
 from autograder.rubric import oracle
-from autograder.rubric.behaviour import Used, parameters_in_use
 from autograder.rubric.expect import Mistake, fail
+from autograder.rubric.networks import Used, parameters_in_use
 
 if TYPE_CHECKING:
     from collections.abc import Callable

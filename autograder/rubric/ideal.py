@@ -198,7 +198,8 @@ class Ideal:
 
         def learns(due: Three, biases: list[list[Tensor]]) -> bool:
             total = torch.stack([(t * d).sum() for t, d in zip(due, directions, strict=True)]).sum()
-            right = iter(torch.autograd.grad(total, [b for each in biases for b in each], allow_unused=True))
+            vectors = [bias for each in biases for bias in each]  # none, where that is the mistake
+            right = iter(torch.autograd.grad(total, vectors, allow_unused=True) if vectors else ())
             got = gradients.get()
             if [len(each) for each in got] != [len(each) for each in biases]:
                 return False

@@ -5,8 +5,8 @@ from functools import partial
 from gradescope_utils.autograder_utils.decorators import number, weight
 
 from autograder.rubric.alone import are_right_alone
-from autograder.rubric.behaviour import expect_linear, expect_network
 from autograder.rubric.counts import expect_count
+from autograder.rubric.networks import expect_linear, expect_network
 from autograder.rubric.oracle import H
 from autograder.rubric.sharing import expect_apart, expect_two_layers
 

@@ -1,5 +1,6 @@
 """Single mistakes: submissions that are wrong in one place, with the rows that the place costs."""
 
+from corpus import layouts
 from corpus.mistakes import cvae, decoder, encoder, files, forward, loss, reparametrize
 
 __all__ = ["MISTAKES"]
@@ -12,4 +13,5 @@ MISTAKES = [
     *loss.MISTAKES,
     *cvae.MISTAKES,
     *files.MISTAKES,
+    *layouts.MISTAKES,
 ]
