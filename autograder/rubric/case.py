@@ -179,7 +179,10 @@ class Case:
         """Compare forward's answer with what the parts give. Raises Mistake, UnjudgedError or how it failed."""
         if failure:
             raise composed[0].broken or self.reason(failure, held)
-        x_hat, mu, logvar = as_three(answer, f"{self.forward.name}.forward")
+        try:
+            x_hat, mu, logvar = as_three(answer, f"{self.forward.name}.forward")
+        except Mistake as mistake:
+            raise fail(str(mistake), f"That was{self.when}.") from None
         self.expect_shapes(x_hat, mu, logvar, composed[0])
         mistakes: list[Mistake] = []
         posterior = Posterior(self.composer, self.again, self.setting)

@@ -76,7 +76,8 @@ def explain_layers(layers: Sequence[Layer], expected: Sequence[tuple[int, int]],
     if len(layers) != len(expected):
         due = f"{SMALL[len(expected)]} {'is' if len(expected) == 1 else 'are'} due"
         twice = " One that is used twice counts once." if len(layers) < len(expected) else ""
-        return f"You have {SMALL[min(len(layers), 10)]} fully connected layers; {due}.{twice}"
+        number = SMALL[len(layers)] if len(layers) < len(SMALL) else len(layers)
+        return f"You have {number} fully connected layers; {due}.{twice}"
     if swapped(layers, expected):
         taken, given = layers[0].size_in, layers[0].size_out
         own = meaning(part, 0, 0).strip(" ()")
@@ -137,7 +138,7 @@ def explain_odd(parameters: Sequence[Parameter]) -> str:
         return f"{name} has more than two dimensions, as in a convolution; fully connected layers are due."
     if bare:
         which = (
-            f"Your {ORDINALS[bare[0]]} Linear has"
+            f"Your {ORDINALS[bare[0]] + ' ' if len(parameters) > 1 else ''}Linear has"
             if len(bare) == 1
             else "Some of your fully connected layers have"
         )

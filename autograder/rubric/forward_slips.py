@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
     Function = Callable[[Tensor], Tensor]
 
-__all__ = ["IMAGE_SLIPS", "NOT_RANDOM", "followers", "input_slips", "latent_slips", "posterior_slips"]
+__all__ = [
+    "IMAGE_SLIPS",
+    "NOT_RANDOM",
+    "followers",
+    "input_slips",
+    "latent_slips",
+    "posterior_slips",
+    "scaled",
+]
 
 NOT_RANDOM = "the decoder gets mu: z is not random"
 CLEARLY = 1e-3  # by which a slip must differ to be known, ten times what may be rounding
@@ -23,8 +31,10 @@ IMAGE_SLIPS: dict[str, Function] = {
     "x_hat went through a sigmoid again": torch.sigmoid,
     "x_hat were inverted: 1 - x_hat": lambda x: 1 - x,
     "x_hat were rounded": torch.round,
+    "x_hat were (x_hat + 1) / 2": lambda x: (x + 1) / 2,
     "x_hat were scaled to -1 ... 1": lambda x: 2 * x - 1,
     "x_hat were scaled to 0 ... 255": lambda x: 255 * x,
+    "x_hat were the logits: what the sigmoid gets": torch.logit,
     "the images of the batch were in another order": lambda x: x.roll(1, 0),
     "the images of the batch were in another order (shifted back)": lambda x: x.roll(-1, 0),
     "the images of the batch were in reverse order": lambda x: x.flip(0),
@@ -97,7 +107,7 @@ def followed(name: str, found: Tensor, right: Tensor, same: float) -> list[str]:
         if "ReLU" in names:  # ReLU6 and other clamps may give the same
             names = ["ReLU or another clamp at 0"]
         return [f"It looks as if {' or '.join(names[:3])} followed {name}_layer."]
-    return clamps(name, found, right, same) or scaled(name, found, right, same)
+    return clamps(name, found, right, same) or scaled("It", f"{name}_layer", found, right, same)
 
 
 def followers(right: Tensor) -> dict[str, Tensor]:
@@ -113,11 +123,11 @@ def alike(found: Tensor, slip: Tensor, same: float) -> bool:
     return bool(known.any()) and torch.equal(known, ~found.isnan()) and close(found[known], slip[known], same)
 
 
-def scaled(name: str, found: Tensor, right: Tensor, same: float) -> list[str]:
-    """Tell where the numbers found are the right ones but for a factor."""
+def scaled(what: str, part: str, found: Tensor, right: Tensor, same: float) -> list[str]:
+    """Tell where the numbers found are those of a part but for a factor."""
     if found.shape != right.shape or not right.any():
         return []
     factor = float((found * right).sum() / (right * right).sum())
     if factor and close(found, factor * right, same):
-        return [f"It is {factor:.4g} times what {name}_layer gives."]
+        return [f"{what} is {factor:.4g} times what {part} gives."]
     return []

@@ -51,7 +51,7 @@ class VAEForward:
     joins: dict[str, Join] = {"x": lambda x, _: x, "flat": lambda x, _: x.flatten(1)}  # noqa: RUF012
     slips: dict[str, Join] = {}  # noqa: RUF012 - wrong ways
     # Where to look when no slip explains the encoder's input.
-    hint = "The encoder gets the images as they are, and forward returns what mu_layer and logvar_layer give."
+    hint = "The encoder should get the images as they are, and mu_layer its features: is something done in between?"
 
     def __init__(self, student: Student, sizes: Sizes) -> None:
         self.student = student
@@ -189,7 +189,7 @@ class CVAEForward(VAEForward):
     """CVAE.forward(x, c)."""
 
     name = "CVAE"
-    hint = "The encoder's input is the flattened image and the class c side by side, in either order."
+    hint = "The encoder should get the flattened image and the class c side by side, in either order."
     rows = dict.fromkeys(("encoder", *HEADS), "6.1") | {"decoder": "6.2"}
     joins = {  # noqa: RUF012
         "x, c": lambda x, c: torch.cat([x.flatten(1), c.float()], 1),

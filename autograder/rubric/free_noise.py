@@ -204,8 +204,8 @@ class FreeNoise:
         chain = next(oracle.chains(layers, inputs, 4), [])
         if [layer.size_out for layer in chain] != [oracle.H] * 3 + [784] or len(parameters) != 2 * len(chain):
             raise self.unlike(
-                "it cannot be compared: its noise follows no seed (row 3.1), and its decoder is not of the right make "
-                f"(row {self.forward.rows['decoder']})."
+                "it is something else under the same seed, and with other noise it cannot be compared, since its "
+                f"decoder is not of the right make (row {self.forward.rows['decoder']})."
             )
         values = [torch.zeros(p.shape or ()) for p in parameters]
         both = torch.arange(2 * inputs)

@@ -156,6 +156,12 @@ def reconstructions(x_hat: Tensor, x: Tensor) -> dict[str, float]:
         "both factors, x and 1 - x, were missing in the cross-entropy": -(p.log() + (1 - p).log()),
         "the logarithms were missing in the cross-entropy": -(t * p + (1 - t) * (1 - p)),
         "log(x_hat) stood where log(1 - x_hat) belongs in the cross-entropy": -p.log(),
+        "1 - log(x_hat) stood where log(1 - x_hat) belongs in the cross-entropy": -(
+            t * p.log() + (1 - t) * (1 - p.log())
+        ),
+        "1 - x * log(1 - x_hat) stood where (1 - x) * log(1 - x_hat) belongs in the cross-entropy": -(
+            t * p.log() + 1 - t * (1 - p).log()
+        ),
         "log(1 + x_hat) stood where log(1 - x_hat) belongs in the cross-entropy": -(
             t * p.log() + (1 - t) * (1 + p).log()
         ),

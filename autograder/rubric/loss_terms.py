@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
+import re
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from autograder.outcome import Raised, WrongKind
-from autograder.rubric.loss_slips import alike
+from autograder.rubric.loss_slips import KL, alike, explain
 from autograder.rubric.oracle import any_number, cross_entropies, divergences, images, loss
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["dissect", "draw_batch", "value"]
 
 ROUGHLY = 1e-3  # of a factor that is measured
+OF_KL = re.compile(f"{KL}|both terms|the whole")  # slips that say something about the divergence, too
 UNSURE = 3e-3  # of a difference between numbers in the hundreds, in single precision
 
 
@@ -78,7 +80,7 @@ def dissect(student: Student, inputs: Inputs) -> Iterator[str]:
         yield (
             f"It is {name_factor(of_bce)}"
             if math.isfinite(v)
-            else blame_formula(student, inputs, bce / right)
+            else name_slip(student, inputs, bce) or blame_formula(student, inputs, bce / right)
         )
     if math.isfinite(w) and abs(w - 1) > ROUGHLY:
         yield f"{'It' if right_bce else 'The KL divergence'} is {name_factor(of_kl)}"
@@ -145,6 +147,21 @@ def whole(number: float) -> str:
     return (
         str(round(number)) if abs(number - round(number)) <= ROUGHLY / 10 * abs(number) else f"{number:.4g}"
     )
+
+
+def name_slip(student: Student, inputs: Inputs, bce: float) -> str:
+    """Name what is wrong with a cross-entropy, beside a divergence that is wrong too. bce: it, for these inputs."""
+    x_hat, x, mu, _ = inputs
+    zero = torch.zeros_like(mu)
+    both = [
+        {slips for slips in explain(given, found) if not any(OF_KL.search(text) for text in slips)}
+        for given, found in (
+            ((x_hat, x, zero, zero), bce),
+            ((dim(x_hat), x, zero, zero), value(student, dim(x_hat), x, zero, zero)),
+        )
+    ]
+    named = min(both[0] & both[1], key=len, default=())
+    return f"It looks as if {', and '.join(named)}." if named else ""
 
 
 def blame_formula(student: Student, inputs: Inputs, share: float) -> str:

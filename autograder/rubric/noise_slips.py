@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from autograder.rubric.expect import close
 from autograder.rubric.oracle import any_number
+from autograder.rubric.slips import clamps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,6 +97,8 @@ def other_noise(student: Student, z: Tensor, mu: Tensor, logvar: Tensor, seed: i
         return ["The noise is uniform, from 0 to 1: rand in place of randn?"]
     if multiple_of(z, torch.from_numpy(np.random.RandomState(seed).standard_normal(z.shape))):
         return ["The noise is numpy's: draw it with torch, whose generator the notebook seeds."]
+    if named := clamps("the noise", z * torch.exp(-logvar / 2), drawn(tuple(z.shape), seed), 1e-4):
+        return named
     if close(student.reparametrize(mu, logvar, seed=seed), z):
         return ["z follows the seed, but is not exp(logvar / 2) times the numbers of torch.randn."]
     return ["Draw the noise with torch (randn, randn_like, normal): other generators ignore torch's seed."]
@@ -150,6 +153,11 @@ def formula_slips(mu: Tensor, logvar: Tensor, eps: Tensor) -> dict[str, Tensor]:
         "relu(logvar), without exp": logvar.relu(),
         "exp(logvar) / 2: the 2 belongs inside, exp(logvar / 2)": logvar.exp() / 2,
         "exp(logvar / 4)": (logvar / 4).exp(),
+        "exp(1/2) * logvar: logvar belongs inside, exp(logvar / 2)": logvar * math.exp(0.5),
+        "exp(logvar / 2) + 1": std + 1,
+        "sqrt(exp(logvar) + 1)": (logvar.exp() + 1).sqrt(),
+        "exp(logvar / 2) - 1 (expm1)": std - 1,
+        "sigmoid(logvar)": logvar.sigmoid(),
         "exp(2 * logvar)": (2 * logvar).exp(),
         "exp(-logvar / 2), its reciprocal": (-logvar / 2).exp(),
         "exp(mu / 2): mu stands where logvar belongs": (mu / 2).exp(),
@@ -161,29 +169,37 @@ def formula_slips(mu: Tensor, logvar: Tensor, eps: Tensor) -> dict[str, Tensor]:
         "1, whatever logvar is": torch.ones_like(logvar),
         "the same for all of the batch, a mean of all sigmas": std.mean().expand_as(std),
     }
-    return {f"your standard deviation is {text}": mu + value * eps for text, value in deviations.items()} | {
-        "you forgot to add mu": std * eps,
-        "you subtract mu; it should be added": std * eps - mu,
-        "you add mu twice": 2 * mu + std * eps,
-        "you forgot the noise: z is mu, and not random": mu,
-        "mu and logvar are swapped": logvar + (mu / 2).exp() * eps,
-        "mu and sigma are exchanged": std + mu * eps,
-        "mu is multiplied by the noise too": (mu + std) * eps,
-        "mu is multiplied by sigma too": (mu + eps) * std,
-        "there is no eps: z is mu + sigma, and not random": mu + std,
-        "sigma is added to the noise, not multiplied by it": mu + std + eps,
-        "z is the noise alone, whatever mu and logvar are": eps,
-        "mu is added to the noise first, and then once more": mu + std * (mu + eps),
-        "z goes through a tanh": torch.tanh(mu + std * torch.atanh(eps)),
-        "z goes through a sigmoid": torch.sigmoid(mu + std * torch.logit(eps)),
-        "mu is averaged over the batch": mu.mean(0) + std * eps,
-        "sigma is averaged over the batch": mu + std.mean(0) * eps,
-        "logvar is averaged over the batch": mu + (logvar.mean(0) / 2).exp() * eps,
-        "mu and logvar are averaged over the batch": mu.mean(0) + (logvar.mean(0) / 2).exp() * eps,
-        "the first image's mu and logvar serve the whole batch": mu[:1] + std[:1] * eps,
-        "the first image's mu serves the whole batch": mu[:1] + std * eps,
-        "the first image's logvar serves the whole batch": mu + std[:1] * eps,
-    }
+    wrong = {f"your standard deviation is {text}": value for text, value in deviations.items()}
+    without = {f"you forgot to add mu, and {text}": value * eps for text, value in wrong.items()}
+    return (
+        {text: mu + value * eps for text, value in wrong.items()}
+        | {
+            "you forgot to add mu": std * eps,
+            "you subtract mu; it should be added": std * eps - mu,
+            "you add mu twice": 2 * mu + std * eps,
+            "you forgot the noise: z is mu, and not random": mu,
+            "mu and logvar are swapped": logvar + (mu / 2).exp() * eps,
+            "mu and sigma are exchanged": std + mu * eps,
+            "mu is multiplied by the noise too": (mu + std) * eps,
+            "mu is multiplied by sigma too": (mu + eps) * std,
+            "there is no eps: z is mu + sigma, and not random": mu + std,
+            "sigma is added to the noise, not multiplied by it": mu + std + eps,
+            "z is the noise alone, whatever mu and logvar are": eps,
+            "mu is added to the noise first, and then once more": mu + std * (mu + eps),
+            "z goes through a tanh": torch.tanh(mu + std * torch.atanh(eps)),
+            "z goes through a sigmoid": torch.sigmoid(mu + std * torch.logit(eps)),
+            "mu is averaged over the batch": mu.mean(0) + std * eps,
+            "sigma is averaged over the batch": mu + std.mean(0) * eps,
+            "logvar is averaged over the batch": mu + (logvar.mean(0) / 2).exp() * eps,
+            "mu and logvar are averaged over the batch": mu.mean(0) + (logvar.mean(0) / 2).exp() * eps,
+            "the first image's mu and logvar serve the whole batch": mu[:1] + std[:1] * eps,
+            "the first image's mu serves the whole batch": mu[:1] + std * eps,
+            "the first image's logvar serves the whole batch": mu + std[:1] * eps,
+            "the noise is the absolute value of what torch.randn gives": mu + std * eps.abs(),
+            "the noise is what torch.randn gives, rounded": mu + std * eps.round(),
+        }
+        | without
+    )
 
 
 def same(found: Tensor, expected: Tensor) -> bool:

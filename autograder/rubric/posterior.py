@@ -77,6 +77,8 @@ class Posterior:
     def explain(self, mu: Tensor, composed: Sequence[Composed]) -> list[str]:
         """Name what forward does on the way to mu that gives just this one."""
         for candidate in composed:
+            if candidate.z is not None and close(mu, candidate.z, SAME):
+                return ["It looks as if z were returned in the place of mu."]
             if named := self.changed_images(mu, candidate) or self.changed_features(mu, candidate):
                 return named
         if changed(self.composer.student, self.again.arguments[0]):

@@ -12,7 +12,7 @@ from autograder.outcome import UNANSWERED
 from autograder.rubric.again import SAME
 from autograder.rubric.composer import fitted
 from autograder.rubric.expect import Mistake, as_three, close, noting, raise_all, show
-from autograder.rubric.forward_slips import IMAGE_SLIPS, NOT_RANDOM, latent_slips
+from autograder.rubric.forward_slips import IMAGE_SLIPS, NOT_RANDOM, latent_slips, scaled
 from autograder.rubric.forwards import UnjudgedError
 from autograder.rubric.free_noise import FreeNoise
 from autograder.rubric.gradients import Gradients
@@ -158,6 +158,13 @@ class Reconstruction:
         for text, change in IMAGE_SLIPS.items() if image.dim() else ():
             if close(x_hat, change(image), SAME):
                 raise self.fail("x_hat is not what your own decoder gives.", f"It looks as if {text}.")
+        if image.dim() and (factor := scaled("x_hat", "the decoder", x_hat, image, SAME)):
+            raise self.fail("x_hat is not what your own decoder gives.", *factor)
+        if torch.equal(x_hat, x_hat.round()) and float(x_hat.max()) == 1:
+            raise self.fail(
+                "x_hat holds nothing but 0 and 1: is it drawn from the decoder's probabilities, or compared with one?",
+                "It should be these probabilities themselves.",
+            )
 
     def only_here(self) -> str:
         """Tell where x_hat is the image of reparametrize's z in the other mode."""

@@ -35,7 +35,7 @@ def test_cvae_encoder(student, sizes):
 
     To see it in your notebook:
 
-        model = CVAE(784, 10, 15)
+        model = CVAE(784, num_classes=10, latent_size=15)
         print(model)  # expected: encoder with three times Linear and ReLU; mu_layer and logvar_layer, one Linear each
         print(sum(p.numel() for p in model.encoder.parameters()))  # expected: 638800
         features = model.encoder(torch.rand(5, 794))
@@ -74,7 +74,7 @@ def test_cvae_decoder(student, sizes):
 
     To see it in your notebook:
 
-        decoder = CVAE(784, 10, 15).decoder
+        decoder = CVAE(784, num_classes=10, latent_size=15).decoder
         print(decoder)  # expected: three times Linear and ReLU, then Linear, Sigmoid and Unflatten
         print(sum(p.numel() for p in decoder.parameters()))  # expected: 645584
         x_hat = decoder(1000 * torch.randn(5, 25))
@@ -104,7 +104,8 @@ def test_cvae_forward(student, sizes):
 
     To see it in your notebook:
 
-        model, x, c = CVAE(784, 10, 15), torch.rand(3, 1, 28, 28), torch.eye(10, dtype=torch.int64)[:3]
+        model = CVAE(784, num_classes=10, latent_size=15)
+        x, c = torch.rand(3, 1, 28, 28), torch.eye(10, dtype=torch.int64)[:3]
         torch.manual_seed(0); x_hat, mu, logvar = model(x, c)
         torch.manual_seed(0); off = x_hat - model.decoder(torch.cat([reparametrize(mu, logvar), c], 1))
         print(off.abs().max() < 1e-5, not x_hat.equal(model(x, c)[0]))  # expected: True, True
