@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Piece", "unpack"]
 
-FEW = 5  # rows of a matrix that is rather as many biases
+FEW = 5  # layers or biases in one tensor; right ones have 4
+MOST = 10  # weights and biases; right ones have 8
 WAYS = 20  # to read a part's parameters; most that can be read can be in one
 
 
@@ -64,6 +65,8 @@ def layouts(parameters: Sequence[Parameter], size_in: int) -> Iterator[list[tupl
     apart = [rows(parameters, i) if is_stack(p.shape or ()) else whole[i] for i, p in enumerate(parameters)]
     for found in (whole, apart):
         each = [piece for pieces in found for piece in pieces]
+        if len(each) > MOST:
+            continue
         weights = [piece for piece in each if len(piece.shape) == 2]
         biases = [piece for piece in each if len(piece.shape) == 1]
         if len(weights) == len(biases) and found is apart:
@@ -78,7 +81,7 @@ def layouts(parameters: Sequence[Parameter], size_in: int) -> Iterator[list[tupl
 
 def is_stack(shape: Sequence[int]) -> bool:
     """Tell whether a parameter may be several of a kind, one behind the other."""
-    return len(shape) == 3 or (len(shape) == 2 and shape[0] <= FEW)
+    return len(shape) in (2, 3) and shape[0] <= FEW
 
 
 def as_it_is(parameters: Sequence[Parameter], number: int) -> Piece:
