@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import select
@@ -12,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.connection import Connection
 
 __all__ = ["Channel", "OversizeError", "PolledChannel", "StalledError", "ThreadedChannel"]
@@ -20,6 +21,7 @@ __all__ = ["Channel", "OversizeError", "PolledChannel", "StalledError", "Threade
 AT_ONCE = 1 << 16  # bytes to read at least, should there be so many
 KEEP = 20_000  # bytes of the process's output that are kept, its last ones
 TICK = 0.05  # seconds between two looks at the process's memory
+LAPSE = 1.0  # seconds by which such a wait is too long, that a busy machine does not make it
 
 
 class StalledError(Exception):
@@ -65,6 +67,16 @@ class _Ends:
                 raise StalledError
             self.granted += more
         return left
+
+    @contextlib.contextmanager
+    def lapses(self) -> Iterator[None]:
+        """Grant the time in which this process itself stood still, as all do in a container that is paused."""
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            lapse = time.monotonic() - begin - TICK
+            self.granted += lapse if lapse > LAPSE else 0.0
 
 
 class PolledChannel(_Ends):
@@ -127,7 +139,8 @@ class PolledChannel(_Ends):
         self.poll.register(self.socket, event)
         while True:
             left = self.left(deadline)
-            ready = dict(self.poll.poll(1000 * min(left, TICK)))
+            with self.lapses():
+                ready = dict(self.poll.poll(1000 * min(left, TICK)))
             if self.output in ready:
                 self.drain()
             if time.monotonic() > self.look_at:
@@ -195,7 +208,8 @@ class ThreadedChannel(_Ends):
         while True:
             left = self.left(deadline)
             try:
-                value, error = done.get(timeout=min(left, TICK))
+                with self.lapses():
+                    value, error = done.get(timeout=min(left, TICK))
             except queue.Empty:
                 self.watch()
             else:

@@ -21,6 +21,7 @@ import random
 import signal
 import sys
 import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,7 @@ READABLE = (
 # What Python needs of the folder that it is installed in, or of an environment's: other things may lie there too.
 OF_PYTHON = ("bin", "include", "lib", "lib64", "share", "pyvenv.cfg")
 LINUX = sys.platform == "linux"
+ROOM = 1500 << 20  # bytes that student code may use, by the grader's watch (sandbox.Limits)
 KEPT_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "PATH", "SYSTEMROOT", "TZ")  # SYSTEMROOT: Windows needs it
 
 
@@ -148,10 +150,18 @@ def shut_process(plan: Plan, socket: int, output: int) -> None:
     inside = (plan.folder, str(Path(__file__).parents[1]))
     sys.path[:] = [path for path in sys.path if path and str(Path(path).resolve()) not in inside]
     sys.dont_write_bytecode = True
+    reset_warnings()
     random.seed()
     numpy.random.seed()  # noqa: NPY002 - a student may draw from this one
     torch.default_generator.seed()
     torch.set_num_threads(1)
+
+
+def reset_warnings() -> None:
+    """Warn as Python does by itself, whatever -W or PYTHONWARNINGS says to the grader: it might be to raise them."""
+    warnings.resetwarnings()
+    for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+        warnings.simplefilter("ignore", kind)
 
 
 def clean_environment(plan: Plan) -> None:
@@ -202,6 +212,18 @@ def set_limits(plan: Plan) -> None:
         hard = resource.getrlimit(limit)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)  # noqa: PLW2901
         resource.setrlimit(limit, (value, value))
+    allowed = {
+        "v, of memory": (resource.RLIMIT_AS, mapped + ROOM),
+        "t, of processor time": (resource.RLIMIT_CPU, plan.cpu),
+        "f, of a file's size": (resource.RLIMIT_FSIZE, plan.file_size),
+        "n, of open files": (resource.RLIMIT_NOFILE, plan.files),
+        "u, of processes": (resource.RLIMIT_NPROC, plan.processes),
+    }
+    short = [name for name, (limit, value) in allowed.items() if 0 <= resource.getrlimit(limit)[0] < value]
+    if short:
+        raise kernel.Unavailable(
+            f"in force, but this account has lower ones, which may end right code: ulimit -{'; -'.join(short)}"
+        )
 
 
 def drop_user(plan: Plan) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "chunks",
     "in_folder",
     "is_junk",
+    "is_ours",
     "open_regular",
     "printable",
     "read",
@@ -48,6 +49,11 @@ CHUNK = 1 << 16
 DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, StructError),
     *(EOFError, OSError, OverflowError, RuntimeError, ValueError),
+)
+# of these, what is no fault of whoever handed the files in
+OURS = (
+    *(errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC),
+    getattr(errno, "ESTALE", errno.EIO),  # not on Windows
 )
 BAD_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 
@@ -70,6 +76,7 @@ class Listing:
     files: dict[Parts, Opener] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     excess: str = ""  # why the listing is not complete, if it is not
+    closed: OSError | None = None  # by what a folder could not be listed that is no fault of the submission's
 
 
 def printable(text: str, limit: int = 120) -> str:
@@ -103,7 +110,10 @@ def open_regular(path: Path) -> IO[bytes]:
 
 
 def chunks(parts: Parts, opener: Opener, limit: int) -> Iterator[bytes]:
-    """Read a file piece by piece, counting: more than `limit` bytes, or damage of any kind, is Unreadable."""
+    """Read a file piece by piece, counting: more than `limit` bytes, or damage of any kind, is Unreadable.
+
+    An OSError that is this machine's fault, such as a file that this account may not read, is left as it is.
+    """
     left = limit
     try:
         with opener() as file:
@@ -113,7 +123,14 @@ def chunks(parts: Parts, opener: Opener, limit: int) -> Iterator[bytes]:
                     raise TooBig(f"{shown(parts)} has more than {size(limit)}")
                 yield data
     except DAMAGE as error:
+        if is_ours(error):
+            raise
         raise Unreadable(f"{shown(parts)} cannot be read: {reason(error)}") from error
+
+
+def is_ours(error: Exception) -> bool:
+    """Tell whether an error is this machine's fault, or its owner's, and not that of whoever handed the files in."""
+    return isinstance(error, OSError) and error.errno in OURS
 
 
 def reason(error: Exception) -> str:
@@ -163,7 +180,7 @@ def in_folder(folder: Path) -> Listing:
         files: dict[Parts, Opener] = {}
         deeper: list[Parts] = []
         for parent in level:
-            for entry in _scan(folder, parent, listing.notes):
+            for entry in _scan(folder, parent, listing):
                 looked_at += 1
                 if looked_at > MAX_LISTED:  # this level is not complete, so nothing of it counts
                     listing.excess = f"there are more than {MAX_LISTED:,} files and folders"
@@ -187,9 +204,10 @@ def in_folder(folder: Path) -> Listing:
     return listing
 
 
-def _scan(folder: Path, parts: Parts, notes: list[str]) -> Iterator[os.DirEntry[str]]:
+def _scan(folder: Path, parts: Parts, listing: Listing) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(folder.joinpath(*parts)) as entries:
             yield from entries
     except OSError as error:
-        notes.append(f"folder {shown(parts) or '.'} cannot be read: {reason(error)}")
+        listing.notes.append(f"folder {shown(parts) or '.'} cannot be read: {reason(error)}")
+        listing.closed = listing.closed or (error if is_ours(error) else None)

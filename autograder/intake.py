@@ -59,6 +59,8 @@ def stage(source: Path, into: Path) -> Staged:
     try:
         mode = source.lstat().st_mode
     except OSError as error:
+        if files.is_ours(error):
+            raise
         raise Unreadable(f"{name} cannot be read: {files.reason(error)}") from error
     if stat.S_ISLNK(mode):
         raise Unreadable(f"{name} is a symbolic link, which is not followed: give what it points to")
@@ -85,6 +87,8 @@ def _stage(listing: Listing, into: Path, *, within: bool = False) -> Staged:
     else:
         zips = [parts for parts in listing.files if parts[-1].lower().endswith(".zip")]
         if len(zips) != 1 or within:
+            if listing.closed:  # there may be one where we may not look
+                raise listing.closed
             raise Unreadable(_what_was_found(listing))
         inner = in_zip(BytesIO(files.read(zips[0], listing.files[zips[0]], files.MAX_TOTAL)))
         inner.notes[:0] = [*notes, f"{shown(zips[0])} was unpacked"]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["closed_folder", "counted_apart", "enter", "fork_apart", "open_way"]
 
 NEWNS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x0002_0000, 0x0800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000
+MNT_DETACH = 2
 MS_NOSUID, MS_NODEV, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 4096, 16384, 1 << 18
 
 
@@ -121,10 +122,19 @@ def open_way(paths: Iterable[str]) -> None:
             source = os.open(real, os.O_PATH | os.O_CLOEXEC)
             try:
                 mount("none", str(folder), "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
-                real.mkdir(parents=True, exist_ok=True)
-                mount(f"/proc/self/fd/{source}", str(real), "", MS_BIND | MS_REC)
+                try:
+                    real.mkdir(parents=True, exist_ok=True)
+                    mount(f"/proc/self/fd/{source}", str(real), "", MS_BIND | MS_REC)
+                except (kernel.Unavailable, OSError):  # or what lies there would be hidden for good
+                    unmount(str(folder))
+                    raise
             finally:
                 os.close(source)
+
+
+def unmount(target: str) -> None:
+    """Take away the file system that was mounted last."""
+    kernel.call("umount2", "umount2", target.encode() + b"\0", MNT_DETACH)
 
 
 def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:

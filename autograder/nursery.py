@@ -200,7 +200,8 @@ def live(
 
 def tend(control: Connection, *, namespaces: bool) -> None:
     """Be the nursery: start and end workers as told, until the grader hangs up."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # they may reach all processes; the grader ends this one
+    # They may reach all processes; the grader ends this one.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     missing = settle(namespaces=namespaces)
     rules = rules_users()
@@ -259,6 +260,7 @@ def give_birth(plan: Plan, control: Connection, missing: str) -> int:
         if pid == 0:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # as in any process of Python's
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
             run_and_exit(lambda: live(plan, parent, theirs, output, missing))
     except (OSError, kernel.Unavailable) as error:
         control.send(f"a worker could not be forked: {error}")
@@ -330,20 +332,52 @@ def removed_as(uid: int, pid: int) -> int:
 
 
 def rules_users() -> bool:
-    """Try whether this process may give files to another user and become that one: not every root may.
+    """Try whether this process may do to another user's processes and files what must be done: not every root may.
 
     LAST_UID is no worker's: all processes of a worker's user are killed when it ends, by any grader on this machine.
     """
     if sys.platform != "linux" or os.geteuid() != 0:
         return False
+    told, teller = os.pipe()
+    ready, begun = os.pipe()
     pid = os.fork()
     if pid == 0:
-        with contextlib.suppress(OSError), tempfile.TemporaryFile() as file:
-            os.fchown(file.fileno(), LAST_UID, LAST_UID)
+        os.close(teller)
+        with contextlib.suppress(OSError):
             become(LAST_UID)
-            os._exit(0)
-        os._exit(1)
-    return os.waitpid(pid, 0)[1] == 0
+            os.write(begun, b"1")
+            os.read(told, 1)  # until all is tried
+        os._exit(0)
+    for fd in (told, begun):
+        os.close(fd)
+    rules = bool(os.read(ready, 1)) and rules_files()
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        rules = False
+    for fd in (teller, ready):
+        os.close(fd)
+    os.waitpid(pid, 0)
+    return rules
+
+
+def rules_files() -> bool:
+    """Try whether this process may give a closed folder to another user, and still look into it and remove it."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="vae-"))
+    except OSError:
+        return False
+    try:
+        os.chown(folder, LAST_UID, LAST_UID)
+        (folder / "file").touch()
+        (folder / "file").unlink()
+        return not list(folder.iterdir())
+    except OSError:
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            os.chown(folder, os.geteuid(), os.getegid())
+            folder.rmdir()
 
 
 def children() -> list[int]:

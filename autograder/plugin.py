@@ -79,6 +79,7 @@ class Session:
         self.refused = ""
         self.stopped = False  # by Ctrl-C
         self.asked: Student | None = None
+        self.drawn = Sizes()
         self.rows: dict[str, Row] = {}
         self.spent = 0.0  # seconds that the student's code had taken when the row began
 
@@ -89,6 +90,7 @@ class Session:
         """
         items = [item for item in self.items if not only or section(item) in only]
         self.asked = student
+        self.drawn = other_sizes()
         self.rows = {item.nodeid: blank(item) for item in items}
         order = sorted(items, key=lambda item: self.rows[item.nodeid].number in LAST) if student else []
         # The last row has none behind it: then all that was set up for this student is taken down.
@@ -103,10 +105,10 @@ class Session:
             raise RuntimeError("there is no submission to ask")
         return self.asked
 
-    @pytest.fixture(scope="session")
+    @pytest.fixture
     def sizes(self) -> Sizes:
         """Sizes of models that are not the notebook's, the same for all rows of a grading."""
-        return other_sizes()
+        return self.drawn
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Have failures told in short: nobody reads pytest's reports, and the long ones parse the rubric's source."""

@@ -51,7 +51,7 @@ from autograder.confine import LAYERS, Plan, is_safe
 from autograder.leftovers import remove, sweep_files, sweep_ipc
 from autograder.namespaces import closed_folder
 from autograder.nursery import FIRST_UID, LAST_UID, Nursery, NurseryError, Spawner, Starter
-from autograder.usage import fits, memory_and_threads, removed_files, times_of
+from autograder.usage import fits, killed_for_memory, memory_and_threads, removed_files, times_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -216,6 +216,10 @@ class Sandbox:
         )
 
 
+MACHINE_FULL = (
+    " That was the machine: its memory, or that of the container, was used up. Does your code keep large tensors, or "
+    "make very many?"
+)
 PATIENCE = 60  # seconds for a worker to close its doors; a spawned one imports torch first
 
 
@@ -234,6 +238,7 @@ class Worker:
         self.floor = (0, 0)  # the memory and threads that it had before the student's code was loaded
         self.stopped = False
         self.measure_at = time.monotonic() + 1  # when to measure its folders
+        self.killed = killed_for_memory()  # before
         self.times = [times_of(pid)]  # how it has spent its time, second by second
         self.before = self.times[0]  # the same when the wait began, or a moment earlier
         self.deadline = 0.0  # when this wait is over, of time.monotonic(), if nothing is granted
@@ -292,7 +297,9 @@ class Worker:
             self.stop()
             raise TooBig(str(limit)) from None
         except (EOFError, ConnectionError):
-            raise Died(describe(self.stop())) from None
+            status = self.stop()
+            why = MACHINE_FULL if is_kill(status) and killed_for_memory() > self.killed else ""
+            raise Died(describe(status) + why) from None
 
     def watch(self) -> None:
         """Raise MemoryError when the worker has grown too large, or its folders have."""
@@ -374,6 +381,11 @@ def claim_uid() -> tuple[socket.socket | None, int | None]:
         else:
             return claim, uid
     return None, None
+
+
+def is_kill(status: int) -> bool:
+    """Tell whether a process was ended by SIGKILL."""
+    return os.name == "posix" and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
 
 
 def describe(status: int) -> str:

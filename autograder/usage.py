@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Times", "fits", "memory_and_threads", "removed_files", "times_of"]
+__all__ = ["Times", "fits", "killed_for_memory", "memory_and_threads", "removed_files", "times_of"]
 
 NOT_ITS_OWN = ("/dev/zero", "/memfd:", "/lib", "/usr", sys.prefix, sys.base_prefix)
 LARGEST = 32 << 20  # bytes of one file, by confine.Plan
@@ -84,6 +84,13 @@ def pressed() -> float:
         some = Path("/proc/pressure/memory").read_text(encoding="ascii").partition("\n")[0]
         return int(some.rpartition("total=")[2]) / 1e6
     return 0.0
+
+
+def killed_for_memory() -> int:
+    """Count the processes that the machine has ended so far for want of memory, its own or a container's (Linux)."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int(Path("/proc/vmstat").read_text(encoding="ascii").partition("\noom_kill ")[2].split()[0])
+    return 0
 
 
 def mapped_files(pid: int) -> int:

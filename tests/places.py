@@ -1,6 +1,6 @@
-"""Poorer places than this one: root with a container's capabilities or none, an ordinary user, or one who plays root.
+"""Poorer places than this one: root with few capabilities or none, an ordinary user, or one who plays root.
 
-    python tests/places.py container|powerless|user|player COMMAND ...
+    python tests/places.py container|unkilling|unreading|powerless|user|player COMMAND ...
 
 runs a command there. As root only; Python stays readable there even where it lies in a closed home.
 """
@@ -20,6 +20,12 @@ CAPABILITIES = (
     *("chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap", "net_bind_service"),
     *("net_raw", "sys_chroot", "mknod", "audit_write", "setfcap"),
 )
+ROOTS = {
+    "container": CAPABILITIES,
+    "unkilling": tuple(name for name in CAPABILITIES if name != "kill"),
+    "unreading": tuple(name for name in CAPABILITIES if name != "dac_override"),
+    "powerless": (),
+}
 PROBES = {
     "landlock": "kernel.landlock_abi()",
     "seccomp": "from autograder import seccomp; seccomp.install(os.getpid())",
@@ -48,8 +54,8 @@ def main(kind: str, *command: str) -> None:
     kernel.call("mounts of its own", "unshare", namespaces.NEWNS)
     namespaces.mount("none", "/", "", namespaces.MS_REC | namespaces.MS_PRIVATE)
     namespaces.open_way(needed())
-    if kind in ("container", "powerless"):
-        kept = ",".join(["-all", *(f"+{name}" for name in CAPABILITIES if kind == "container")])
+    if kind in ROOTS:
+        kept = ",".join(["-all", *(f"+{name}" for name in ROOTS[kind])])
         os.execvp("setpriv", ["setpriv", f"--bounding-set={kept}", f"--inh-caps={kept}", *command])  # noqa: S606
     words = [f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
     root = ["unshare", "--user", "--map-root-user"] if kind == "player" else []

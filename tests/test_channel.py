@@ -6,17 +6,29 @@ import contextlib
 import multiprocessing
 import os
 import resource
+import signal
 import struct
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from autograder.channel import KEEP, Channel, OversizeError, PolledChannel, StalledError, ThreadedChannel
+from autograder.channel import (
+    KEEP,
+    LAPSE,
+    Channel,
+    OversizeError,
+    PolledChannel,
+    StalledError,
+    ThreadedChannel,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from apart import Apart
 
 SOON = 0.3  # seconds: deadlines that are to pass
 LATE = 20.0  # seconds: deadlines that are not
@@ -139,6 +151,28 @@ def test_grant(kind: Kind) -> None:
             assert made.receive(seconds=SOON) == b"ab"
     made.hang_up()
     made.channel.close()
+
+
+def stand_still(kind: Kind) -> tuple[bytes, float]:
+    """Wait for a message while this process is stopped for longer than the wait may take; returns it, and the grant."""
+    made, parent = Pair(kind=kind), os.getpid()
+    if os.fork() == 0:
+        time.sleep(0.1)
+        os.kill(parent, signal.SIGSTOP)
+        time.sleep(LAPSE + 0.5)
+        os.kill(parent, signal.SIGCONT)
+        time.sleep(0.1)
+        made.write(struct.pack("!i", 2) + b"ab")
+        os._exit(0)
+    return made.receive(seconds=SOON), made.channel.granted
+
+
+@both_kinds
+def test_standstill(kind: Kind, apart: Apart) -> None:
+    """The time in which the grader itself stood still, as in a container that is paused, is not the worker's."""
+    message, granted = apart(partial(stand_still, kind)).value
+    assert message == b"ab"
+    assert LAPSE < granted < LAPSE + 5
 
 
 @pytest.mark.parametrize("data", HALVES.values(), ids=HALVES)

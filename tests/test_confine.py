@@ -103,6 +103,21 @@ def test_limits(apart: Apart, tmp_path: Path, name: str, said: str) -> None:
     assert apart(run_into, str(tmp_path), name).value == said
 
 
+def limit_lower(folder: str) -> str:
+    """Set the limits of an account that has less of its own; returns what is said of it."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    with pytest.raises(kernel.Unavailable) as said:
+        set_limits(Plan(folder, folder))
+    return f"{said.value} {resource.getrlimit(resource.RLIMIT_CORE)}"
+
+
+def test_lower_limits_are_named(apart: Apart, tmp_path: Path) -> None:
+    """Where the account has lower limits than a worker needs, that is said, and all others are in force."""
+    said = apart(limit_lower, str(tmp_path)).value
+    assert said.startswith("in force, but this account has lower ones")
+    assert said.endswith("ulimit -n, of open files (0, 0)")
+
+
 def break_off(error: Exception) -> None:
     """Raise it."""
     raise error

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import socket
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from handed_in import MIB, VAE, Tree, below, make_folder, make_zip, zipped
@@ -369,3 +370,36 @@ def test_full_disk_is_no_fault_of_the_student(tmp_path: Path, monkeypatch: pytes
 def test_printable(text: str, expected: str) -> None:
     """Text from students is shown on one line, with every control character spelled out."""
     assert printable(text) == expected
+
+
+def test_what_this_account_may_not_read_is_its_own_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file or a folder that is closed to the grader is no verdict on the submission; one that is gone is."""
+    source = make_folder({"vae.py": VAE}, tmp_path / "given")
+    wrong: OSError = PermissionError(errno.EACCES, "Permission denied")
+
+    def fail(*_: object) -> None:
+        raise wrong
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", fail)
+        with pytest.raises(PermissionError):
+            stage(source, tmp_path / "staged")
+        wrong = FileNotFoundError(errno.ENOENT, "No such file")
+        with pytest.raises(Unreadable, match="No such file"):
+            stage(source, tmp_path / "gone")
+    # A closed folder matters where there is no vae.py elsewhere.
+    (source / "closed").mkdir()
+    scan = os.scandir
+
+    def scan_open(path: Path) -> Any:
+        if path == source / "closed":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scan_open)
+    assert "folder closed cannot be read: Permission denied" in stage(source, tmp_path / "open").notes
+    (source / "vae.py").unlink()
+    with pytest.raises(PermissionError):
+        stage(source, tmp_path / "nothing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -56,3 +57,42 @@ def test_closed_folder_is_found(tmp_path: Path) -> None:
     found = closed_folder([str(tmp_path / "a" / "b" / "c")])
     assert found is not None
     assert found in [tmp_path / "a" / "b", *tmp_path.parents]  # pytest's own folders are closed, too
+
+
+HALF = """
+import os, sys
+from pathlib import Path
+from autograder import kernel, namespaces
+folder = Path(sys.argv[1])
+namespaces.enter()
+mount = namespaces.mount
+def half(source, *rest):
+    if source.startswith("/proc/"):
+        raise OSError("no such thing here")
+    mount(source, *rest)
+namespaces.mount = half
+try:
+    namespaces.open_way([str(folder / "closed" / "python")])
+except OSError as error:
+    print(error, os.listdir(folder / "closed"))
+"""
+
+
+def test_way_that_cannot_be_opened_is_left_as_it_was(tmp_path: Path) -> None:
+    """Where the second of two mounts fails, the first one does not go on hiding what lies there."""
+    if "namespaces" not in allowed() or os.geteuid():
+        pytest.skip("this host allows no mounts of one's own")
+    tmp_path.chmod(0o755)
+    for folder in tmp_path.parents:  # pytest's own are closed
+        if folder.owner() == "root" and not folder.stat().st_mode & 1:
+            folder.chmod(0o755)
+    (tmp_path / "closed" / "python").mkdir(parents=True)
+    (tmp_path / "closed").chmod(0o700)
+    done = subprocess.run(
+        [sys.executable, "-c", HALF, str(tmp_path)],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "no such thing here ['python']\n", done.stderr

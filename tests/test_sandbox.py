@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from apart import grade_source
 from places import USER, allowed
 
 from autograder import doctor
@@ -58,9 +59,12 @@ def test_poorer_places_hold(place: str) -> None:
     assert all(layers - {"namespaces"} == PLACES[place] & allowed() - {"namespaces"} for layers in force)
 
 
-@pytest.mark.parametrize("place", ["powerless", "player"])
+@pytest.mark.parametrize("place", ["powerless", "player", "unkilling", "unreading"])
 def test_roots_that_may_not_change_users(place: str) -> None:
-    """Root that may give no files away or become nobody else goes without the user layer, and leaves nothing behind."""
+    """Root that may not do what a worker's user needs goes without the user layer, and leaves nothing behind.
+
+    That is to give files away, to become another user, to end its processes, to look into its folders.
+    """
     assert os.geteuid() == 0, "only root can make poorer places: run this test as root"
     with tempfile.TemporaryDirectory() as temporary:
         Path(temporary).chmod(0o1777)
@@ -234,6 +238,22 @@ def test_granted_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     worker.channel.close()
     theirs.close()
     os.close(writer)
+
+
+# A process cannot kill itself where it is the first one of its namespace; the machine could.
+FULL = (
+    "import itertools; from autograder import sandbox; "
+    "sandbox.killed_for_memory = itertools.count().__next__; sandbox.is_kill = bool"
+)
+
+
+@pytest.mark.parametrize("patch", ["", FULL], ids=["by itself", "by a machine without memory"])
+def test_why_a_process_ended(apart: Apart, patch: str) -> None:
+    """Where the machine has ended a process for want of memory meanwhile, a killed one is told that it was that."""
+    record: Results = apart(partial(grade_source, "import os\nos._exit(3)\n", patch=patch)).value
+    said = record.tests[0].output
+    assert said.startswith("Your code ended its process with exit code 3.")
+    assert ("its memory, or that of the container, was used up" in said) == bool(patch)
 
 
 def test_times(tmp_path: Path) -> None:
