@@ -11,7 +11,6 @@ import contextlib  # noqa: E402
 import math  # noqa: E402
 import os  # noqa: E402
 import shutil  # noqa: E402
-import signal  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
 import time  # noqa: E402
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any  # noqa: E402
 import click  # noqa: E402
 
 from autograder.interpreter import safe_path  # noqa: E402
+from autograder.startup import expect_current_folder, prepare, printing  # noqa: E402
 
 if TYPE_CHECKING:
     from autograder.results import Results
@@ -59,6 +59,11 @@ def expect_mnist(_context: click.Context, _option: click.Parameter, data: Path |
 def main(context: click.Context) -> None:
     """Grade VAE homework: one submission, or a class of them."""
     context.with_resource(safe_path())
+    prepare()
+    try:
+        expect_current_folder()
+    except OSError as error:
+        raise InputError(str(error)) from None
 
 
 @main.command(short_help="Grade one submission.")
@@ -159,8 +164,7 @@ def grade(  # noqa: PLR0913 - one for each option
 
     from autograder import table
 
-    # What is printed is for people: a closed pipe or a full disk changes nothing of the verdict.
-    with contextlib.suppress(OSError, SystemExit):  # rich exits where the pipe is closed
+    with printing():
         table.show(record, results)
         warn(record, accepted=accept_weak_sandbox)
     leave(3 if record.fault else 0)
@@ -210,15 +214,13 @@ def batch(path: Path, out: Path, **settings: Any) -> None:
 
     What OUT has a record of is not graded again, unless the submission or the grader has changed; so a run that was
     stopped goes on where it was. The exit status is 0 when everything is graded, whatever the scores; 2 where there is
-    nothing to grade; 3 when the grader failed at some of it; 130 after Ctrl-C, or SIGTERM.
+    nothing to grade; 3 when the grader failed at some of it; 130 after Ctrl-C, SIGTERM or a closed terminal.
     """
     from autograder import batch as batches
     from autograder import summary
     from autograder.cluster import ClusterError
     from autograder.files import Unreadable
 
-    # timeout, Slurm and the like end it as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         outcome = batches.run(
             path, out, batches.Settings(**{name: value for name, value in settings.items() if value})
@@ -228,15 +230,18 @@ def batch(path: Path, out: Path, **settings: Any) -> None:
     except (Unreadable, ClusterError, OSError) as error:
         raise InputError(reason(error)) from None
     except KeyboardInterrupt:  # before the first grading, or after the last
-        click.echo("\nStopped. The same command goes on.")
+        with printing():
+            click.echo("\nStopped. The same command goes on.")
         sys.exit(130)
     done, total = len(outcome.records) - len(outcome.faults), len(outcome.submissions)
     if outcome.interrupted:
-        click.echo(f"\nStopped: {done} of {total} are graded; the same command goes on from there.")
+        with printing():
+            click.echo(f"\nStopped: {done} of {total} are graded; the same command goes on from there.")
         sys.exit(130)
     if not settings["quiet"]:
-        summary.show(outcome.records)
-        click.echo(f"\n{done} of {total} submissions have a grade. Written to {out}.")
+        with printing():
+            summary.show(outcome.records)
+            click.echo(f"\n{done} of {total} submissions have a grade. Written to {out}.")
     sys.exit(3 if outcome.faults else 0)
 
 
@@ -380,8 +385,8 @@ def doctor() -> None:
     gc.freeze()
     try:
         text, safe = examiner.report(*examiner.examine())
-    except NurseryError as error:
-        raise click.ClickException(f"No worker can be started here: {error}") from None
+    except (NurseryError, OSError) as error:
+        raise click.ClickException(f"No worker can be started here: {reason(error)}") from None
     click.echo(text)
     leave(0 if safe else 1)
 
@@ -477,6 +482,7 @@ def leave(code: int) -> None:
 
 def run_autograder() -> None:
     """Do what ./run_autograder does: `grade`, by that name."""
+    prepare()
     grade(prog_name="./run_autograder", **SETTINGS)
 
 

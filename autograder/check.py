@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import html
 import importlib.util
-import io
 import json
 import os
 import shutil
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autograder import handin
+from autograder.startup import prepare, printing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -216,9 +216,7 @@ def main(here: Path) -> int:
         parser.exit(
             1, f"Missing: {', '.join(missing)}. Install: {sys.executable} -m pip install -r {listed}\n"
         )
-    for stream in (sys.stdout, sys.stderr):  # not each terminal has a tick
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    prepare()
     if chosen.watch:
         return watch(here / "vae.py", [sys.executable, *(word for word in sys.argv if word != "--watch")])
     return check_once(here, chosen)
@@ -270,7 +268,8 @@ def run(here: Path, source: Path, chosen: argparse.Namespace) -> int:
         verdict = Verdict(msgspec.to_builtins(results))
         width = shutil.get_terminal_size((100, 24)).columns
         colours = sys.stdout.isatty() and os.name == "posix" and "NO_COLOR" not in os.environ
-        print(verdict.as_text(width, colours=colours), flush=True)
+        with printing():
+            print(verdict.as_text(width, colours=colours))
     return 3 if results.fault else 0
 
 
@@ -291,7 +290,8 @@ def submit(here: Path, chosen: argparse.Namespace) -> int:
     if not chosen.quiet:
         lines = ["", *(f"Warning: {warning}" for warning in handin.warnings_of(here))]
         lines.append(f"Written: {made.name}, with {' and '.join(names)}: the file to hand in on Gradescope.")
-        print("\n".join(lines), flush=True)
+        with printing():
+            print("\n".join(lines))
     return code
 
 

@@ -84,7 +84,10 @@ def load(
     progress: called while downloading, with the bytes received and the bytes to come in all
     """
     wanted = root or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
-    cache = platformdirs.user_cache_path("vae-autograder", appauthor=False)
+    try:
+        cache = platformdirs.user_cache_path("vae-autograder", appauthor=False)
+    except RuntimeError:  # this account has no home
+        cache = Path(tempfile.gettempdir()) / "vae-autograder"
     why = "" if download else "there is none here, and nothing was to be downloaded"
     notes: list[str] = []
     for place in (cache,) if wanted is None else (wanted, cache):

@@ -9,6 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.text import Text
 
+from autograder.startup import printing
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -57,7 +59,8 @@ class Progress:
         self.faults += record.fault
         if self.lines:
             said = "grader fault" if record.fault else f"{record.score:g} of {record.max_score:g}"
-            self.console.print(Text(f"[{self.done}/{self.total}] {name}: {said}"), soft_wrap=True)
+            with printing():
+                self.console.print(Text(f"[{self.done}/{self.total}] {name}: {said}"), soft_wrap=True)
             return
         speed = self.bar.tasks[0].finished_speed or self.bar.tasks[0].speed
         faults = f"{self.faults} grader faults," if self.faults else ""

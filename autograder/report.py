@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import re
 import statistics
@@ -291,7 +292,12 @@ def is_made_from(path: Path, mark: str) -> bool:
 
 
 def put(path: Path, text: str) -> None:
-    """Write a file: all of it or nothing."""
+    """Write a file: all of it or nothing. Raises OSError, with its name."""
     part = path.with_name(f".{path.name}.part")
-    part.write_bytes(text.encode("utf-8", "replace"))
-    part.replace(path)
+    try:
+        part.write_bytes(text.encode("utf-8", "replace"))
+        part.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise OSError(error.errno, error.strerror, str(path)) from None

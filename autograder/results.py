@@ -104,8 +104,10 @@ def put(path: Path, data: bytes) -> None:
             if hasattr(os, "fchmod"):
                 os.fchmod(file.fileno(), 0o644)
         Path(name).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and not error.filename:  # writing alone says no name
+            raise OSError(error.errno, error.strerror, str(path)) from None
         raise
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -306,6 +307,82 @@ def test_nobody_reads(submission: Path, sink: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("sink", ["/dev/full", "a closed pipe", "ascii"])
+def test_nobody_reads_of_a_class(submission: Path, sink: str) -> None:
+    """Where lines of a class cannot be printed, or not all letters, it is graded on, and the pages are written."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    if sink == "/dev/full":
+        os.dup2(os.open(sink, os.O_WRONLY), writer)
+    out = submission.parent / "out"
+    done = subprocess.run(
+        [sys.executable, "-m", "autograder", "batch", submission.parent, "--out", out],
+        cwd=submission.parent,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"},
+        stdout=subprocess.PIPE if sink == "ascii" else writer,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert sink != "ascii" or b"????" in done.stdout
+    assert (out / "index.html").is_file()
+
+
+@pytest.mark.slow
+def test_closed_streams(submission: Path) -> None:
+    """Where not even a standard stream is open, submissions are graded all the same, alone and in a class."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    out = submission.parent / "out"
+    for words in (
+        ["grade", str(submission), "--train", "never"],
+        ["batch", str(submission.parent), "--out", str(out)],
+    ):
+        command = shlex.join([sys.executable, "-m", "autograder", *words])
+        done = subprocess.run(
+            ["sh", "-c", f"{command} <&- >&- 2>&-"], cwd=submission.parent, env=environment, check=False
+        )
+        assert done.returncode == 0
+    check(submission.parent / "results.json")
+    check(next((out / "results").iterdir()))
+
+
+def test_no_current_folder(submission: Path) -> None:
+    """Where the current folder is gone, or may not be entered, that is said, and nothing is begun."""
+    gone = submission.parent / "gone"
+    gone.mkdir()
+    script = f"rmdir {shlex.quote(str(gone))}; exec {shlex.join([*MODULE, str(submission)])}"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=gone, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        2,
+        "Error: the current folder is gone: change to another one first",
+    )
+
+
+SETTINGS = {
+    "PYTHONOPTIMIZE": ("2", "    assert loss_function.__doc__ and False\n"),
+    "PYTHONWARNINGS": ("error", "    import warnings\n    warnings.warn('as old names do', stacklevel=2)\n"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SETTINGS)
+def test_settings_of_python_take_no_part(submission: Path, name: str) -> None:
+    """Settings that people make for their own Python do not reach the student's code."""
+    value, line = SETTINGS[name]
+    path = submission / "vae.py"
+    before = "    reconstruction = F.binary"
+    path.write_text(path.read_text("utf-8").replace(before, line + before))
+    done = run(MODULE, submission, "--train", "never", at=submission.parent, env={name: value})
+    assert done.returncode == 0, done.stderr
+    record = json.loads((submission.parent / "results.json").read_text("utf-8"))
+    assert record["score"] == (11 if name == "PYTHONOPTIMIZE" else 12)
+
+
+@pytest.mark.slow
 @needs_setup
 @pytest.mark.parametrize(
     "sabotage", ["torch.py", "autograder.py", "json.py", "sitecustomize.py", "conftest.py"]
@@ -361,13 +438,20 @@ def test_spawn(submission: Path) -> None:
 
 
 @pytest.mark.slow
-def test_interrupt(submission: Path) -> None:
-    """Ctrl-C, which reaches the processes that the grader started too, ends it with one word and leaves none."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupt(submission: Path, tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C, which reaches the processes that the grader started too, ends it with one word and leaves nothing.
+
+    So do the signals of timeout, and of a terminal that is closed, which may reach the grader alone.
+    """
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    temporary.chmod(0o1777)
     (submission / "vae.py").write_text("import time\ntime.sleep(60)\n")
     running = subprocess.Popen(
         [*MODULE, submission],
         cwd=submission.parent,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)},
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -376,9 +460,12 @@ def test_interrupt(submission: Path) -> None:
     while len(processes := psutil.Process(running.pid).children(recursive=True)) < 3:
         assert time.monotonic() < end
         time.sleep(0.1)
-    os.killpg(running.pid, signal.SIGINT)
-    assert (running.communicate(timeout=60)[1], running.returncode) == ("\nAborted!\n", 1)
+    (os.killpg if number == signal.SIGINT else os.kill)(running.pid, number)
+    assert running.communicate(timeout=60)[1] == "\nAborted!\n"
+    # Python ends as by Ctrl-C, too, where that came in the middle of an exec(), such as a dataclass's.
+    assert running.returncode in (1, -signal.SIGINT)
     assert psutil.wait_procs(processes, timeout=30)[1] == []
+    assert [*temporary.iterdir()] == []
 
 
 @pytest.mark.slow
