@@ -44,6 +44,8 @@ def expect_count(part: Part, expected: Sequence[tuple[int, int]], hint: str = ""
     amount = SMALL[abs(found - right)] if abs(found - right) < len(SMALL) else abs(found - right)
     layers = oracle.layers_of(parameters)
     plain = len(layers) * 2 == len(parameters)
+    if hint and len(layers) > len(expected):  # which a model of other sizes had not
+        hint = "Another model has as many as it should: is a list of layers kept from one model to the next?"
     raise fail(
         f"{part.name} has {found} parameters; expected {right} = {' + '.join(f'({i}+1)*{o}' for i, o in expected)}: "
         f"that is {amount} {'more' if found > right else 'fewer'} than it should be.",
