@@ -104,8 +104,7 @@ def test_cvae_forward(student, sizes):
 
     To see it in your notebook:
 
-        model = CVAE(784, num_classes=10, latent_size=15)
-        x, c = torch.rand(3, 1, 28, 28), torch.eye(10, dtype=torch.int64)[:3]
+        x, c = torch.rand(3, 1, 28, 28), torch.eye(10).long()[:3]; model = CVAE(784, num_classes=10, latent_size=15)
         torch.manual_seed(0); x_hat, mu, logvar = model(x, c)
         torch.manual_seed(0); off = x_hat - model.decoder(torch.cat([reparametrize(mu, logvar), c], 1))
         print(off.abs().max() < 1e-5, not x_hat.equal(model(x, c)[0]))  # expected: True, True
