@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 CASES = submissions(brief=True)
 ALONE = [(layer, hostile) for layer in LAYERS for hostile in CASES if layer in hostile.layers]
-# Many of them wait for a limit; but where other files' tests run beside these, they must not starve each other.
-JOBS = 1 if "PYTEST_XDIST_WORKER" in os.environ else min(4, (os.cpu_count() or 1) + 1)
+# Many of them wait for a limit; but where another file's tests run beside these, it must not starve them.
+JOBS = 2 if "PYTEST_XDIST_WORKER" in os.environ else min(4, (os.cpu_count() or 1) + 1)
 
 
 @pytest.fixture(scope="module")
