@@ -47,7 +47,7 @@ READABLE = (
 # What Python needs of the folder that it is installed in, or of an environment's: other things may lie there too.
 OF_PYTHON = ("bin", "include", "lib", "lib64", "share", "pyvenv.cfg")
 LINUX = sys.platform == "linux"
-ROOM = 1500 << 20  # bytes that student code may use, by the grader's watch (sandbox.Limits)
+ROOM = 1500 << 20  # bytes of memory that student code may use; the grader watches over them
 KEPT_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "PATH", "SYSTEMROOT", "TZ")  # SYSTEMROOT: Windows needs it
 
 
@@ -212,6 +212,16 @@ def set_limits(plan: Plan) -> None:
         hard = resource.getrlimit(limit)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)  # noqa: PLW2901
         resource.setrlimit(limit, (value, value))
+    expect_room(plan, mapped)
+
+
+def expect_room(plan: Plan, mapped: int) -> None:
+    """Expect what right code may need of this account, whose own limits may be lower. Raises kernel.Unavailable.
+
+    mapped: bytes that were before the student's code
+    """
+    import resource  # not on Windows
+
     allowed = {
         "v, of memory": (resource.RLIMIT_AS, mapped + ROOM),
         "t, of processor time": (resource.RLIMIT_CPU, plan.cpu),

@@ -5,26 +5,23 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import select
 import signal
 import sys
-import tempfile
-import traceback
 from multiprocessing import reduction
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
 from autograder import kernel, worker
-from autograder.confine import Plan, become, confine, hide, is_safe, needed
+from autograder.confine import Plan, confine, hide, is_safe, needed
 from autograder.namespaces import closed_folder, enter, fork_apart, open_way
-from autograder.usage import removed_files
+from autograder.processes import children, descendants, end_group, run_and_exit
+from autograder.startup import ENDING
+from autograder.users import end_user, removed_as, rules_users
 from autograder.wire import messages, send
 
-__all__ = ["FIRST_UID", "LAST_UID", "Nursery", "NurseryError", "Spawner", "Starter"]
+__all__ = ["Nursery", "NurseryError", "Spawner", "Starter"]
 
-FIRST_UID = 20_000  # of workers: above people and services
-LAST_UID = 60_000  # excluded; below what a container may lack
 PATIENCE = 30  # seconds for the nursery, code of ours, to do what it is told
 
 
@@ -201,7 +198,7 @@ def live(
 def tend(control: Connection, *, namespaces: bool) -> None:
     """Be the nursery: start and end workers as told, until the grader hangs up."""
     # They may reach all processes; the grader ends this one.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, *ENDING):
         signal.signal(number, signal.SIG_IGN)
     missing = settle(namespaces=namespaces)
     rules = rules_users()
@@ -259,8 +256,8 @@ def give_birth(plan: Plan, control: Connection, missing: str) -> int:
         pid = os.fork() if missing else fork_apart()
         if pid == 0:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # as in any process of Python's
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+            for number in ENDING:
+                signal.signal(number, signal.SIG_DFL)
             run_and_exit(lambda: live(plan, parent, theirs, output, missing))
     except (OSError, kernel.Unavailable) as error:
         control.send(f"a worker could not be forked: {error}")
@@ -296,122 +293,3 @@ def end(pid: int, uid: int | None) -> int:
                 os.kill(orphan, signal.SIGKILL)
             os.waitpid(-1, 0)
     return status
-
-
-def end_user(uid: int) -> None:
-    """Kill all processes of a user, at one stroke, so that none can start another meanwhile."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            become(uid)
-            if uid > 0 and os.getresuid() == (uid, uid, uid):  # never as root: it would mean everybody
-                os.kill(-1, signal.SIGKILL)
-        finally:
-            os._exit(0)  # kill(-1) spares the one who calls it
-    os.waitpid(pid, 0)
-
-
-def removed_as(uid: int, pid: int) -> int:
-    """Measure the removed files that a worker holds as its own user: root may need a capability for it."""
-    ready, result = os.pipe()
-    child = os.fork()
-    if child == 0:
-
-        def look() -> None:
-            become(uid)
-            os.write(result, str(removed_files(pid) or 0).encode())
-
-        run_and_exit(look)
-    os.close(result)
-    answered = select.select([ready], [], [], PATIENCE / 2)[0]  # nothing, where the worker could stop it
-    found = os.read(ready, 100) if answered else b""
-    os.close(ready)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return int(found) if found else 1 << 62
-
-
-def rules_users() -> bool:
-    """Try whether this process may do to another user's processes and files what must be done: not every root may.
-
-    LAST_UID is no worker's: all processes of a worker's user are killed when it ends, by any grader on this machine.
-    """
-    if sys.platform != "linux" or os.geteuid() != 0:
-        return False
-    told, teller = os.pipe()
-    ready, begun = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(teller)
-        with contextlib.suppress(OSError):
-            become(LAST_UID)
-            os.write(begun, b"1")
-            os.read(told, 1)  # until all is tried
-        os._exit(0)
-    for fd in (told, begun):
-        os.close(fd)
-    rules = bool(os.read(ready, 1)) and rules_files()
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        rules = False
-    for fd in (teller, ready):
-        os.close(fd)
-    os.waitpid(pid, 0)
-    return rules
-
-
-def rules_files() -> bool:
-    """Try whether this process may give a closed folder to another user, and still look into it and remove it."""
-    try:
-        folder = Path(tempfile.mkdtemp(prefix="vae-"))
-    except OSError:
-        return False
-    try:
-        os.chown(folder, LAST_UID, LAST_UID)
-        (folder / "file").touch()
-        (folder / "file").unlink()
-        return not list(folder.iterdir())
-    except OSError:
-        return False
-    finally:
-        with contextlib.suppress(OSError):
-            os.chown(folder, os.geteuid(), os.getegid())
-            folder.rmdir()
-
-
-def children() -> list[int]:
-    """List this process's children."""
-    with contextlib.suppress(OSError):
-        return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
-    return []
-
-
-def descendants(pid: int) -> list[int]:
-    """List all processes that descend from one."""
-    import psutil  # only where it is needed: it takes a while
-
-    with contextlib.suppress(psutil.Error):
-        return [process.pid for process in psutil.Process(pid).children(recursive=True)]
-    return []
-
-
-def end_group(pid: int) -> None:
-    """Kill the process group that a worker leads, if it came so far as to lead one."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-
-
-def run_and_exit(work: Any) -> None:
-    """Do the work of a forked process; never return into the code of its parent."""
-    code = 1
-    try:
-        work()
-        code = 0
-    except BaseException:  # noqa: BLE001 - nothing may pass this line
-        traceback.print_exc()
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):
-                stream.flush()
-        os._exit(code)

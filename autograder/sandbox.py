@@ -36,7 +36,6 @@ import math
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -47,13 +46,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from autograder.channel import Channel, OversizeError, StalledError
-from autograder.confine import LAYERS, Plan, is_safe
+from autograder.confine import LAYERS, ROOM, Plan, is_safe
 from autograder.leftovers import remove, sweep_files, sweep_ipc
 from autograder.namespaces import closed_folder
-from autograder.nursery import FIRST_UID, LAST_UID, Nursery, NurseryError, Spawner, Starter
+from autograder.nursery import Nursery, NurseryError, Spawner, Starter
 from autograder.usage import fits, killed_for_memory, memory_and_threads, removed_files, times_of
+from autograder.users import claim_uid
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator, Sequence
 
 __all__ = [
@@ -113,7 +114,7 @@ class Limits:
     question: float = 20  # right answers take milliseconds
     row: float = 40  # all questions of a row together
     total: float = 240  # all rows, by the clock; training follows, and Gradescope ends a run after 600
-    memory: int = 1500 << 20  # of a worker, beyond what it shares with the grader
+    memory: int = ROOM  # of a worker, beyond what it shares with the grader
     threads: int = 64  # the same
     disk: int = 256 << 20  # of a worker's folders
     files: int = 5000  # in a worker's folders
@@ -360,27 +361,6 @@ class Worker:
     def printed(self) -> str:
         """The end of what the student's code printed."""
         return self.channel.printed.decode("utf-8", "replace")
-
-
-def claim_uid() -> tuple[socket.socket | None, int | None]:
-    """Claim a user id that no other grading on this host has, for as long as the returned socket lives.
-
-    An abstract socket's name is taken by one process at a time and comes free with its death.
-    Returns (None, None) where no user can be dropped to.
-    """
-    if sys.platform != "linux" or os.geteuid() != 0:
-        return None, None
-    first = os.getpid() % (LAST_UID - FIRST_UID)
-    for i in range(LAST_UID - FIRST_UID):
-        uid = FIRST_UID + (first + i) % (LAST_UID - FIRST_UID)
-        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        try:
-            claim.bind(f"\0vae-autograder-uid-{uid}")
-        except OSError:
-            claim.close()
-        else:
-            return claim, uid
-    return None, None
 
 
 def is_kill(status: int) -> bool:

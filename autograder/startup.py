@@ -13,23 +13,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["expect_current_folder", "prepare", "printing"]
+__all__ = ["ENDING", "expect_current_folder", "prepare", "printing"]
+
+
+# What timeout, Slurm and a terminal that is closed send; Windows knows no such terminal.
+ENDING = (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 
 
 def prepare() -> None:
-    """Fill in closed streams, write what they cannot hold as question marks, and end by SIGTERM as by Ctrl-C."""
-    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-        if (
-            signal.getsignal(number) == signal.SIG_DFL
-        ):  # as timeout, Slurm and a terminal that is closed send it
+    """Fill in closed streams, write what they cannot hold as question marks, and end by any signal as by Ctrl-C."""
+    for number in ENDING:
+        if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
+    for handle, name in enumerate(("stdin", "stdout", "stderr")):
         try:
-            os.fstat(number)
+            os.fstat(handle)
         except OSError:  # or the next file to be opened would be taken for it
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003 - it takes no name
         if getattr(sys, name) is None:
-            opened = open(number, "w" if number else "r", encoding="utf-8", closefd=False)  # noqa: SIM115
+            opened = open(handle, "w" if handle else "r", encoding="utf-8", closefd=False)  # noqa: SIM115 - to stay
             setattr(sys, name, opened)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

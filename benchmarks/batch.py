@@ -204,7 +204,9 @@ def compare(options: argparse.Namespace, work: Path) -> None:
             seconds[name].append([value / len(graded) for value in found])
             print(f"  {name}: {found[0]:.1f} s wall, {found[1]:.1f} s CPU for {len(graded)}", flush=True)
     memory = {name: peak(way, few) for name, way in ways.items()}
-    cost = {name: [statistics.median(values) for values in zip(*seconds[name])] for name in names}  # noqa: B905
+    cost = {
+        name: [statistics.median(values) for values in zip(*seconds[name], strict=True)] for name in names
+    }
     print(f"\n{'per submission':22} {'wall':>10} {'CPU':>10} {'CPU / import torch':>20} {'peak memory':>12}")
     for name in names:
         wall, cpu = cost[name]
@@ -212,7 +214,7 @@ def compare(options: argparse.Namespace, work: Path) -> None:
         print(f"{name:22} {wall:8.3f} s {cpu:8.3f} s {cpu / cost['import torch'][1]:18.1%} {held:>14}")
     ours, *others, floor = ways
     for one, other in itertools.product((ours, floor), others):
-        wall, cpu = (there / here for there, here in zip(cost[other], cost[one]))  # noqa: B905
+        wall, cpu = (there / here for there, here in zip(cost[other], cost[one], strict=True))
         print(f"{one} grades {wall:.1f} x as many per second as {other}, with 1/{cpu:.1f} of the CPU")
 
 

@@ -82,9 +82,8 @@ def close(found: Tensor, expected: Tensor, tolerance: float = TOLERANCE) -> bool
         return False
     if not found.numel():
         return True
-    if (
-        not found.dtype == expected.dtype == torch.float32
-    ):  # whose differences, where they are small, are exact
+    # Small differences of float32 are exact.
+    if not found.dtype == expected.dtype == torch.float32:
         found, expected = found.double(), expected.double()
     limit = tolerance * max(1.0, expected.abs().max().item())
     return (found - expected).abs().max().item() <= limit < math.inf

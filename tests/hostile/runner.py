@@ -23,7 +23,7 @@ from valid import problems
 
 from autograder.confine import needed
 from autograder.namespaces import closed_folder
-from autograder.nursery import LAST_UID
+from autograder.users import LAST_UID
 
 from .case import ALL
 from .world import Watch, World, describes, ipc, processes, wait_until
