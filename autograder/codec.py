@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from safetensors.torch import load as load_tensors
 
+from autograder.endings import TooBig
 from autograder.outcome import WrongKind
-from autograder.sandbox import TooBig
 from autograder.wire import DTYPES, MAX_ITEMS
 
 if TYPE_CHECKING:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import msgspec
 
 from autograder.codec import Codec
+from autograder.endings import Ended, Malformed, TooBig, TooSlow
 from autograder.outcome import Failure, Missing, Raised, Unfinished, WrongKind
 from autograder.promise import Promise, as_it_is
-from autograder.sandbox import HEADER, Ended, Malformed, Sandbox, TooBig, TooSlow, Worker
+from autograder.sandbox import HEADER, Sandbox, Worker
 from autograder.wire import MAX_ITEMS, pack
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 from autograder.confine import is_safe
-from autograder.sandbox import Limits, Sandbox, open_starter
+from autograder.sandbox import Sandbox, open_starter
+from autograder.watch import Limits
 
 __all__ = ["LAYERS", "examine", "report"]
 

@@ -16,9 +16,11 @@ from markupsafe import Markup, escape
 
 from autograder import digits, files, intake, web
 from autograder.dialogue import Dialogue
+from autograder.endings import Ended
 from autograder.outcome import Raised
 from autograder.preview import Preview
-from autograder.sandbox import Ended, Limits, Sandbox, open_starter
+from autograder.sandbox import Sandbox, open_starter
+from autograder.watch import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

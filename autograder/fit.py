@@ -20,9 +20,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from autograder.endings import Ended, TooSlow
 from autograder.outcome import Raised, WrongKind
 from autograder.pictures import drawings
-from autograder.sandbox import Ended, TooSlow
 from autograder.verify import LATENTS, Verifier
 
 if TYPE_CHECKING:

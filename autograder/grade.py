@@ -16,9 +16,10 @@ import torch
 
 from autograder import identity, intake
 from autograder.results import ROWS, Results, Row, clean, gist
-from autograder.sandbox import Limits, Sandbox, open_starter
+from autograder.sandbox import Sandbox, open_starter
 from autograder.schedule import Settings
 from autograder.student import Student
+from autograder.watch import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

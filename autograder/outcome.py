@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from autograder.endings import Ended
 from autograder.hints import hint
-from autograder.sandbox import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,12 +20,12 @@ import pytest
 from _pytest._io import TerminalWriter
 
 from autograder import rubric
+from autograder.endings import Died, Ended, Malformed, TooBig, TooSlow
 from autograder.nursery import NurseryError
 from autograder.outcome import Missing, Raised, Unfinished, WrongKind
 from autograder.results import ROWS, Row, clean
 from autograder.rubric.expect import Mistake
 from autograder.rubric.oracle import Sizes, other_sizes
-from autograder.sandbox import Died, Ended, Malformed, TooBig, TooSlow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence

@@ -20,11 +20,7 @@ Where there is no fork (Windows, macOS), or when asked, a worker is started afre
 The answers are data from a liar. They arrive through channel.py, which bounds each in time and size. Whatever else
 goes wrong ends in one of these exceptions; the next question then starts a new worker.
 
-    Ended              the student's code gave no answer
-    +-- TooSlow        in the time allowed
-    +-- TooBig         an answer larger than any right one, or too much memory
-    +-- Died           the process ended: a signal, os._exit
-    +-- Malformed      bytes that are no answer
+    Ended              the student's code gave no answer (endings.py)
     NurseryError       our own fault, never the student's
     +-- WeakError      too few layers hold here
 """
@@ -35,68 +31,34 @@ import contextlib
 import math
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from autograder.channel import Channel, OversizeError, StalledError
-from autograder.confine import LAYERS, ROOM, Plan, is_safe
+from autograder.confine import LAYERS, Plan, is_safe
+from autograder.endings import Died, Ended, TooBig, TooSlow, describe
 from autograder.leftovers import remove, sweep_files, sweep_ipc
 from autograder.namespaces import closed_folder
 from autograder.nursery import Nursery, NurseryError, Spawner, Starter
-from autograder.usage import fits, killed_for_memory, memory_and_threads, removed_files, times_of
 from autograder.users import claim_uid
+from autograder.watch import Limits, Watch
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator, Sequence
 
-__all__ = [
-    "Died",
-    "Ended",
-    "Limits",
-    "Malformed",
-    "NurseryError",
-    "Sandbox",
-    "TooBig",
-    "TooSlow",
-    "WeakError",
-    "Worker",
-    "open_starter",
-]
+__all__ = ["NurseryError", "Sandbox", "WeakError", "Worker", "open_starter"]
 
 WEAK = (
     "This host's sandbox is too weak for files by others, and none of the student's code was run. Run `autograder "
     "doctor` to see why; --accept-weak-sandbox grades all the same, at your own risk."
 )
 HEADER = 1 << 20  # bytes of an answer's JSON
-MOMENT = 0.05  # seconds that are too short for the machine to take much from a worker
-
-
-class Ended(Exception):  # noqa: N818 - an ending is not always an error
-    """The student's code gave no answer; the message says so in the student's words."""
-
-
-class TooSlow(Ended):
-    """The time allowed has passed."""
-
-
-class TooBig(Ended):
-    """The answer, or the process, is larger than any right one."""
-
-
-class Died(Ended):
-    """The process ended in the middle of a question."""
-
-
-class Malformed(Ended):
-    """What came back is no answer."""
 
 
 class WeakError(NurseryError):
@@ -104,22 +66,6 @@ class WeakError(NurseryError):
 
     def __init__(self, missing: str) -> None:
         super().__init__(f"{WEAK} Missing: {missing}.")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one submission may use. Times are in seconds, memory in bytes."""
-
-    start: float = 60  # to load vae.py; on half a CPU torchvision and matplotlib alone take 10
-    question: float = 20  # right answers take milliseconds
-    row: float = 40  # all questions of a row together
-    total: float = 240  # all rows, by the clock; training follows, and Gradescope ends a run after 600
-    memory: int = ROOM  # of a worker, beyond what it shares with the grader
-    threads: int = 64  # the same
-    disk: int = 256 << 20  # of a worker's folders
-    files: int = 5000  # in a worker's folders
-    answer: int = 64 << 20  # one answer's tensors
-    held: int = 512 << 20  # all answers' of a row
 
 
 class Alive(msgspec.Struct):
@@ -179,8 +125,8 @@ class Sandbox:
         try:
             plan = self.furnish(scratch, uid)
             connection, output, pid = self.starter.start(plan)
-            worker = Worker(self, scratch, claim, pid)
-            worker.channel = Channel(connection, output, worker.watch, worker.grant)
+            worker = Worker(self.starter, scratch, claim, Watch(pid, scratch, self.limits, self.starter))
+            worker.channel = Channel(connection, output, worker.watch.look, worker.grant)
             try:
                 self.state = msgspec.json.decode(worker.hear(HEADER, PATIENCE), type=Alive)
             except (Ended, msgspec.MsgspecError) as error:
@@ -194,7 +140,7 @@ class Sandbox:
             raise WeakError("; ".join(f"{layer}: {why}" for layer, why in self.state.missing.items()))
         worker.uid = uid
         worker.layers = {*self.state.layers}
-        worker.floor = memory_and_threads(pid)
+        worker.watch.begin(worker.layers)
         return worker
 
     def furnish(self, scratch: Path, uid: int | None) -> Plan:
@@ -217,10 +163,6 @@ class Sandbox:
         )
 
 
-MACHINE_FULL = (
-    " That was the machine: its memory, or that of the container, was used up. Does your code keep large tensors, or "
-    "make very many?"
-)
 PATIENCE = 60  # seconds for a worker to close its doors; a spawned one imports torch first
 
 
@@ -229,19 +171,14 @@ class Worker:
 
     channel: Channel
 
-    def __init__(self, sandbox: Sandbox, scratch: Path, claim: socket.socket | None, pid: int) -> None:
-        self.sandbox = sandbox
+    def __init__(self, starter: Starter, scratch: Path, claim: socket.socket | None, watch: Watch) -> None:
+        self.starter = starter
         self.scratch = scratch
         self.claim = claim
-        self.pid = pid
+        self.watch = watch
         self.uid: int | None = None  # of its own
         self.layers: set[str] = set()  # in force
-        self.floor = (0, 0)  # the memory and threads that it had before the student's code was loaded
         self.stopped = False
-        self.measure_at = time.monotonic() + 1  # when to measure its folders
-        self.killed = killed_for_memory()  # before
-        self.times = [times_of(pid)]  # how it has spent its time, second by second
-        self.before = self.times[0]  # the same when the wait began, or a moment earlier
         self.deadline = 0.0  # when this wait is over, of time.monotonic(), if nothing is granted
         self.seconds = 0.0  # allowed for this wait
         self.end = math.inf  # of time.monotonic(), after which nothing is granted
@@ -266,20 +203,17 @@ class Worker:
         """Begin to wait for so many seconds, and for longer where the machine is to blame."""
         now = time.monotonic()
         self.channel.granted, self.seconds, self.deadline = 0.0, seconds, now + seconds
-        if now - self.before.clock > MOMENT:  # to look at /proc takes as long as a question
-            self.before = times_of(self.pid)
+        self.watch.await_answer()
 
     @property
     def kept(self) -> float:
         """Seconds of this wait in which the machine kept the worker from computing, as far as that is known."""
-        now = times_of(self.pid)
-        waited = now.waiting - self.before.waiting if now.starved_since(self.before) else 0.0
-        return max(self.channel.granted, waited)
+        return max(self.channel.granted, self.watch.kept())
 
     def grant(self) -> float:
         """Return how many more seconds the worker gets when its time is over: twice as many as it had at most."""
         more = min(self.seconds, self.end - time.monotonic())
-        if more > 0 and self.channel.granted < 2 * self.seconds and self.starved(self.seconds):
+        if more > 0 and self.channel.granted < 2 * self.seconds and self.watch.starved(self.seconds):
             return more
         return 0.0
 
@@ -299,45 +233,7 @@ class Worker:
             raise TooBig(str(limit)) from None
         except (EOFError, ConnectionError):
             status = self.stop()
-            why = MACHINE_FULL if is_kill(status) and killed_for_memory() > self.killed else ""
-            raise Died(describe(status) + why) from None
-
-    def watch(self) -> None:
-        """Raise MemoryError when the worker has grown too large, or its folders have."""
-        limits = self.sandbox.limits
-        memory, threads = self.taken()
-        if memory > limits.memory:
-            raise MemoryError(f"Your code used more than {limits.memory >> 20} MB of memory.")
-        if threads > limits.threads:
-            raise MemoryError(f"Your code started more than {limits.threads} threads.")
-        if time.monotonic() > self.measure_at:
-            self.measure_at = time.monotonic() + 1
-            self.times = [*self.times[-60:], times_of(self.pid)]
-            removed = removed_files(self.pid)
-            if removed is None:
-                removed = self.sandbox.starter.removed()
-            if not fits(self.scratch, limits.disk - removed, limits.files):
-                raise MemoryError(
-                    f"Your code wrote more than {limits.disk >> 20} MB or {limits.files} files."
-                )
-
-    def starved(self, seconds: float) -> bool:
-        """Tell whether the worker was kept from computing for the last seconds, by whatever else this machine does."""
-        now = times_of(self.pid)
-        return now.starved_since(
-            next((t for t in reversed(self.times) if t.clock <= now.clock - seconds), self.times[0])
-        )
-
-    def taken(self) -> tuple[int, int]:
-        """Measure the memory that the worker has taken since its start, and count the threads.
-
-        Those of processes that it may have started, where none forbids it, are counted too.
-        """
-        if not any(self.floor):  # it has not closed its doors yet
-            return self.floor
-        others = set() if "seccomp" in self.layers else {*self.sandbox.starter.family()}
-        memory, threads = zip(*map(memory_and_threads, {self.pid, *others}), strict=True)
-        return sum(memory) - self.floor[0], sum(threads) - self.floor[1]
+            raise Died(describe(status) + self.watch.blame(status)) from None
 
     def stop(self) -> int:
         """End the worker and all that came from it, and remove its folders; returns its wait status."""
@@ -345,7 +241,7 @@ class Worker:
             return 0
         self.stopped = True
         try:
-            status = self.sandbox.starter.stop()
+            status = self.starter.stop()
         finally:
             self.channel.close()
             if self.claim:
@@ -361,19 +257,3 @@ class Worker:
     def printed(self) -> str:
         """The end of what the student's code printed."""
         return self.channel.printed.decode("utf-8", "replace")
-
-
-def is_kill(status: int) -> bool:
-    """Tell whether a process was ended by SIGKILL."""
-    return os.name == "posix" and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-
-
-def describe(status: int) -> str:
-    """Say how a process ended, for the student."""
-    if os.name == "posix" and os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        with contextlib.suppress(ValueError):
-            return f"Your code ended its process: {signal.strsignal(number)} ({signal.Signals(number).name})."
-        return f"Your code ended its process: signal {number}."
-    code = status >> 8 if os.name == "posix" else status
-    return f"Your code ended its process with exit code {code}."

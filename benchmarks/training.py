@@ -30,7 +30,8 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 HOME = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(HOME), str(HOME / "reference"), str(HOME / "student_template")]
 
-from autograder.sandbox import Limits, Sandbox, open_starter  # noqa: E402  # from this very folder
+from autograder.sandbox import Sandbox, open_starter  # noqa: E402  # from this very folder
+from autograder.watch import Limits  # noqa: E402  # from this very folder
 
 # Before anything else is imported, as in a grading; two, to train side by side.
 STARTERS = [open_starter(), open_starter()] if __name__ == "__main__" else []

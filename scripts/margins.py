@@ -27,7 +27,8 @@ gc.disable()
 HOME = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(HOME), str(HOME / "tests")]
 
-from autograder.sandbox import Limits, Sandbox, open_starter  # noqa: E402  # from this very folder
+from autograder.sandbox import Sandbox, open_starter  # noqa: E402  # from this very folder
+from autograder.watch import Limits  # noqa: E402  # from this very folder
 
 STARTER = open_starter()  # before anything else is imported, as in a grading
 

@@ -109,7 +109,7 @@ def grade_all(
                 due = [s for s in submissions if counts[s.key()].total() < times]
                 if not due:
                     break
-                often = min(-(-ROUND // len(due)), min(times - counts[s.key()].total() for s in due))
+                often = min(-(-ROUND // len(due)), *(times - counts[s.key()].total() for s in due))
                 for key, text in pool.map(once, due * often):
                     counts[key][text] += 1
                 if record:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from autograder.results import Results
-    from autograder.sandbox import Limits
+    from autograder.watch import Limits
 
 __all__ = ["REFERENCE", "ROWS", "Apart", "Outcome", "faults", "grade_source", "lost"]
 
@@ -100,13 +100,13 @@ def grade_source(
     patch: Python to run before, in which grade is the module
     more: other options of the grading
     """
-    from autograder import grade, sandbox
+    from autograder import grade, watch
 
     with tempfile.TemporaryDirectory(prefix="handed-in-") as folder:
         exec(patch, {"grade": grade})  # noqa: S102 - the tests' own
         if source is not None:
             (Path(folder) / "vae.py").write_bytes(source if isinstance(source, bytes) else source.encode())
-        options = grade.Options(train="never", method=method, limits=limits or sandbox.Limits(), **more)
+        options = grade.Options(train="never", method=method, limits=limits or watch.Limits(), **more)
         return grade.grade(Path(folder), options)
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from autograder import worker
-from autograder.sandbox import Limits, TooBig, TooSlow
+from autograder.endings import TooBig, TooSlow
 from autograder.student import Student
+from autograder.watch import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

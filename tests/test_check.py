@@ -27,7 +27,8 @@ from autograder import confine, handin
 from autograder.check import NEEDED, Verdict, check
 from autograder.nursery import Spawner
 from autograder.release import release
-from autograder.sandbox import Limits, Sandbox
+from autograder.sandbox import Sandbox
+from autograder.watch import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,11 +15,14 @@ from hypothesis import strategies as st
 from safetensors.torch import load, save
 
 from autograder.dialogue import Dialogue
+from autograder.endings import Died, Ended, Malformed, TooBig, TooSlow
 from autograder.outcome import Missing, Raised, Unfinished, WrongKind
-from autograder.sandbox import Died, Ended, Limits, Malformed, Sandbox, TooBig, TooSlow
+from autograder.watch import Limits
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from autograder.sandbox import Sandbox
 
 LOADED = b'{"id": 0}'
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from apart import REFERENCE, ROWS, lost
 
-from autograder.sandbox import Limits
+from autograder.watch import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -18,7 +18,7 @@ from autograder.outcome import Failure, Raised
 from autograder.plugin import ENDINGS, FAULT, TIMEOUT, note_failure
 from autograder.results import Row
 from autograder.rubric.expect import Mistake
-from autograder.sandbox import Limits
+from autograder.watch import Limits
 
 if TYPE_CHECKING:
     from apart import Apart
@@ -30,7 +30,7 @@ HEAD = """
     from autograder.outcome import Missing, Raised, Unfinished, WrongKind
     from autograder.nursery import NurseryError
     from autograder.rubric.expect import Mistake
-    from autograder.sandbox import Died, Ended, Malformed, TooBig, TooSlow
+    from autograder.endings import Died, Ended, Malformed, TooBig, TooSlow
 """
 ROW = '''
 @number("{number}")
@@ -329,26 +329,28 @@ def test_real_rubric(where: str) -> None:
 
 
 DISTURBANCES = {
-    "PYTEST_ADDOPTS": "--no-such-option",
-    "PYTEST_PLUGINS": "no_such_plugin",
-    "PYTEST_TIMEOUT": "0.001",
-    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "",
-    "PYTEST_DEBUG": "1",
-    "PYTHONWARNINGS": "error",
+    "pytest's": {
+        "PYTEST_ADDOPTS": "--no-such-option",
+        "PYTEST_PLUGINS": "no_such_plugin",
+        "PYTEST_TIMEOUT": "0.001",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "",
+        "PYTEST_DEBUG": "1",
+    },
+    "Python's": {"PYTHONWARNINGS": "error"},
 }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("variable", DISTURBANCES)
-def test_environment_takes_no_part(tmp_path: Path, variable: str) -> None:
+@pytest.mark.parametrize("whose", DISTURBANCES)
+def test_environment_takes_no_part(tmp_path: Path, whose: str) -> None:
     """Settings for other runs of pytest, and files of pytest's in the current folder, change nothing."""
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
     (tmp_path / "conftest.py").write_text("raise SystemExit(7)\n")
     (tmp_path / "test_mine.py").write_text("raise SystemExit(7)\n")
     code = f"import sys; sys.path.append({str(ROOT)!r}); from autograder import plugin; print(len(plugin.run(None)))"
-    environment = {**os.environ, variable: DISTURBANCES[variable]}
+    environment = os.environ | DISTURBANCES[whose]
     done = subprocess.run(
-        [sys.executable, "-I" if variable != "PYTHONWARNINGS" else "-P", "-c", code]
+        [sys.executable, "-I" if whose == "pytest's" else "-P", "-c", code]
         if sys.version_info >= (3, 11)
         else [sys.executable, "-c", code],
         capture_output=True,

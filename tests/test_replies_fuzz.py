@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autograder.dialogue import Dialogue
+from autograder.endings import Malformed
 from autograder.outcome import Raised, WrongKind
-from autograder.sandbox import Limits, Malformed
+from autograder.watch import Limits
 from autograder.wire import DTYPES, MAX_ITEMS
 
 CASES = Path(__file__).parent / "fuzz_cases"

@@ -21,15 +21,17 @@ from places import USER, allowed
 from autograder import doctor
 from autograder.channel import Channel
 from autograder.confine import LAYERS, is_safe
+from autograder.endings import TooSlow
 from autograder.leftovers import remove
-from autograder.sandbox import TooSlow, Worker
+from autograder.sandbox import Worker
 from autograder.usage import Times, fits, removed_files, times_of
+from autograder.watch import Limits, Watch
 
 if TYPE_CHECKING:
     from apart import Apart
 
+    from autograder.nursery import Starter
     from autograder.results import Results
-    from autograder.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[1]
 ATTACKS = (
@@ -212,13 +214,13 @@ def test_starved(spent: Times, starved: bool) -> None:  # noqa: FBT001
 
 def test_granted_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What is granted is counted over a whole answer, its tensors included, and nothing is granted after the end."""
-    worker = Worker(cast("Sandbox", None), tmp_path, None, os.getpid())
-    monkeypatch.setattr(worker, "watch", lambda: None)
+    starter = cast("Starter", None)
+    worker = Worker(starter, tmp_path, None, Watch(os.getpid(), tmp_path, Limits(), starter))
     monkeypatch.setattr(worker, "stop", lambda: 0)
-    monkeypatch.setattr(worker, "starved", lambda _: True)
+    monkeypatch.setattr(worker.watch, "starved", lambda _: True)
     ours, theirs = multiprocessing.Pipe()
     reader, writer = os.pipe()
-    worker.channel = Channel(ours, reader, worker.watch, worker.grant)
+    worker.channel = Channel(ours, reader, lambda: None, worker.grant)
 
     def answer() -> None:
         theirs.send_bytes(b"header")
@@ -242,8 +244,8 @@ def test_granted_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 # A process cannot kill itself where it is the first one of its namespace; the machine could.
 FULL = (
-    "import itertools; from autograder import sandbox; "
-    "sandbox.killed_for_memory = itertools.count().__next__; sandbox.is_kill = bool"
+    "import itertools; from autograder import watch; "
+    "watch.killed_for_memory = itertools.count().__next__; watch.is_kill = bool"
 )
 
 

@@ -13,13 +13,15 @@ import torch
 from beside import ScriptedSandbox
 from safetensors.torch import save
 
+from autograder.endings import Died
 from autograder.outcome import WrongKind
 from autograder.part import Model, as_tensor
-from autograder.sandbox import Died, Sandbox
 from autograder.student import Student
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from autograder.sandbox import Sandbox
 
 LOADED = b'{"id": 0}'
 

@@ -22,7 +22,19 @@ from apart import REFERENCE, ROWS
 from PIL import Image
 from torch.nn import functional as F
 
-from autograder import account, device, digits, drawing, fit, pictures, sandbox, trainer, training, verify
+from autograder import (
+    account,
+    device,
+    digits,
+    drawing,
+    fit,
+    pictures,
+    sandbox,
+    trainer,
+    training,
+    verify,
+    watch,
+)
 from autograder.results import Row
 from autograder.schedule import Schedule, Settings
 
@@ -83,7 +95,7 @@ def places(source: str, number: int = 1, method: str = "") -> Iterator[list[sand
         starters = [
             stack.enter_context(contextlib.closing(sandbox.open_starter(method))) for _ in range(number)
         ]
-        yield [sandbox.Sandbox(starter, folder, nndl2, sandbox.Limits()) for starter in starters]
+        yield [sandbox.Sandbox(starter, folder, nndl2, watch.Limits()) for starter in starters]
 
 
 def fitted(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from autograder.endings import Ended
 from autograder.outcome import UNANSWERED, Raised, WrongKind
 from autograder.rubric.again import KEPT, SAME, Again
 from autograder.rubric.composer import Composed, Composer
@@ -28,7 +29,6 @@ from autograder.rubric.expect import (
 )
 from autograder.rubric.posterior import Posterior
 from autograder.rubric.reconstruction import Reconstruction
-from autograder.sandbox import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from autograder.endings import Ended
 from autograder.outcome import UNANSWERED
 from autograder.rubric import oracle
 from autograder.rubric.alone import ask_before
 from autograder.rubric.case import Case, Setting
 from autograder.rubric.forwards import UnjudgedError
 from autograder.rubric.ideal import Ideal
-from autograder.sandbox import Ended
 
 if TYPE_CHECKING:
     from torch import Tensor

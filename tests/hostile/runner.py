@@ -107,7 +107,7 @@ class Grading:
 
 def work(job: Job) -> None:
     """Do what the command does, in a process that was forked for it, and end that."""
-    from autograder import grade, results, sandbox, table
+    from autograder import grade, results, sandbox, table, watch
     from autograder.nursery import Nursery
 
     os.setsid()
@@ -123,7 +123,7 @@ def work(job: Job) -> None:
         if job.place != EVERYTHING:
             make = partial(sandbox.Sandbox, layers=job.place.layers)
             vars(grade).update(Sandbox=make, open_starter=lambda _: Nursery(namespaces=job.place.namespaces))
-        limits = sandbox.Limits(**job.limits)  # type: ignore[arg-type]
+        limits = watch.Limits(**job.limits)  # type: ignore[arg-type]
         record = grade.grade(
             Path(job.path), grade.Options(train="never", limits=limits, accept_weak=job.place != EVERYTHING)
         )
