@@ -53,6 +53,7 @@ class _Ends:
         self.watch = watch
         self.grant = grant
         self.granted = 0.0  # seconds by which the deadline was put off
+        self.stood_still = 0.0  # seconds, in all, in which this process itself did
         self.printed = b""
         self.begin()
 
@@ -60,9 +61,13 @@ class _Ends:
         """Make ready for the first message: each kind in its own way."""
         raise NotImplementedError
 
+    def clock(self) -> float:
+        """Return the time in seconds, in which deadlines are given: it stands still where this process does."""
+        return time.monotonic() - self.stood_still
+
     def left(self, deadline: float) -> float:
         """Return the seconds that are left. Raises StalledError when there are none, and none are granted."""
-        while (left := deadline + self.granted - time.monotonic()) <= 0:
+        while (left := deadline + self.granted - self.clock()) <= 0:
             if not (more := self.grant()):
                 raise StalledError
             self.granted += more
@@ -70,13 +75,13 @@ class _Ends:
 
     @contextlib.contextmanager
     def lapses(self) -> Iterator[None]:
-        """Grant the time in which this process itself stood still, as all do in a container that is paused."""
+        """Notice where this process itself stood still meanwhile, as all do in a container that is paused."""
         begin = time.monotonic()
         try:
             yield
         finally:
             lapse = time.monotonic() - begin - TICK
-            self.granted += lapse if lapse > LAPSE else 0.0
+            self.stood_still += lapse if lapse > LAPSE else 0.0
 
 
 class PolledChannel(_Ends):

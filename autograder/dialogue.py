@@ -7,7 +7,6 @@ A failure while vae.py is loaded answers every later question the same way: it i
 from __future__ import annotations
 
 import contextlib
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
@@ -147,7 +146,8 @@ class Dialogue:
 
         For the row, those in which the machine kept the worker from computing do not count.
         """
-        begin = time.monotonic()
+        clock = worker.clock
+        begin = clock()
         worker.end = begin + self.sandbox.limits.total - self.spent
         try:
             yield
@@ -156,7 +156,7 @@ class Dialogue:
             self.close()
             raise
         finally:
-            seconds = time.monotonic() - begin
+            seconds = clock() - begin
             self.spent += seconds
             self.spent_on_row += max(0.0, seconds - worker.kept) if seconds > BRIEF else seconds
 
@@ -170,7 +170,8 @@ class Dialogue:
         self.generation += 1
         self.asked = 0
         self.drop_questions()
-        begin = time.monotonic()
+        clock = self.worker.clock
+        begin = clock()
         self.worker.end = begin + self.sandbox.limits.total - self.spent
         seconds = min(self.sandbox.limits.start, self.worker.end - begin)
         try:
@@ -185,7 +186,7 @@ class Dialogue:
         except (Ended, Raised, WrongKind) as error:
             self.broken = error
         finally:
-            self.spent += time.monotonic() - begin
+            self.spent += clock() - begin
         if self.broken:
             self.close()
             raise self.broken

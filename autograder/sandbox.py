@@ -33,7 +33,6 @@ import os
 import shutil
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -179,9 +178,13 @@ class Worker:
         self.uid: int | None = None  # of its own
         self.layers: set[str] = set()  # in force
         self.stopped = False
-        self.deadline = 0.0  # when this wait is over, of time.monotonic(), if nothing is granted
+        self.deadline = 0.0  # when this wait is over, by the channel's clock, if nothing is granted
         self.seconds = 0.0  # allowed for this wait
-        self.end = math.inf  # of time.monotonic(), after which nothing is granted
+        self.end = math.inf  # after which nothing is granted, by the same clock
+
+    def clock(self) -> float:
+        """Return the time in seconds; it stands still where the grader itself does."""
+        return self.channel.clock()
 
     def ask(self, messages: Sequence[bytes], seconds: float) -> None:
         """Send questions. Raises Ended."""
@@ -201,8 +204,8 @@ class Worker:
 
     def allow(self, seconds: float) -> None:
         """Begin to wait for so many seconds, and for longer where the machine is to blame."""
-        now = time.monotonic()
-        self.channel.granted, self.seconds, self.deadline = 0.0, seconds, now + seconds
+        self.channel.granted, self.seconds = 0.0, seconds
+        self.deadline = self.clock() + seconds
         self.watch.await_answer()
 
     @property
@@ -212,7 +215,7 @@ class Worker:
 
     def grant(self) -> float:
         """Return how many more seconds the worker gets when its time is over: twice as many as it had at most."""
-        more = min(self.seconds, self.end - time.monotonic())
+        more = min(self.seconds, self.end - self.clock())
         if more > 0 and self.channel.granted < 2 * self.seconds and self.watch.starved(self.seconds):
             return more
         return 0.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import torch
-from beside import Script, ScriptedSandbox
+from beside import Script, ScriptedSandbox, ScriptedWorker
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load, save
@@ -472,6 +472,23 @@ def test_time_that_the_machine_took(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (dialogue.spent_on_row, dialogue.spent) == (2, 20)
     with pytest.raises(TooSlow, match="the whole submission"):
         dialogue.ask("f(...)", "call")
+
+
+def test_time_in_which_the_grader_stood_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the clock of a worker's channel stood still, nothing counts: for the question, the row or the whole."""
+    clock = [0.0]
+    monkeypatch.setattr(ScriptedWorker, "clock", lambda _: 0.0)
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    dialogue, sandbox = talk([LOADED, say(None, 1), say(None, 2)], limits=Limits(question=4, row=6, total=9))
+
+    def paused(*_: object) -> None:
+        clock[0] += 100
+
+    dialogue.open()
+    monkeypatch.setattr(sandbox.workers[0], "ask", paused)
+    dialogue.ask("f(...)", "call")
+    dialogue.ask("f(...)", "call")
+    assert (dialogue.spent_on_row, dialogue.spent, sandbox.workers[0].end) == (0, 0, 9)
 
 
 def test_time_of_questions_that_were_told(monkeypatch: pytest.MonkeyPatch) -> None:
