@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import queue
 import select
@@ -13,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from multiprocessing.connection import Connection
 
 __all__ = ["Channel", "OversizeError", "PolledChannel", "StalledError", "ThreadedChannel"]
@@ -21,7 +20,7 @@ __all__ = ["Channel", "OversizeError", "PolledChannel", "StalledError", "Threade
 AT_ONCE = 1 << 16  # bytes to read at least, should there be so many
 KEEP = 20_000  # bytes of the process's output that are kept, its last ones
 TICK = 0.05  # seconds between two looks at the process's memory
-LAPSE = 1.0  # seconds by which such a wait is too long, that a busy machine does not make it
+LAPSE = 1.0  # seconds between two of its ticks that a busy machine does not make of them
 
 
 class StalledError(Exception):
@@ -54,6 +53,7 @@ class _Ends:
         self.grant = grant
         self.granted = 0.0  # seconds by which the deadline was put off
         self.stood_still = 0.0  # seconds, in all, in which this process itself did
+        self.looked, self.computed = time.monotonic(), time.process_time()  # when the clock was last read
         self.printed = b""
         self.begin()
 
@@ -62,8 +62,16 @@ class _Ends:
         raise NotImplementedError
 
     def clock(self) -> float:
-        """Return the time in seconds, in which deadlines are given: it stands still where this process does."""
-        return time.monotonic() - self.stood_still
+        """Return the time in seconds, in which deadlines are given; it stands still where this process does.
+
+        All processes of a container that is paused do. It is read every TICK of a wait: a longer time in which nothing
+        was computed here is none that the other side had.
+        """
+        now, computed = time.monotonic(), time.process_time()
+        lapse = now - self.looked - (computed - self.computed) - TICK
+        self.stood_still += lapse if lapse > LAPSE else 0.0
+        self.looked, self.computed = now, computed
+        return now - self.stood_still
 
     def left(self, deadline: float) -> float:
         """Return the seconds that are left. Raises StalledError when there are none, and none are granted."""
@@ -72,16 +80,6 @@ class _Ends:
                 raise StalledError
             self.granted += more
         return left
-
-    @contextlib.contextmanager
-    def lapses(self) -> Iterator[None]:
-        """Notice where this process itself stood still meanwhile, as all do in a container that is paused."""
-        begin = time.monotonic()
-        try:
-            yield
-        finally:
-            lapse = time.monotonic() - begin - TICK
-            self.stood_still += lapse if lapse > LAPSE else 0.0
 
 
 class PolledChannel(_Ends):
@@ -144,8 +142,7 @@ class PolledChannel(_Ends):
         self.poll.register(self.socket, event)
         while True:
             left = self.left(deadline)
-            with self.lapses():
-                ready = dict(self.poll.poll(1000 * min(left, TICK)))
+            ready = dict(self.poll.poll(1000 * min(left, TICK)))
             if self.output in ready:
                 self.drain()
             if time.monotonic() > self.look_at:
@@ -213,8 +210,7 @@ class ThreadedChannel(_Ends):
         while True:
             left = self.left(deadline)
             try:
-                with self.lapses():
-                    value, error = done.get(timeout=min(left, TICK))
+                value, error = done.get(timeout=min(left, TICK))
             except queue.Empty:
                 self.watch()
             else:
