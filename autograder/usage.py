@@ -63,7 +63,7 @@ class Times:
         # A process can have its own file read from disk again and again: pages alone show nothing.
         paging = self.pages - before.pages > 100 * seconds and self.pressed - before.pressed > seconds / 4
         kept = paging or self.waiting - before.waiting > seconds / 4
-        return kept and self.computing - before.computing < seconds / 4
+        return kept and self.computing - before.computing < 3 * seconds / 4
 
 
 def times_of(pid: int) -> Times:

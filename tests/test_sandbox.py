@@ -199,6 +199,7 @@ SPENT = {
     "slept": (Times(20), False),
     "computed": (Times(20, computing=19, waiting=1), False),
     "waited for a processor": (Times(20, computing=1, waiting=15), True),
+    "had half of a processor": (Times(20, computing=9, waiting=10), True),
     "waited for its own threads": (Times(20, computing=30, waiting=15), False),
     "waited for its memory to come back from disk": (Times(20, computing=1, pages=5000, pressed=19), True),
     "read its own file from disk again and again": (Times(20, computing=1, pages=5000), False),
