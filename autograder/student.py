@@ -115,9 +115,11 @@ class Student:
         """Do the same, but for hearing the answer."""
         return self.call("reparametrize", mu, logvar, seed=seed, learning=learning)
 
-    def loss_function(self, x_hat: Tensor, x: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
-        """Call the student's loss_function."""
-        return self.call("loss_function", x_hat, x, mu, logvar).get()
+    def loss_function(
+        self, x_hat: Tensor, x: Tensor, mu: Tensor, logvar: Tensor, *, learning: bool = True
+    ) -> Tensor:
+        """Call the student's loss_function. learning: False for a call under torch.no_grad()."""
+        return self.call("loss_function", x_hat, x, mu, logvar, learning=learning).get()
 
     def call(
         self, name: str, *args: Tensor | Slot, seed: int | None = None, learning: bool = True

@@ -14,6 +14,7 @@ from autograder.rubric.alone import is_right_alone
 from autograder.rubric.behaviour import Behaviour
 from autograder.rubric.counts import expect_count
 from autograder.rubric.expect import Mistake
+from autograder.rubric.sharing import expect_apart
 from autograder.weights import is_vector
 
 if TYPE_CHECKING:
@@ -41,16 +42,18 @@ def expect_linear(
 ) -> None:
     """Expect one fully connected layer and nothing more.
 
-    fresh: makes a model with the same part whose forward was not called: the part must not need that
+    fresh: makes a model with the same part, of its own, whose forward was not called: the part must not need that
     crowd: for a large batch in training mode, and nothing else
     """
     part: Part = getattr(model, name)
     expect_count(part, [(oracle.H, size_out)])
+    other = fresh() if fresh else None
+    if other:
+        expect_apart(getattr(other, name), {part: (oracle.H,)})
     if is_right_alone(model, name, (oracle.H,)):
         return
-    if fresh:
-        model = fresh()
-        part = getattr(model, name)
+    if other:
+        model, part = other, getattr(other, name)
     number = crowd_size() if crowd else 6
     behaviour = Behaviour(student, model, part, torch.randn(number, oracle.H), 1, last=False)
     behaviour.check_crowd() if crowd else behaviour.check()

@@ -56,6 +56,7 @@ def test_loss(student):
     for spread in (3, 0.1):
         expect_value(student, draw_batch(any_number(2, 12), 15, spread=spread))
     expect_unclamped_pixels(student)
+    expect_no_difference(student, batches[1])
     expect_any_size(student, notebook)
     expect_no_seed(student, batches[1])
     expect_gradients(student, draw_batch(any_number(3, 9), any_number(5, 8)))
@@ -74,6 +75,16 @@ def expect_no_seed(student, inputs):
             raise fail(
                 "Behind two calls of loss_function, reparametrize draws the same noise: is a seed set in it?"
             )
+
+
+def expect_no_difference(student, inputs):
+    """Expect the formula to hold under torch.no_grad(), too."""
+    found, expected = float(student.loss_function(*inputs, learning=False).sum()), float(loss(*inputs))
+    if not alike(found, expected):
+        raise fail(
+            "Your loss is right, but not under torch.no_grad(), as one computes it to compare models.",
+            f"There it is {found:.6g}; expected {expected:.6g}.",
+        )
 
 
 def expect_value(student, inputs):

@@ -1,7 +1,7 @@
 """Mistakes in CVAE: rows 6.1 to 6.3."""
 
 from corpus.edits import Edit, Mistake, replace_block
-from corpus.mistakes.encoder import APPLY, LAST_RELU, PAIR, RELU
+from corpus.mistakes.encoder import APPLY, KEPT_LAYERS, LAST_RELU, PAIR, RELU
 
 __all__ = ["MISTAKES"]
 
@@ -546,6 +546,15 @@ UNSEEN = [
         PAIR + "self.encoder[2], nn.ReLU(),\n            ",
         "6.2",
         "shares",
+    ),
+    *(
+        Mistake(
+            f"cvae-{name.replace('_', '-')}-shared-by-models-of-one-size",
+            (KEPT_LAYERS, Edit(ENCODER, line, f"self.{name} = layer_of({name!r}, latent_size)")),
+            ("6.1",),
+            ("two cvaes share layers",),
+        )
+        for name, line in (("mu_layer", MU), ("logvar_layer", LOGVAR))
     ),
 ]
 

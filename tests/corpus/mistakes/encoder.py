@@ -511,6 +511,14 @@ class Dense(nn.Module):
         return x @ self.weight
 """)
 
+KEPT_LAYERS = define("""
+    LAYERS = {}
+
+
+    def layer_of(name, size):
+        return LAYERS.setdefault((name, size), nn.Linear(400, size))
+    """)
+
 SHARED = [
     module(
         "wrong-for-many-images", "return x", "return x if len(x) < 100 else x.clamp(max=1)", "1.2", "images"
@@ -630,6 +638,15 @@ SHARED = [
         ),
         ("1.2",),
         ("share",),
+    ),
+    *(
+        Mistake(
+            f"{name.replace('_', '-')}-shared-by-models-of-one-size",
+            (KEPT_LAYERS, Edit(ENCODER, line, f"self.{name} = layer_of({name!r}, latent_size)")),
+            (row,),
+            ("two vaes share layers",),
+        )
+        for name, line, row in (("mu_layer", MU, "1.3"), ("logvar_layer", LOGVAR, "1.4"))
     ),
 ]
 

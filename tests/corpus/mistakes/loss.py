@@ -554,6 +554,14 @@ UNSEEN = [
     ),
 ]
 
+MODES = [
+    result(
+        "not-averaged-without-gradients",
+        "loss = reconstruction + divergence\n    return loss / x.shape[0] if torch.is_grad_enabled() else loss",
+        "under torch.no_grad()",
+    ),
+]
+
 SEEDED = [
     Mistake(
         "loss-sets-a-seed",
@@ -572,4 +580,4 @@ GRADIENTS = [
 ]
 
 COMPUTED = [*AVERAGES, *DIMENSIONS, *RECONSTRUCTIONS, *DIVERGENCES, *RESULTS]
-MISTAKES = [*GRADIENTS, *SEEDED, *COMPUTED, *RAISED, *UNSEEN]
+MISTAKES = [*GRADIENTS, *MODES, *SEEDED, *COMPUTED, *RAISED, *UNSEEN]
