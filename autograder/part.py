@@ -83,6 +83,7 @@ class Part:
         self.model = model
         self.path = path
         self.known: list[Parameter] = []  # as they were listed last
+        self.function = ""  # the name of its type, where it is a function and no layer
         self.drawn: Drawn | None = None  # what they hold now
         self.generation = dialogue.generation  # the worker that has it
 
@@ -133,7 +134,10 @@ class Part:
         return self.known
 
     def few(self, rows: Any) -> Any:
-        """Expect no more parameters than can be looked through."""
+        """Expect no more parameters than can be looked through; of a function, those that it uses."""
+        match rows:
+            case [str(kind), list(used)]:
+                self.function, rows = kind[:80], used
         if isinstance(rows, list) and len(rows) > MAX_PARAMETERS:
             raise WrongKind(f"{self.name} has {len(rows)} parameters' tensors, far more than a right one.")
         return rows
@@ -153,6 +157,8 @@ class Part:
             hint = " Is there a comma behind it?"
         elif kind == "type":
             hint = " That is a class: are brackets () missing behind it?"
+        elif self.function:
+            hint = " It may be right, but has no parameters of its own: whatever counts, lists or saves them fails."
         return WrongKind(f"{self.name} is no layer (an nn.Module), but: {kind}.{hint}")
 
     def has_biases(self, number: int) -> bool:

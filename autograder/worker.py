@@ -24,6 +24,7 @@ from autograder import trainer, weights
 from autograder.differentiation import derive
 from autograder.elsewhere import in_file, in_model
 from autograder.failure import MissingError, describe
+from autograder.functions import layer_of
 from autograder.loading import load
 from autograder.models import Models
 from autograder.values import Values
@@ -152,26 +153,31 @@ class Desk:
         return [model is not None and bool(getattr(self.models[model], "training", False)), left]
 
     def on_parameters(self, model: int, path: list[str], values: bool) -> list[Any]:  # noqa: FBT001
-        """List a part's parameters: name, shape and, where asked for, values."""
+        """List a part's parameters: name, shape and, where asked for, values.
+
+        Of a function: the name of its type, and such a list for what it uses. Of anything else that is no layer: the
+        name of its type, and of its items' types.
+        """
         part = self.find(model, path)
-        if not isinstance(part, nn.Module):
+        layer = self.layer(model, path)
+        if layer is None:
             items = part if isinstance(part, (list, tuple)) else ()
             return [type(part).__name__, *(type(item).__name__ for item in items[:MAX_LAYERS])]
         rows: list[list[Any]] = []
-        for name, parameter in self.models.parameters(model, part)[:MAX_ITEMS]:
+        for name, parameter in self.models.parameters(model, layer)[:MAX_ITEMS]:
             lazy = weights.is_lazy(parameter)
             rows.append(
                 [name, None if lazy else list(parameter.shape), parameter if values and not lazy else None]
             )
-        return rows
+        return rows if layer is part else [type(part).__name__, rows]
 
     def on_assign(self, model: int, path: list[str], values: list[Any]) -> None:
         """Give a part's parameters new values."""
-        self.models.assign(model, self.find(model, path), [*map(self.values.decode, values)])
+        self.models.assign(model, self.layer(model, path), [*map(self.values.decode, values)])
 
     def on_draw(self, model: int, path: list[str], scales: list[float], seed: int) -> None:
         """Draw a part's parameters anew, normal with these standard deviations."""
-        self.models.draw(model, self.find(model, path), scales, seed)
+        self.models.draw(model, self.layer(model, path), scales, seed)
 
     def on_put(self, value: Any, like: str) -> None:
         """Hold a tensor. Where gradients will be asked for, calls get a copy of it, as a layer's output would be.
@@ -207,7 +213,7 @@ class Desk:
         wanted = [[self.values.leaves[i]] for i in slots]
         for model, path in parts:
             wanted.append(
-                [p for _, p in weights.listed(self.find(model, path)) if weights.is_vector(p.shape)]
+                [p for _, p in weights.listed(self.layer(model, path)) if weights.is_vector(p.shape)]
             )
         able = [t for tensors in wanted for t in tensors if t.requires_grad]
         if total is None or not able:
@@ -218,7 +224,7 @@ class Desk:
     def on_reach(self, of: list[int], along: list[Any], parts: list[list[Any]]) -> list[list[float]]:
         """Show the lengths of the gradients of <of, along> for each parameter of each part; 0 for no dependence."""
         total = self.values.product(of, along)
-        wanted = [[p for _, p in weights.listed(self.find(model, path))] for model, path in parts]
+        wanted = [[p for _, p in weights.listed(self.layer(model, path))] for model, path in parts]
         able = [p for parameters in wanted for p in parameters if p.requires_grad and total is not None]
         found = derive(total, able) if total is not None and able else []
         lengths = {id(p): float(g.norm()) for p, g in zip(able, found, strict=True) if g is not None}
@@ -254,6 +260,11 @@ class Desk:
             raise RuntimeError("no training was begun")
         torch.set_grad_enabled(self.enables)  # as the notebook would have it
         return self.training.go(steps, seconds)
+
+    def layer(self, model: int, path: list[str]) -> Any:
+        """Look up a part of a model, or what stands for it where it is a function; None where it is no layer."""
+        part = self.find(model, path)
+        return part if isinstance(part, nn.Module) else layer_of(self.models[model], part)
 
     def find(self, model: int | None, path: list[str]) -> Any:
         """Look up a name of the module, a model or a part of a model."""

@@ -1,7 +1,7 @@
 """Single mistakes: submissions that are wrong in one place, with the rows that the place costs."""
 
 from corpus import layouts
-from corpus.mistakes import cvae, decoder, encoder, files, forward, loss, reparametrize
+from corpus.mistakes import cvae, decoder, encoder, files, forward, functions, loss, reparametrize
 
 __all__ = ["MISTAKES"]
 
@@ -13,5 +13,6 @@ MISTAKES = [
     *loss.MISTAKES,
     *cvae.MISTAKES,
     *files.MISTAKES,
+    *functions.MISTAKES,
     *layouts.MISTAKES,
 ]
