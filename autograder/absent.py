@@ -10,6 +10,7 @@ import ast
 import contextlib
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import sys
 from functools import cached_property
 from types import ModuleType
@@ -18,7 +19,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["stand_ins"]
+__all__ = ["NEEDS", "stand_ins"]
+
+NEEDS = {"torch.utils.tensorboard": "tensorboard"}  # modules of packages that are here, and what they need
+OPERATORS = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "or")
 
 
 @contextlib.contextmanager
@@ -29,10 +33,12 @@ def stand_ins(text: bytes) -> Iterator[None]:
     """
     finder = Finder(text)
     sys.meta_path.append(finder)  # behind all others: only what nobody has comes to it
+    sys.meta_path.insert(0, finder.in_need)
     try:
         yield
     finally:
         finder.loading = False
+        sys.meta_path.remove(finder.in_need)
 
 
 def imported(text: bytes) -> set[str]:
@@ -57,6 +63,7 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def __init__(self, text: bytes) -> None:
         self.text = text
         self.loading = True  # whether vae.py is
+        self.in_need = InNeed(self)
 
     @cached_property
     def names(self) -> set[str]:
@@ -79,10 +86,29 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         """Make a module."""
-        return AbsentModule(spec.name, self)
+        return AbsentModule(NEEDS.get(spec.name, spec.name), self)
 
     def exec_module(self, module: ModuleType) -> None:
         """Run nothing."""
+
+
+class InNeed(importlib.abc.MetaPathFinder):
+    """Finds stand-ins for modules that are here, but could not be imported for want of what they need."""
+
+    def __init__(self, finder: Finder) -> None:
+        self.finder = finder
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Find a module."""
+        del path, target
+        needed = NEEDS.get(fullname)
+        if not needed or fullname.partition(".")[0] not in self.finder.names:
+            return None
+        if importlib.util.find_spec(needed):
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self.finder, is_package=True)
 
 
 class AbsentModule(ModuleType):
@@ -91,6 +117,7 @@ class AbsentModule(ModuleType):
     def __init__(self, name: str, finder: Finder) -> None:
         super().__init__(name)
         self.__finder = finder
+        self.__version__ = "0"  # people print it
 
     def __getattr__(self, name: str) -> Any:
         return Absent(self.__name__, self.__finder).__getattr__(name)
@@ -113,16 +140,26 @@ class Absent:
     def __getitem__(self, _: object) -> Absent:
         return self.__use()
 
-    def __or__(self, _: object) -> Absent:  # as in a type: Tensor | None
-        return self.__use()
+    __enter__ = __call__
 
-    __ror__ = __or__
+    def __exit__(self, *_: object) -> None:
+        pass
 
     def __iter__(self) -> NoReturn:
         self.__fail()
 
-    def __mro_entries__(self, _: object) -> NoReturn:
-        self.__fail()  # a class of theirs would be another without it
+    def __lt__(self, _: object) -> NoReturn:
+        self.__fail()
+
+    __le__ = __gt__ = __ge__ = __lt__
+
+    def __mro_entries__(self, _: object) -> tuple[type]:
+        self.__use()
+
+        def fail(*_: object, **__: object) -> NoReturn:
+            self.__fail()  # an object of theirs would be another without it
+
+        return (type(self.__module, (), {"__new__": fail}),)
 
     def __use(self) -> Absent:
         if not self.__finder.loading:
@@ -131,3 +168,8 @@ class Absent:
 
     def __fail(self) -> NoReturn:
         raise ModuleNotFoundError(f"No module named {self.__module!r}", name=self.__module)
+
+
+for operator in OPERATORS:  # as in a type, Tensor | None, or with a number of theirs
+    setattr(Absent, f"__{operator}__", Absent.__call__)
+    setattr(Absent, f"__r{operator}__", Absent.__call__)

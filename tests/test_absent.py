@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from beside import students
 
+from autograder.absent import NEEDS
 from autograder.outcome import Raised
 
 if TYPE_CHECKING:
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def ask(tmp_path: Path) -> Iterator[Ask]:
-    """Load a vae.py and call its f."""
+def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ask]:
+    """Load a vae.py and call its f, where torch's TensorBoard is not to be had."""
+    monkeypatch.setitem(NEEDS, "torch.utils.tensorboard", "absent_board")
     before, finders = set(sys.modules), sys.meta_path[:]
     with students(tmp_path) as open_student:
         yield lambda source: open_student(source).dialogue.ask(
@@ -28,7 +30,7 @@ def ask(tmp_path: Path) -> Iterator[Ask]:
         )
     sys.meta_path[:] = finders
     for name in set(sys.modules) - before:
-        if name.startswith("absent_"):
+        if name.startswith("absent_") or "tensorboard" in name:
             del sys.modules[name]
 
 
@@ -40,6 +42,13 @@ RIGHT = {
     "what it does meanwhile": "import absent_a as a\na.set_style('dark')(2).x[1]\ndef f(): return 1",
     "a type": "from absent_a import Float\ndef f(x: Float['n'] | None | Float = None): return 1",
     "a decorator of another function": "from absent_a import jit\n@jit\ndef g(): pass\ndef f(): return 1",
+    "a class that is never made": "import absent_a\nclass A(absent_a.Module): pass\ndef f(): return 1",
+    "its version": "import absent_a\nprint(f'{absent_a.__version__}')\ndef f(): return 1",
+    "numbers of it": "from absent_a import pi\nx, y, z = 2 * pi, pi / 2, pi + pi\ndef f(): return 1",
+    "a block with it": "import absent_a\nwith absent_a.style('dark') as s: s.go()\ndef f(): return 1",
+    "a module that needs another": "import torch.utils.tensorboard\ndef f(): return 1",
+    "a name of such a module": "from torch.utils.tensorboard import SummaryWriter as W\nw = W()\ndef f(): return 1",
+    "such a module by name": "from torch.utils import data, tensorboard\ndef f(): return 1",
     "try": "try:\n    import absent_a\nexcept ImportError:\n    absent_a = None\ndef f(): return int(absent_a is None)",
     "in a function": (
         "import absent_b\ndef f():\n    try:\n        import absent_a\n    except ImportError:\n        return 1"
@@ -58,7 +67,9 @@ WRONG = {
     "an attribute": "import absent_a\ndef f(): return absent_a.bar",
     "an element": "from absent_a import bar\ndef f(): return bar[0]",
     "what was made of it": "import absent_a\nx = absent_a.bar()\ndef f(): return x.mean()",
-    "a class": "import absent_a\nclass A(absent_a.Module): pass\ndef f(): return 1",
+    "an object of a class": "import absent_a\nclass A(absent_a.Module): pass\ndef f(): return A()",
+    "a number": "from absent_a import pi\nx = 2 * pi\ndef f(): return float(x.real)",
+    "a comparison": "import absent_a\nif absent_a.version.VERSION > 'a': pass\ndef f(): return 1",
     "all of it": "import absent_a\nx = list(absent_a.bar)\ndef f(): return 1",
     "its names": "from absent_a import *\ndef f(): return 1",
     "imported in a function": "def f():\n    import absent_a",
@@ -78,3 +89,10 @@ def test_other_errors(ask: Ask) -> None:
         ask("from torch import absent\ndef f(): return 1")
     with pytest.raises(Raised, match=r"ModuleNotFoundError: No module named 'torch\.absent'"):
         ask("import torch.absent\ndef f(): return 1")
+
+
+def test_used_by_an_installed_module(ask: Ask) -> None:
+    """Where something of a module is needed that cannot be imported for want of another, the other's absence is it."""
+    source = "from torch.utils.tensorboard import SummaryWriter\ndef f(): return SummaryWriter()"
+    with pytest.raises(Raised, match="ModuleNotFoundError: No module named 'absent_board'"):
+        ask(source)
