@@ -80,6 +80,58 @@ class Encoder(nn.Module):
 """
 
 
+# Heads that are no matrix and bias, (400 + 1) * Z numbers all the same.
+NEURONS = """
+class Head(nn.Module):
+    def __init__(self, size_in, size_out):
+        super().__init__()
+        self.neurons = nn.ModuleList(nn.Linear(size_in, 1) for _ in range(size_out))
+
+    def forward(self, x):
+        return torch.cat([neuron(x) for neuron in self.neurons], dim=1)
+"""
+SCALARS = """
+class Neuron(nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.w = nn.Parameter(torch.randn(size) / size**0.5)
+        self.b = nn.Parameter(torch.tensor(0.0))
+
+    def forward(self, x):
+        return (self.w * x).sum(-1) + self.b
+
+
+class Head(nn.Module):
+    def __init__(self, size_in, size_out):
+        super().__init__()
+        self.neurons = nn.ModuleList(Neuron(size_in) for _ in range(size_out))
+
+    def forward(self, x):
+        return torch.stack([neuron(x) for neuron in self.neurons], dim=1)
+"""
+VECTOR = """
+class Head(nn.Module):
+    def __init__(self, size_in, size_out):
+        super().__init__()
+        self.shape = size_out, size_in
+        self.theta = nn.Parameter(torch.randn(size_out * (size_in + 1)) / size_in**0.5)
+
+    def forward(self, x):
+        rows, columns = self.shape
+        return x @ self.theta[rows:].view(self.shape).T + self.theta[:rows]
+"""
+THREE_DIMENSIONS = """
+class Head(nn.Module):
+    def __init__(self, size_in, size_out):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(8, size_in // 8, size_out) / size_in**0.5)
+        self.bias = nn.Parameter(torch.zeros(size_out))
+
+    def forward(self, x):
+        return torch.einsum("nij,ijk->nk", x.view(len(x), 8, -1), self.weight) + self.bias
+"""
+
+
 def conditional(code: str, old: str = "", new: str = "") -> tuple[Edit, ...]:
     """CVAE's first layers, with one text of their code replaced."""
     return (
@@ -104,7 +156,20 @@ self.logvar_layer = nn.Linear(self.hidden_dim, latent_size)
     return define(code.replace(old, new)), replace_block("VAE.encoder", body)
 
 
+def heads(code: str, old: str = "", new: str = "") -> tuple[Edit, ...]:
+    """The heads of both models."""
+    linear = "nn.Linear(self.hidden_dim, latent_size)"
+    return (
+        define(code.replace(old, new)),
+        *(Edit(model, linear, linear.replace("nn.Linear", "Head"), times=2) for model in ("VAE", "CVAE")),
+    )
+
+
 VARIANTS = [
+    Variant("layouts-a-layer-for-each-latent", heads(NEURONS)),
+    Variant("layouts-a-neuron-for-each-latent", heads(SCALARS)),
+    Variant("layouts-one-vector", heads(VECTOR)),
+    Variant("layouts-three-dimensions", heads(THREE_DIMENSIONS)),
     Variant("layouts-class-weights-apart", conditional(APART)),
     Variant("layouts-class-weights-apart-bare", conditional(BARE)),
     Variant("layouts-bias-in-the-last-column", augmented(AUGMENTED)),
@@ -113,6 +178,24 @@ VARIANTS = [
     Variant("layouts-stacked", encoder(STACKED)),
 ]
 MISTAKES = [
+    Mistake(
+        "layouts-one-vector-halved",
+        heads(VECTOR, "return x @", "return 0.5 * x @"),
+        ("1.3", "1.4", "6.1"),
+        ("fully connected layer",),
+    ),
+    Mistake(
+        "layouts-one-vector-whose-biases-are-weights-too",
+        heads(VECTOR, "self.theta[:rows]", "self.theta[-rows:]"),
+        ("1.3", "1.4", "6.1"),
+        ("fully connected layer",),
+    ),
+    Mistake(
+        "layouts-a-layer-for-each-latent-with-relu",
+        heads(NEURONS, "neuron(x) for", "neuron(x).relu() for"),
+        ("1.3", "1.4", "6.1"),
+        ("fully connected layer",),
+    ),
     Mistake(
         "layouts-class-weights-of-other-columns",
         conditional(APART, "joined[:, self.size :]", "joined[:, -self.of_class.in_features - 1 : -1]"),
