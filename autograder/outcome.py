@@ -11,7 +11,7 @@ NurseryError       our own fault
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
@@ -26,24 +26,30 @@ __all__ = ["PARTS", "UNANSWERED", "Failure", "Line", "Missing", "Raised", "Unfin
 PARTS = ("encoder", "mu_layer", "logvar_layer", "decoder")  # of a model, by the assignment
 
 
+# A liar's texts are no longer than those that our worker sends (failure.py): they are searched for what they mean.
+Name = Annotated[str, msgspec.Meta(max_length=100)]
+Names = Annotated[list[Name], msgspec.Meta(max_length=10)]
+Text = Annotated[str, msgspec.Meta(max_length=3000)]
+
+
 class Line(msgspec.Struct, array_like=True, frozen=True):
     """A line of vae.py on the way to where it raised."""
 
     number: int
-    function: str
-    text: str
+    function: Name
+    text: Annotated[str, msgspec.Meta(max_length=200)]
 
 
 class Failure(msgspec.Struct, frozen=True):
     """What the student's code raised."""
 
-    kind: str
-    type: str
-    message: str
-    lines: list[Line]
+    kind: Name
+    type: Name
+    message: Text
+    lines: Annotated[list[Line], msgspec.Meta(max_length=5)]
     # Where a name that was asked for is not there:
-    others: list[str] = []  # the layers of the model, or names in vae.py that are much alike
-    inside: list[str] = []  # where it is instead: in a class, or in a layer
+    others: Names = []  # the layers of the model, or names in vae.py that are much alike
+    inside: Names = []  # where it is instead: in a class, or in a layer
 
 
 class Raised(Exception):  # noqa: N818 - it is the student's error, named as an outcome

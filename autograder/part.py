@@ -31,6 +31,7 @@ __all__ = ["Drawn", "Model", "Modes", "Parameter", "Part", "as_modes", "as_tenso
 T = TypeVar("T")
 
 MAX_PARAMETERS = 100  # tensors of a part; right ones have 8
+MAX_NUMBERS = 12_000_000  # in a part's tensors that are drawn anew; right ones have 800,000
 MAX_ELEMENTS = 50_000_000  # of a parameter; right ones have 400,000
 MAX_DIMENSIONS = 8  # of a parameter; right ones have 2
 
@@ -127,7 +128,8 @@ class Part:
         rows = self.few(answer)
         try:
             self.known = [
-                Parameter(str(name), None if shape is None else as_shape(shape)) for name, shape, _ in rows
+                Parameter(str(name)[:200], None if shape is None else as_shape(shape))
+                for name, shape, _ in rows
             ]
         except (TypeError, ValueError):
             raise self.no_layer(rows) from None
@@ -170,7 +172,8 @@ class Part:
         rows = self.few(self.question(self.name, "parameters", path=self.path, values=True))
         try:
             found = [
-                (Parameter(str(name), as_shape(shape)), as_tensor(value, name)) for name, shape, value in rows
+                (Parameter(str(name)[:200], as_shape(shape)), as_tensor(value, name))
+                for name, shape, value in rows
             ]
         except (TypeError, ValueError):
             raise self.no_layer(rows) from None
@@ -183,6 +186,8 @@ class Part:
 
         Millions of numbers need not be sent where both sides can draw them (weights.draw).
         """
+        if (amount := sum(math.prod(p.shape or ()) for p in self.known)) > MAX_NUMBERS:
+            raise WrongKind(f"{self.name} has {amount} parameters, far more than a right one.")
         return self.redraw(Drawn(self.known, [*scales], int(torch.randint(1, 2**31, ()))))
 
     def redraw(self, drawn: Drawn) -> Drawn:

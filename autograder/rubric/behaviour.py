@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CHAINS", "Behaviour"]
 
-LARGEST = 20_000_000  # numbers in a part's parameters; right ones have 800,000
 CHAINS = 100  # ways to choose and order its layers; right ones have 8, if sizes are all that tells them apart
 FEW = 6  # results of a large batch that are looked at
 
@@ -54,8 +52,6 @@ class Behaviour:
         if any(p.shape is None for p in parameters):  # lazy layers get their shapes from a first call
             part(x)
             parameters = part.parameters()
-        if (amount := sum(math.prod(p.shape or ()) for p in parameters)) > LARGEST:
-            raise fail(f"{part.name} has {amount} parameters, far more than a right one.")
         self.layers = oracle.layers_of(parameters)
         scales = oracle.scales(parameters, 784 if image else None)
         self.drawn = part.draw(scales)

@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 H = 400  # hidden units, by the assignment
+MOST = 24  # layers of a part that are put in order; right ones have 4
 LENGTHS = {
     "encoder": 3,
     "mu_layer": 1,
@@ -109,22 +110,32 @@ def chains(layers: Sequence[Layer], size_in: int, length: int) -> Iterator[list[
     The order of registration comes first: it is nearly always the one. Where there are many layers there is no other;
     where there are too few, one may be used again.
     """
-    if len(layers) < length:
-        orders: Iterator[tuple[Layer, ...]] = itertools.product(layers, repeat=length)
-    elif len(layers) <= 5:
-        orders = itertools.permutations(layers, length)
-    else:
-        orders = itertools.combinations(layers, length)
-    for order in orders:
-        if fits(order, size_in):
-            ways = [
-                (False, True) if layer.size_in == layer.size_out else (layer.transposed,) for layer in order
+    if len(layers) > MOST:
+        return
+    for order in orders(layers, size_in, length, again=len(layers) < length, any_order=len(layers) <= 5):
+        ways = [(False, True) if layer.size_in == layer.size_out else (layer.transposed,) for layer in order]
+        for way in itertools.product(*ways):
+            yield [
+                layer if layer.transposed == turned else replace(layer, transposed=turned)
+                for layer, turned in zip(order, way, strict=True)
             ]
-            for way in itertools.product(*ways):
-                yield [
-                    layer if layer.transposed == turned else replace(layer, transposed=turned)
-                    for layer, turned in zip(order, way, strict=True)
-                ]
+
+
+def orders(
+    layers: Sequence[Layer], size_in: int, length: int, *, again: bool, any_order: bool
+) -> Iterator[tuple[Layer, ...]]:
+    """Give each choice of so many layers of which each takes what the one before it gives.
+
+    again: whether a layer may come twice; any_order: whether an earlier one may come behind a later one
+    """
+    if not length:
+        yield ()
+        return
+    for i, layer in enumerate(layers):
+        if layer.size_in == size_in and layer.size_out:
+            rest = layers if again else [*layers[:i], *layers[i + 1 :]] if any_order else layers[i + 1 :]
+            for others in orders(rest, layer.size_out, length - 1, again=again, any_order=any_order):
+                yield (layer, *others)
 
 
 def fits(layers: Sequence[Layer], size_in: int) -> bool:
