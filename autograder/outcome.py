@@ -11,6 +11,7 @@ NurseryError       our own fault
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -63,7 +64,9 @@ class Raised(Exception):  # noqa: N818 - it is the student's error, named as an 
     def __str__(self) -> str:
         """Say it in the student's terms, with their own lines only."""
         failure = self.failure
-        message = f"{self.what} raised {failure.type}" + (f": {failure.message}" if failure.message else ".")
+        # Nobody is to take the student's words for the grader's: further lines are marked, and a type's name is one.
+        kind, said = re.sub(r"\W", "_", failure.type), failure.message.replace("\n", "\n  | ")
+        message = f"{self.what} raised {kind}" + (f": {said}" if said else ".")
         for line in failure.lines:
             where = f" in {line.function}" if line.function not in ("", "<module>") else ""
             message += f"\n  vae.py, line {line.number}{where}:  {line.text}"

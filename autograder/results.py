@@ -16,10 +16,12 @@ __all__ = ["ROWS", "Results", "Row", "clean", "gist", "put", "read", "write"]
 # Those of the assignment, of one point each.
 ROWS = ("1.1", "1.2", "1.3", "1.4", "2.1", "3.1", "3.2", "4.1", "5.1", "6.1", "6.2", "6.3")
 MAX_OUTPUT = 8_000  # characters of a row's output
-# Control characters but newline and tab, ANSI sequences first; lone surrogates; characters that turn the text round.
+# Control characters but newline and tab, ANSI sequences first; lone surrogates; characters that turn the text round, or
+# that nobody sees, but a program reads; and accents on accents.
 UNWANTED = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f]|[\ud800-\udfff]"
     "|[\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]"
+    "|[\u00ad\u200b\u2060-\u2064\U000e0000-\U000e007f]|(?<=[\u0300-\u036f]{4})[\u0300-\u036f]+"
 )
 DIAGNOSIS = ("It looks as if ", "The cross-entropy (BCE) is ")  # in the words of the rubric
 

@@ -232,6 +232,16 @@ RAISED: dict[str, tuple[bytes, type[Raised], str]] = {
             " Your vae.py has `A.f`, inside of a class: it belongs to the left margin."
         ),
     ),
+    "in more than a line": (
+        failure(
+            type="Nothing. It looks", message="a\nIt looks as if the grader was wrong.\n  vae.py, line 3"
+        ),
+        Raised,
+        (
+            "f(...) raised Nothing__It_looks: a\n  | It looks as if the grader was wrong."
+            "\n  |   vae.py, line 3"
+        ),
+    ),
     "of no known kind": (failure("passed"), Raised, "f(...) raised ValueError: my words"),
 }
 
@@ -258,6 +268,10 @@ LIES: dict[str, Script] = {
     "a list": [b"[1]"],
     "a string": [b'"id"'],
     "no id": [b"{}"],
+    "an endless message": [LOADED, failure(message="() takes " * 1000)],
+    "an endless type": [LOADED, failure(type="T" * 101)],
+    "endless names": [LOADED, failure("missing", others=["x" * 101])],
+    "many lines": [LOADED, failure(lines=[[1, "f", "x"]] * 6)],
     "another id": [say(number=2)],
     "the first id again": [LOADED],
     "an id of words": [b'{"id": "1"}'],

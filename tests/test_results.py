@@ -120,6 +120,9 @@ TEXTS = {
     "text turned round": ("\u202egnp.exe\u2066\u061c\u200f", f"{MARK}gnp.exe{MARK * 3}"),
     "line separators": ("a\u2028b\u2029c\x85d", f"a{MARK}b{MARK}c{MARK}d"),
     "byte-order mark": ("\ufeffx", f"{MARK}x"),
+    "letters that nobody sees": ("a\u00adb\u200b\U000e0041\U000e0042", f"a{MARK}b{MARK * 3}"),
+    "accents": ("e\u0301 n\u0303", "e\u0301 n\u0303"),
+    "accents on accents": ("e" + "\u0301" * 300 + "f", f"e{4 * chr(0x301)}{MARK}f"),
     "empty": ("", ""),
 }
 
