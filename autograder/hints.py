@@ -132,25 +132,39 @@ CALLED = {
         "def loss_function(x_hat, x, mu, logvar), without self",
     ),
 }
+# What a part is called with, beside self: one tensor, whatever the student's own forward calls it with.
+SIDE_BY_SIDE = "side by side; they are to be joined in CVAE.forward, and not in the part"
+GIVEN = {
+    "VAE.encoder(...)": "the images, (N, 1, 28, 28)",
+    "VAE.decoder(...)": "z, (N, Z)",
+    "CVAE.encoder(...)": f"the flattened images and the classes, (N, D + C), {SIDE_BY_SIDE}",
+    "CVAE.decoder(...)": f"z and the classes, (N, Z + C), {SIDE_BY_SIDE}",
+    **{
+        f"{model}.{layer}(...)": "the encoder's features, (N, 400)"
+        for model in ("VAE", "CVAE")
+        for layer in ("mu_layer", "logvar_layer")
+    },
+}
+WITHOUT_SELF = r"takes [01] positional arguments? but 2 were given"
 MISCALLED = (
     r"\(\) (?:missing \d+ required positional argument|takes .*positional argument"
     r"|got multiple values for argument)"
 )
 MAKING = (
     (
-        r"^C?VAE.*(?:__init__\(\) got an unexpected keyword argument|\(\) takes no arguments)",
+        r"^C?VAE\(.*(?:__init__\(\) got an unexpected keyword argument|\(\) takes no arguments)",
         "Is `__init__` misspelt, or missing? It has two underscores on each side.",
     ),
     (
-        r"^CVAE.* VAE\.__init__\(\) takes",
+        r"^CVAE\(.* VAE\.__init__\(\) takes",
         "That is VAE's: is CVAE's own `__init__` missing, or misspelt?",
     ),
     (
-        r"^(C?VAE).*got multiple values for argument",
+        r"^(C?VAE)\(.*got multiple values for argument",
         "Is self missing as the first argument of `__init__`, or are the arguments in another order? Due is {due}.",
     ),
     (
-        rf"^(C?VAE).*{MISCALLED}",
+        rf"^(C?VAE)\(.*{MISCALLED}",
         "Due is {due}; any other argument needs a default. Or is `__init__` misspelt?",
     ),
 )
@@ -187,6 +201,10 @@ def miscalled(what: str, message: str) -> str:
     if what in CALLED:
         called, due = CALLED[what]
         return f"It is called as {called}: due is {due}." if re.search(MISCALLED, message) else ""
+    if what in GIVEN and re.search(MISCALLED, message):
+        lacks_self = re.search(WITHOUT_SELF, message)
+        more = "Is self missing in its def?" if lacks_self else "Any other argument needs a default."
+        return f"It is called with one argument: {GIVEN[what]}. {more}"
     return first_of(MAKING, f"{what} raised {message}")
 
 

@@ -24,6 +24,21 @@ KNOWN = {
         "reparametrize() missing 1 required positional argument: 'logvar'",
         "without self",
     ),
+    "a CVAE's encoder that joins": (
+        "CVAE.encoder(...)",
+        "Encoder.forward() missing 1 required positional argument: 'c'",
+        "(N, D + C), side by side",
+    ),
+    "a part with another argument": (
+        "VAE.decoder(...)",
+        "Decoder.forward() missing 1 required positional argument: 'training'",
+        "one argument: z, (N, Z). Any other",
+    ),
+    "a part without self": (
+        "VAE.mu_layer(...)",
+        "Layer.forward() takes 1 positional argument but 2 were given",
+        "self missing",
+    ),
     "a layer for its result": (
         "VAE.forward(...)",
         "relu(): argument 'input' must be Tensor, not ReLU",

@@ -1,6 +1,6 @@
 """Mistakes in CVAE: rows 6.1 to 6.3."""
 
-from corpus.edits import Edit, Mistake, replace_block
+from corpus.edits import Edit, Mistake, define, replace_block
 from corpus.mistakes.encoder import APPLY, KEPT_LAYERS, LAST_RELU, PAIR, RELU
 
 __all__ = ["MISTAKES"]
@@ -31,7 +31,33 @@ def forward(name: str, old: str, new: str, *words: str) -> Mistake:
     return cvae(f"forward-{name}", FORWARD, old, new, "6.3", *words)
 
 
+# Layers with a step before them in which image or z, and the class, are joined: that is due in CVAE.forward.
+JOINING = define("""
+class Joining(nn.Sequential):
+    def forward(self, x, c):
+        return super().forward(torch.cat([x.flatten(1), c], dim=1))
+""")
+
+
+def joining(part: str, line: str, call: str, row: str, words: str) -> Mistake:
+    """A part that takes two tensors and joins them itself. line: of forward; call: what stands there then."""
+    sequential = f"self.{part} = nn.Sequential("
+    edits = (
+        JOINING,
+        Edit(f"CVAE.{part}", sequential, sequential.replace("nn.Sequential", "Joining")),
+        Edit(FORWARD, line, call),
+    )
+    return Mistake(f"cvae-{part}-joins", edits, (row,), (words,))
+
+
 ENCODERS = [
+    joining(
+        "encoder",
+        ENCODE,
+        "features = self.encoder(x, c)",
+        "6.1",
+        "flattened images and the classes, (n, d + c), side by side",
+    ),
     cvae("encoder-leaky-relu-0.01", ENCODER, RELU, "nn.LeakyReLU(0.01)", "6.1", "leaky", times=3),
     cvae("encoder-leaky-relu-0.001", ENCODER, RELU, "nn.LeakyReLU(0.001)", "6.1", "leaky", times=3),
     cvae("encoder-gelu", ENCODER, RELU, "nn.GELU()", "6.1", "gelu", times=3),
@@ -166,6 +192,9 @@ ENCODERS = [
 ]
 
 DECODERS = [
+    joining(
+        "decoder", DECODE, "x_hat = self.decoder(z, c)", "6.2", "z and the classes, (n, z + c), side by side"
+    ),
     cvae("decoder-leaky-relu-0.01", DECODER, RELU, "nn.LeakyReLU(0.01)", "6.2", "leaky", times=3),
     cvae("decoder-silu", DECODER, RELU, "nn.SiLU()", "6.2", "silu", times=3),
     cvae("decoder-relu6", DECODER, RELU, "nn.ReLU6()", "6.2", "relu6", times=3),

@@ -364,6 +364,14 @@ MODULES = [
         "1.2 4.1",
         "nn.relu(...) makes a layer",
     ),
+    module(
+        "forward-wants-more",
+        "forward(self, x)",
+        "forward(self, x, training)",
+        "1.2 4.1",
+        "one argument: the images",
+    ),
+    module("forward-without-self", "forward(self, x)", "forward(x)", "1.2 4.1", "self missing in its def"),
     module("forward-misspelt", "def forward(", "def foward(", "1.2 4.1", "misspelt"),
     Mistake(
         "encoder-list-of-modules",
