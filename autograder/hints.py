@@ -82,6 +82,10 @@ ANYWHERE = (
     ),
     (r"cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)$", "That takes {1} numbers, and got {0}."),
     (
+        r"bitwise_xor|unsupported operand type\(s\) for \^:",
+        "In Python ^ is no power: it is the exclusive or, of bits. A power is written with two asterisks.",
+    ),
+    (
         r"not implemented for '(Long|Int|Bool)'$",
         "It got numbers of type {}, which are no floating-point numbers: was something not made float() before?",
     ),
@@ -94,6 +98,10 @@ AT_A_LINE = (  # with the line below
     (
         r"'\w+Loss'|Boolean value of Tensor.*\n.*\b\w+Loss\(",
         "nn.BCELoss and its like are made with settings only; what is made is called, with x_hat and x.",
+    ),
+    (
+        r"'str' object has no attribute 'size'\n.*cross_entropy\(|argument 'weight' .*, not str\n|buffer 'weight'",
+        "By its place that is taken for weight, and not for reduction, which has to be given by its name.",
     ),
     (
         r"GreaterThan\(lower_bound=0",
@@ -203,7 +211,7 @@ def miscalled(what: str, message: str) -> str:
         return f"It is called as {called}: due is {due}." if re.search(MISCALLED, message) else ""
     if what in GIVEN and re.search(MISCALLED, message):
         lacks_self = re.search(WITHOUT_SELF, message)
-        more = "Is self missing in its def?" if lacks_self else "Any other argument needs a default."
+        more = "Is self missing in its def, or x?" if lacks_self else "Any other argument needs a default."
         return f"It is called with one argument: {GIVEN[what]}. {more}"
     return first_of(MAKING, f"{what} raised {message}")
 

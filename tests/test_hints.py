@@ -71,6 +71,41 @@ def test_multiplied() -> None:
 
 
 AT = "h = self.layer(x)"
+BCE = 'bce = F.binary_cross_entropy(x_hat, x, "sum")'
+AT_ITS_LINE = {
+    "a power of numbers": (
+        "TypeError",
+        "unsupported operand type(s) for ^: 'float' and 'int'",
+        AT,
+        "no power",
+    ),
+    "a reduction in the third place": (
+        "AttributeError",
+        "'str' object has no attribute 'size'",
+        BCE,
+        "taken for weight",
+    ),
+    "a reduction in the third place, for logits": (
+        "TypeError",
+        "binary_cross_entropy_with_logits(): argument 'weight' (position 3) must be Tensor, not str",
+        BCE,
+        "taken for weight",
+    ),
+    "a reduction in the first place": (
+        "TypeError",
+        "cannot assign 'str' object to buffer 'weight' (torch Tensor or None required)",
+        'bce = nn.BCELoss("sum")',
+        "taken for weight",
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "message", "line", "words"), AT_ITS_LINE.values(), ids=AT_ITS_LINE)
+def test_at_its_line(kind: str, message: str, line: str, words: str) -> None:
+    """What is known by its message, or by that and the line that raised it, is explained."""
+    assert words in hint("loss_function(...)", kind, message, line)
+
+
 UNKNOWN = {
     "a call in their own line": (VAE, "TypeError", f"Linear.__init__() {TWO}", AT),
     "another error": ("VAE.forward(...)", "ValueError", f"VAE.forward() {TWO}", None),

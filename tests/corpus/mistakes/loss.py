@@ -485,6 +485,8 @@ RESULTS = [
 
 RAISED = [
     bce("module-not-made", 'nn.BCELoss(x_hat, x, reduction="sum")', "is called, with x_hat and x"),
+    bce("reduction-in-the-third-place", 'F.binary_cross_entropy(x_hat, x, "sum")', "taken for weight"),
+    kl("kl-caret", "-0.5 * torch.sum(1 + logvar - mu ^ 2 - logvar.exp())", "^ is no power"),
     bce("module-not-called", 'nn.BCELoss(reduction="sum")', "is called, with x_hat and x"),
     kl(
         "kl-scale-is-logvar",
