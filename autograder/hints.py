@@ -82,6 +82,14 @@ ANYWHERE = (
     ),
     (r"cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)$", "That takes {1} numbers, and got {0}."),
     (
+        r"\b(cat|concat|concatenate|stack)\(\)(?:: argument 'tensors' .*, not Tensor$| takes .* positional arguments)",
+        "torch.{} takes all that it is to join as one list: are the square brackets missing?",
+    ),
+    (
+        r"^TypeError: (\w+)\.forward\(\) takes 2 positional arguments but \d were given$",
+        "{} takes one tensor, and is given more (Python counts self, too).",
+    ),
+    (
         r"bitwise_xor|unsupported operand type\(s\) for \^:",
         "In Python ^ is no power: it is the exclusive or, of bits. A power is written with two asterisks.",
     ),
@@ -95,6 +103,18 @@ ANYWHERE = (
     ),
 )
 AT_A_LINE = (  # with the line below
+    (
+        r"__init__\(\) (?:takes 1 positional argument|got an unexpected keyword argument).*\n.*super\(.*__init__\(",
+        "super() is the class in the brackets behind `class`: if that is nn.Module, its __init__ takes no sizes.",
+    ),
+    (
+        r"(\w+)\.__init__\(\) (?:missing|takes) .*\n.*super\(.*__init__\(",
+        "super() is {}, the class in the brackets behind `class`, and asks for other sizes. Is nn.Module due there?",
+    ),
+    (
+        r"values to unpack.*\n[^=]*= *self\.(encoder|mu_layer|logvar_layer|decoder)\(",
+        "By the assignment {} gives one tensor. Where it is unpacked, the batch is taken apart, image by image.",
+    ),
     (
         r"'\w+Loss'|Boolean value of Tensor.*\n.*\b\w+Loss\(",
         "nn.BCELoss and its like are made with settings only; what is made is called, with x_hat and x.",
@@ -113,6 +133,10 @@ AT_A_LINE = (  # with the line below
     ),
 )
 JOINING = (  # in CVAE.forward
+    (
+        r"\.forward\(\) takes 2 positional arguments but 3 were given$",
+        "A part takes one tensor (Python counts self, too): what it is to get has to be joined before, side by side.",
+    ),
     (
         r"same number of dimensions: got (?:2 and 3|3 and 2)$|: one_hot is only applicable to",
         "c is one-hot already, of shape (N, num_classes): is it made one-hot once more, or given one dimension more?",
@@ -191,8 +215,8 @@ def hint(what: str, kind: str, message: str, line: str | None) -> str:
     """
     text = f"{kind}: {message}"
     words = miscalled(what, message) if kind == "TypeError" and line is None else ""
-    words = words or first_of(ANYWHERE, text) or first_of(AT_A_LINE, f"{text}\n{line}")
-    return words or (first_of(JOINING, text) if what == "CVAE.forward(...)" else "") or no_layer(text)
+    words = words or (first_of(JOINING, text) if what == "CVAE.forward(...)" else "")
+    return words or first_of(ANYWHERE, text) or first_of(AT_A_LINE, f"{text}\n{line}") or no_layer(text)
 
 
 def first_of(known: Iterable[tuple[str, str]], text: str) -> str:

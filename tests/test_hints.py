@@ -71,6 +71,7 @@ def test_multiplied() -> None:
 
 
 AT = "h = self.layer(x)"
+SUPER = "super().__init__(input_size, latent_size)"
 BCE = 'bce = F.binary_cross_entropy(x_hat, x, "sum")'
 AT_ITS_LINE = {
     "a power of numbers": (
@@ -84,6 +85,48 @@ AT_ITS_LINE = {
         "'str' object has no attribute 'size'",
         BCE,
         "taken for weight",
+    ),
+    "sizes for nn.Module": (
+        "TypeError",
+        "CVAE.__init__() takes 1 positional argument but 3 were given",
+        SUPER,
+        "no sizes",
+    ),
+    "sizes for nn.Module, as another version says": (
+        "TypeError",
+        "Module.__init__() takes 1 positional argument but 3 were given",
+        SUPER,
+        "no sizes",
+    ),
+    "sizes for nn.Module, by name": (
+        "TypeError",
+        "CVAE.__init__() got an unexpected keyword argument 'input_size'",
+        "super().__init__(input_size=input_size)",
+        "no sizes",
+    ),
+    "too many sizes for VAE": (
+        "TypeError",
+        "VAE.__init__() takes from 2 to 3 positional arguments but 4 were given",
+        "super(CVAE, self).__init__(input_size, num_classes, latent_size)",
+        "super() is VAE",
+    ),
+    "a part's result unpacked": (
+        "ValueError",
+        "too many values to unpack (expected 2)",
+        "mu, logvar = self.encoder(x)",
+        "encoder gives one tensor",
+    ),
+    "two tensors for a part": (
+        "TypeError",
+        f"Sequential.forward() {TWO}",
+        "x_hat = self.decoder(mu, logvar)",
+        "takes one tensor",
+    ),
+    "tensors joined without a list": (
+        "TypeError",
+        "cat() takes from 1 to 2 positional arguments but 3 were given",
+        "torch.cat(z, c, 1)",
+        "one list",
     ),
     "a reduction in the third place, for logits": (
         "TypeError",
@@ -126,6 +169,12 @@ UNKNOWN = {
         "RuntimeError",
         "Tensors must have same number of dimensions: got 2 and 3",
         AT,
+    ),
+    "a result of something else unpacked": (
+        "VAE.forward(...)",
+        "ValueError",
+        "too many values to unpack (expected 2)",
+        "mu, logvar = self.encode(x)",
     ),
     "another name": ("VAE.forward(...)", "NameError", "name 'features' is not defined", AT),
 }

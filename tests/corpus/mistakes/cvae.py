@@ -360,6 +360,14 @@ CLASSES = [
         "features = self.encoder(x.flatten(1))",
         "takes 794 numbers, and got 784",
     ),
+    forward(
+        "class-beside-the-image",
+        ENCODE,
+        "features = self.encoder(x.flatten(1), c)",
+        "takes one tensor",
+        "joined before",
+    ),
+    forward("joined-without-a-list", DECODE, "x_hat = self.decoder(torch.cat(z, c, dim=1))", "as one list"),
     forward("class-not-joined-for-decoder", DECODE, "x_hat = self.decoder(z)", "decoder"),
     forward(
         "image-not-flattened", ENCODE, "features = self.encoder(torch.cat([x, c], dim=1))", "not flattened"
@@ -458,6 +466,18 @@ WHOLE = [
         (Edit("CVAE", "super().__init__()", "super(VAE, self).__init__()"),),
         ("6.1", "6.2", "6.3"),
         ("another class",),
+    ),
+    Mistake(
+        "cvae-super-with-sizes",
+        (Edit("CVAE", "super().__init__()", "super().__init__(input_size, latent_size)"),),
+        ("6.1", "6.2", "6.3"),
+        ("takes no sizes",),
+    ),
+    Mistake(
+        "cvae-inherits-and-gives-no-sizes",
+        (Edit("CVAE", "class CVAE(nn.Module)", "class CVAE(VAE)"),),
+        ("6.1", "6.2", "6.3"),
+        ("super() is vae",),
     ),
     Mistake(
         "cvae-init-typo",
