@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from autograder.elsewhere import THROWN_AWAY
 from autograder.endings import Ended
 from autograder.hints import hint
 
@@ -50,7 +51,7 @@ class Failure(msgspec.Struct, frozen=True):
     lines: Annotated[list[Line], msgspec.Meta(max_length=5)]
     # Where a name that was asked for is not there:
     others: Names = []  # the layers of the model, or names in vae.py that are much alike
-    inside: Names = []  # where it is instead: in a class, or in a layer
+    inside: Names = []  # where it is instead: in a class, in a layer, or nowhere any more
 
 
 class Raised(Exception):  # noqa: N818 - it is the student's error, named as an outcome
@@ -76,6 +77,11 @@ class Raised(Exception):  # noqa: N818 - it is the student's error, named as an 
 
     def named_otherwise(self) -> str:
         """Say under which other names, or at which other places, there is something that may be meant."""
+        if self.failure.inside == [THROWN_AWAY]:
+            return (
+                " It is assigned, but behind that __init__ calls super().__init__(), which throws all layers away: "
+                "that call belongs to the top, once."
+            )
         owner, whole = (
             ("Your model", "the model itself") if self.model else ("Your vae.py", "the left margin")
         )

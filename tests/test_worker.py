@@ -16,6 +16,7 @@ from beside import BesideSandbox, modules_of_its_own
 
 from autograder import loading
 from autograder.dialogue import Dialogue
+from autograder.elsewhere import THROWN_AWAY
 from autograder.outcome import Missing, Raised, Unfinished, WrongKind
 
 if TYPE_CHECKING:
@@ -239,17 +240,28 @@ def test_elsewhere(open_vae: Open) -> None:
                 self.encoder = nn.Sequential()
                 self.encoder.mu_layer = nn.ReLU()
             def reparameterize(self): pass
+        class Again(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.encoder = nn.Sequential()
+                self.logvar_layer = None
+                super().__init__()
+                self.decoder = nn.Sequential()
         def reparametrise(): pass
         """
     )
     dialogue.ask("CVAE(...)", "make", name="CVAE", args=[784], named={})
+    dialogue.ask("Again()", "make", name="Again", args=[], named={})
     for path, model, others, inside in (
         (["VAE"], None, ["VAEs", "Vae"], []),
         (["reparametrize"], None, ["reparametrise"], ["CVAE.reparameterize"]),
         (["loss_function"], None, [], []),
         (["mu_layer"], 0, ["encoder"], ["encoder.mu_layer"]),
+        (["encoder"], 1, [], [THROWN_AWAY]),
+        (["mu_layer"], 1, ["decoder"], []),
+        (["logvar_layer"], 1, ["decoder"], []),
     ):
-        with pytest.raises(Missing) as caught:
+        with pytest.raises((Missing, Unfinished)) as caught:
             dialogue.ask("it", "call", model=model, path=path, args=[], seed=None)
         assert (sorted(caught.value.failure.others), caught.value.failure.inside) == (others, inside)
 

@@ -474,6 +474,18 @@ WHOLE = [
         ("takes no sizes",),
     ),
     Mistake(
+        "cvae-super-again-behind-the-layers",
+        (
+            Edit(
+                DECODER,
+                f"{UNFLATTEN}  # (N, D) -> (N, 1, 28, 28)\n        )",
+                f"{UNFLATTEN}\n        )\n        super().__init__()",
+            ),
+        ),
+        ("6.1", "6.2", "6.3"),
+        ("throws all layers away",),
+    ),
+    Mistake(
         "cvae-inherits-and-gives-no-sizes",
         (Edit("CVAE", "class CVAE(nn.Module)", "class CVAE(VAE)"),),
         ("6.1", "6.2", "6.3"),
