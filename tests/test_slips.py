@@ -139,6 +139,21 @@ LOSSES: dict[str, tuple[Callable[..., Tensor], list[str]]] = {
             "It is divided by 500, whatever the batch's size is: here it is 20.",
         ],
     ),
+    "a number of latents that is written in": (
+        lambda p, x, m, v: bce(p, x) / len(x) + 15 * kl(m, v) / m.numel(),
+        [
+            "The cross-entropy (BCE) is right; the KL divergence is wrong.",
+            "It is multiplied by 15 and divided by the number of latents (7): right for 15 latents only.",
+        ],
+    ),
+    "a batch's size for the latents": (
+        lambda p, x, m, v: bce(p, x) / len(x) + kl(m, v) / m.shape[1],
+        ["It looks as if the KL divergence were summed over the batch and averaged over the latents"],
+    ),
+    "rounded down": (
+        lambda p, x, m, v: (bce(p, x) + kl(m, v)) // len(x),
+        ["It is a whole number, for other inputs too"],
+    ),
     "a term missing": (
         lambda p, x, m, v: 0 * p.sum() + kl(m, v) / len(x),
         ["It looks as if the cross-entropy (BCE) were missing."],

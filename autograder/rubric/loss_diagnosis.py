@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["diagnose"]
 
+MOST = 1e5  # of a loss for which float32 has many numbers between two whole ones
+
 
 def diagnose(student: Student, inputs: Inputs, found: float) -> list[str]:
     """Name what gives the loss found for these inputs and for others: slips, or else the term that is wrong."""
@@ -36,8 +38,10 @@ def look_closer(student: Student, inputs: Inputs, found: float) -> Iterator[str]
         yield from tame(student, inputs)
     elif abs(again - found) > 1e-6 * abs(found):
         yield f"The same call gives another value when it is made again ({again:.6g}): it must not."
-    elif value(student, *draw_batch(any_number(15, 20), any_number(10, 14))) == found:
+    elif (other := value(student, *draw_batch(any_number(15, 20), any_number(10, 14)))) == found:
         yield "It is the same number for other inputs, too: it depends on none of them."
+    elif all(abs(loss) < MOST and loss.is_integer() for loss in (found, other)):
+        yield "It is a whole number, for other inputs too: is it rounded, or divided by //, which rounds down?"
     elif named := known(student, inputs, found):
         yield from named
     else:

@@ -61,8 +61,8 @@ def dissect(student: Student, inputs: Inputs) -> Iterator[str]:
     if not alike(bce, right) and abs(change - right + float(loss(dimmer, x, zero, zero))) < UNSURE:
         yield from blame_constant(ask, mu, right)
         return
-    # All sizes are others, so that it is seen which of them a factor follows.
-    others = draw_batch(n + any_number(1, 9), mu.shape[1] + any_number(1, 9))
+    # All sizes are others, and not by the same factor, so that it is seen which of them a factor follows.
+    others = draw_batch(2 * n + any_number(1, 9), mu.shape[1] + any_number(1, 3))
     factors = [(measure(student, given), given) for given in (inputs, others)]
     (v, w), _ = factors[0]
     of_bce, of_kl = ([(pair[term], given) for pair, given in factors] for term in (0, 1))
@@ -134,6 +134,9 @@ def name_factor(factors: Sequence[tuple[float, Inputs]]) -> str:
         return f"divided by the number of latents ({z}), not by the batch's size ({n})."
     if follows(lambda _n, z: z):
         return f"divided by the number of latents ({z}) once more."
+    if follows(lambda _n, latents: latents / (factor * z)):
+        only = ": right for 15 latents only" if abs(factor * z - 15) <= ROUGHLY * 15 else ""
+        return f"multiplied by {whole(factor * z)} and divided by the number of latents ({z}){only}."
     share = f", 1/{1 / factor:.0f}" if 0 < factor < 0.05 else ""
     sign = ", so its sign is wrong" if factor < 0 else ""
     always = (

@@ -305,6 +305,12 @@ DIVERGENCES = [
             ("beta-0.00025", 0.000125),
         )
     ),
+    kl(
+        "kl-mean-times-15",
+        "-0.5 * 15 * len(x) * torch.mean(1 + logvar - mu**2 - logvar.exp())",
+        "multiplied by 15 and divided by the number of latents",
+        "right for 15 latents only",
+    ),
     kl("kl-over-784", f"{KL} / 784", "multiplied by about 0.001276, 1/784"),
     kl("kl-over-pixels-of-all", f"{KL} / x.numel() * len(x)", "multiplied by about 0.001276, 1/784"),
     kl("kl-at-least-2", f"({KL} / len(x)).clamp(min=2) * len(x)", "bounded from below"),
@@ -394,6 +400,12 @@ RESULTS = [
     result("negative", "return -(reconstruction + divergence) / x.shape[0]", "sign"),
     result("number", "return ((reconstruction + divergence) / x.shape[0]).item()", "tensor"),
     result("detached", "return ((reconstruction + divergence) / x.shape[0]).detach()", "gradient"),
+    result(
+        "rounded-down",
+        "return (reconstruction + divergence) // x.shape[0]",
+        "is a whole number",
+        "rounds down",
+    ),
     result("one-element", "return ((reconstruction + divergence) / x.shape[0]).reshape(1)", "in brackets"),
     result("two-values", "return reconstruction / x.shape[0], divergence / x.shape[0]", "tuple"),
     result(
