@@ -23,7 +23,17 @@ from autograder.hints import hint
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["PARTS", "UNANSWERED", "Failure", "Line", "Missing", "Raised", "Unfinished", "WrongKind"]
+__all__ = [
+    "PARTS",
+    "UNANSWERED",
+    "Failure",
+    "Line",
+    "Missing",
+    "Raised",
+    "Unfinished",
+    "WrongKind",
+    "counted",
+]
 
 PARTS = ("encoder", "mu_layer", "logvar_layer", "decoder")  # of a model, by the assignment
 
@@ -101,6 +111,11 @@ class Raised(Exception):  # noqa: N818 - it is the student's error, named as an 
 def shown(names: Sequence[str]) -> str:
     """Show the first few names that came from the student's process, cut short."""
     return ", ".join(f"`{name[:40]}`" for name in names[:5])
+
+
+def counted(number: object, noun: str) -> str:
+    """Write so many of something. number: an integer, or a word for it such as "one"."""
+    return f"{number} {noun}" if number in (1, "one") else f"{number} {noun}s"
 
 
 class Unfinished(Raised):

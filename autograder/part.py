@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from autograder import weights
-from autograder.outcome import PARTS, WrongKind
+from autograder.outcome import PARTS, WrongKind, counted
 from autograder.promise import as_it_is
 from autograder.weights import is_vector
 
@@ -274,7 +274,7 @@ def as_tensor(value: object, what: str) -> Tensor:
     if value is None:
         raise WrongKind(f"{what} returned None: is a return missing?")
     kind = (
-        f"a tuple of {len(value)} values"
+        f"a tuple of {counted(len(value), 'value')}"
         if isinstance(value, list)
         else f"{type(value).__name__} {value!r}"[:80]
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from autograder.outcome import Raised, WrongKind
+from autograder.outcome import Raised, WrongKind, counted
 from autograder.rubric import oracle
 from autograder.rubric.expect import fail, show
 
@@ -81,7 +81,7 @@ def explain_layers(layers: Sequence[Layer], expected: Sequence[tuple[int, int]],
         due = f"{SMALL[len(expected)]} {'is' if len(expected) == 1 else 'are'} due"
         twice = " One that is used twice counts once." if len(layers) < len(expected) else ""
         number = SMALL[len(layers)] if len(layers) < len(SMALL) else len(layers)
-        return f"You have {number} fully connected layers; {due}.{twice}"
+        return f"You have {counted(number, 'fully connected layer')}; {due}.{twice}"
     if swapped(layers, expected):
         taken, given = layers[0].size_in, layers[0].size_out
         own = meaning(part, 0, 0).strip(" ()")
@@ -91,15 +91,12 @@ def explain_layers(layers: Sequence[Layer], expected: Sequence[tuple[int, int]],
         return f"Your hidden_dim is {hidden.pop()}; the assignment asks for {oracle.H}."
     lines = []
     for number, (layer, (size_in, size_out)) in enumerate(zip(layers, expected, strict=True)):
+        takes, gives = (counted(size, "number") for size in (layer.size_in, layer.size_out))
         which = f"The {ORDINALS[number]} Linear" if len(layers) > 1 else "Your Linear"
         if layer.size_in != size_in:
-            lines.append(
-                f"{which} takes {layer.size_in} numbers; it should take {size_in}{meaning(part, number, 0)}."
-            )
+            lines.append(f"{which} takes {takes}; it should take {size_in}{meaning(part, number, 0)}.")
         if layer.size_out != size_out:
-            lines.append(
-                f"{which} gives {layer.size_out} numbers; it should give {size_out}{meaning(part, number, 1)}."
-            )
+            lines.append(f"{which} gives {gives}; it should give {size_out}{meaning(part, number, 1)}.")
     return "\n".join(lines[:2])
 
 

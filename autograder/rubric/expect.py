@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from autograder.outcome import WrongKind
+from autograder.outcome import WrongKind, counted
 from autograder.part import as_tensor
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def as_three(value: Any, what: str) -> tuple[Tensor, Tensor, Tensor]:
     """Expect (x_hat, mu, logvar)."""
     names = ("x_hat", "mu", "logvar")
     if not isinstance(value, list) or len(value) != len(names):
-        kind = f"{len(value)} values" if isinstance(value, list) else "one value"
+        kind = counted(len(value), "value") if isinstance(value, list) else "one value"
         kind = f"one value, {value}" if isinstance(value, WrongKind) else "None" if value is None else kind
         missing = " Is the return missing?" if value is None else ""
         raise fail(f"{what} returned {kind}; expected three tensors: x_hat, mu, logvar.{missing}")

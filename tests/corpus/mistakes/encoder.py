@@ -127,7 +127,12 @@ SIZES = [
         ("1.1",),
         ("used twice counts once",),
     ),
-    Mistake("encoder-one-layer", (Edit(ENCODER, PAIR + PAIR, ""),), ("1.1", "1.2"), ("layer",)),
+    Mistake(
+        "encoder-one-layer",
+        (Edit(ENCODER, PAIR + PAIR, ""),),
+        ("1.1", "1.2"),
+        ("you have one fully connected layer;",),
+    ),
     Mistake("encoder-four-layers", (Edit(ENCODER, PAIR + PAIR, PAIR * 3),), ("1.1", "1.2"), ("layer",)),
     Mistake(
         "encoder-flatten-only",
@@ -499,6 +504,12 @@ HEADS = [
         (Edit(ENCODER, LOGVAR, "self.logvar_layer = nn.Linear(self.hidden_dim, latent_size + 1)"),),
         ("1.4", "4.1"),
         ("latent",),
+    ),
+    Mistake(
+        "logvar-layer-gives-one",
+        (Edit(ENCODER, LOGVAR, "self.logvar_layer = nn.Linear(self.hidden_dim, 1)"),),
+        ("1.4",),
+        ("gives 1 number;",),
     ),
     Mistake(
         "mu-layer-gives-hidden",

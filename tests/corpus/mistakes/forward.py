@@ -29,6 +29,7 @@ RETURNS = [
     forward("mu-and-logvar-exchanged-at-the-end", RETURN, "return x_hat, logvar, mu", "mu", "logvar"),
     forward("x-hat-only", RETURN, "return x_hat", "three"),
     forward("x-hat-and-mu", RETURN, "return x_hat, mu", "three"),
+    forward("in-a-tuple-more", RETURN, "return ((x_hat, mu, logvar),)", "returned 1 value;"),
     forward("z-too", RETURN, "return x_hat, mu, logvar, z", "three"),
     forward("z-for-mu", RETURN, "return x_hat, z, logvar", "mu"),
     forward("dictionary", RETURN, 'return {"x_hat": x_hat, "mu": mu, "logvar": logvar}', "type dict"),
