@@ -143,7 +143,7 @@ LOSSES: dict[str, tuple[Callable[..., Tensor], list[str]]] = {
         lambda p, x, m, v: bce(p, x) / len(x) + 15 * kl(m, v) / m.numel(),
         [
             "The cross-entropy (BCE) is right; the KL divergence is wrong.",
-            "It is multiplied by 15 and divided by the number of latents (7): right for 15 latents only.",
+            "It is multiplied by 15 and divided by the number of latents (7). That is right for 15 latents only",
         ],
     ),
     "a batch's size for the latents": (

@@ -135,8 +135,8 @@ def name_factor(factors: Sequence[tuple[float, Inputs]]) -> str:
     if follows(lambda _n, z: z):
         return f"divided by the number of latents ({z}) once more."
     if follows(lambda _n, latents: latents / (factor * z)):
-        only = ": right for 15 latents only" if abs(factor * z - 15) <= ROUGHLY * 15 else ""
-        return f"multiplied by {whole(factor * z)} and divided by the number of latents ({z}){only}."
+        only = " That is right for 15 latents only: is 15 written in?" if whole(factor * z) == "15" else ""
+        return f"multiplied by {whole(factor * z)} and divided by the number of latents ({z}).{only}"
     share = f", 1/{1 / factor:.0f}" if 0 < factor < 0.05 else ""
     sign = ", so its sign is wrong" if factor < 0 else ""
     always = (
