@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Models"]
 
+REST = 0.5  # standard deviation of what is learned besides the parts
+
 
 class Models:
     """All models that were made, by their numbers."""
@@ -90,6 +92,24 @@ class Models:
             for parameter, value in zip(parameters, values, strict=True):
                 parameter.copy_(value)
         self.filled.update(map(id, parameters))
+
+    def draw_rest(self, number: int, parts: Sequence[nn.Module], seed: int) -> list[str]:
+        """Draw the parameters anew that a model would learn and that are in none of its parts; returns their names.
+
+        What is as good as not there, a skip that begins with a factor of 0, is not when it has learned.
+        """
+        whole = self.made[number]
+        if not isinstance(whole, nn.Module):
+            return []
+        own = {id(parameter) for part in parts for _, parameter in weights.registered(part)}
+        rest = [
+            (name, parameter)
+            for name, parameter in weights.listed(whole)
+            if parameter.requires_grad and id(parameter) not in own and not weights.is_lazy(parameter)
+        ]
+        weights.fill([parameter for _, parameter in rest], [REST] * len(rest), seed)
+        self.filled.update(id(parameter) for _, parameter in rest)
+        return [name[:100] for name, _ in rest]
 
     def draw(self, number: int, part: nn.Module, scales: Sequence[float], seed: int) -> None:
         """Draw a part's parameters anew, normal with these standard deviations."""

@@ -226,6 +226,12 @@ class Model(Part):
             getattr(model, part).path = [name]
         return model
 
+    def draw_rest(self) -> Promise[list[str]]:
+        """Have the parameters outside of the parts drawn anew, which forward must not depend on; gives their names."""
+        paths = [getattr(self, part).path for part in PARTS]
+        seed = int(torch.randint(1, 2**31, ()))
+        return self.promise(as_names, f"{self.name}.parameters()", "draw_rest", parts=paths, seed=seed)
+
     def train(self, mode: bool = True) -> None:  # noqa: FBT001, FBT002 - torch's own signature
         """Put the model into training mode, or with False into evaluation mode."""
         self.tell(f"{self.name}.train()", "mode", train=mode)
@@ -246,6 +252,11 @@ class Model(Part):
 def count_biases(parameters: Sequence[Parameter]) -> int:
     """Count the parameters that are vectors."""
     return len([p for p in parameters if p.shape is not None and is_vector(p.shape)])
+
+
+def as_names(value: object) -> list[str]:
+    """Read a list of names that a liar may have sent."""
+    return [str(name)[:40] for name in value[:5]] if isinstance(value, list) else []
 
 
 def as_modes(value: object) -> Modes:

@@ -179,6 +179,11 @@ class Desk:
         """Draw a part's parameters anew, normal with these standard deviations."""
         self.models.draw(model, self.layer(model, path), scales, seed)
 
+    def on_draw_rest(self, model: int, parts: list[list[str]], seed: int) -> list[str]:
+        """Draw anew what a model would learn besides its parts; returns the names of these parameters."""
+        layers = [self.layer(model, path) for path in parts]
+        return self.models.draw_rest(model, layers, seed)[:MAX_LAYERS]
+
     def on_put(self, value: Any, like: str) -> None:
         """Hold a tensor. Where gradients will be asked for, calls get a copy of it, as a layer's output would be.
 

@@ -234,7 +234,7 @@ RAISED: dict[str, tuple[bytes, type[Raised], str]] = {
     ),
     "in more than a line": (
         failure(
-            type="Nothing. It looks", message="a\nIt looks as if the grader was wrong.\n  vae.py, line 3"
+            name="Nothing. It looks", message="a\nIt looks as if the grader was wrong.\n  vae.py, line 3"
         ),
         Raised,
         (
@@ -269,7 +269,7 @@ LIES: dict[str, Script] = {
     "a string": [b'"id"'],
     "no id": [b"{}"],
     "an endless message": [LOADED, failure(message="() takes " * 1000)],
-    "an endless type": [LOADED, failure(type="T" * 101)],
+    "an endless type": [LOADED, failure(name="T" * 101)],
     "endless names": [LOADED, failure("missing", others=["x" * 101])],
     "many lines": [LOADED, failure(lines=[[1, "f", "x"]] * 6)],
     "another id": [say(number=2)],

@@ -15,9 +15,10 @@ from autograder.rubric.expect import Mistake, fail
 from autograder.rubric.networks import Used, parameters_in_use
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from autograder.part import Model
+    from autograder.promise import Promise
     from autograder.rubric.oracle import Sizes
     from autograder.student import Student
 
@@ -66,6 +67,7 @@ class VAEForward:
         self.shrunk = (
             1.0  # what the heads' weights are divided by, where the encoder's features are far too large
         )
+        self.rest: Promise[list[str]] | None = None  # names of parameters outside of the parts
         self.noise_judged: set[bool] = set()  # in which modes a large draw of noise without a seed was right
 
     def make(self, latents: int, classes: int) -> Model:  # noqa: ARG002 - the CVAE needs it
@@ -137,6 +139,7 @@ class VAEForward:
                     part.draw([deviation * scale for deviation in oracle.scales(parameters)])
             except UNANSWERED as error:
                 raise UnjudgedError(name, error) from None
+        self.rest = model.draw_rest()
         return model
 
     def stretch(self, model: Model, x: Tensor, c: Tensor) -> None:
@@ -176,7 +179,16 @@ class VAEForward:
 
     def mistake(self, when: str, text: str, *lines: str) -> Mistake:
         """Word a mistake of forward's own, with the case that it is about."""
-        return fail(f"{self.name}.forward{when}: {text}", *lines)
+        return fail(f"{self.name}.forward{when}: {text}", *lines, *self.explain_rest())
+
+    def explain_rest(self) -> Iterator[str]:
+        """Say what the model would learn besides its parts."""
+        with contextlib.suppress(*UNANSWERED):
+            if self.rest and (names := ", ".join(f"`{name}`" for name in self.rest.get())):
+                yield (
+                    f"Your {self.name} would learn more than its parts: {names}. When it has, does forward still give "
+                    "what its parts give? (It was asked with other numbers there.)"
+                )
 
     def blame(self, error: UnjudgedError) -> Mistake:
         """Word that a part makes forward impossible to judge."""

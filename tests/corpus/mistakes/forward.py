@@ -447,4 +447,41 @@ GRADIENTS = [
     ),
 ]
 
-MISTAKES = [*GRADIENTS, *RETURNS, *LAYERS, *IMAGES, *LATENTS, *MEMORY, *ERRORS, *UNSEEN]
+# What is as good as not there at first, and is learned.
+LEARNED = [
+    Mistake(
+        f"forward-{name}",
+        (
+            Edit(
+                "VAE",
+                "        self.encoder = None",
+                f"        self.more = {layer}\n        self.encoder = None",
+            ),
+            Edit("VAE.forward", old, new),
+        ),
+        ("4.1",),
+        ("would learn more than its parts", "`more"),
+    )
+    for name, layer, old, new in (
+        (
+            "learned-skip-from-the-images",
+            "nn.Parameter(torch.zeros(()))",
+            DECODE,
+            "x_hat = torch.sigmoid(torch.logit(self.decoder(z), eps=1e-6) + self.more * x)",
+        ),
+        (
+            "learned-temperature",
+            "nn.Parameter(torch.ones(()))",
+            LOGVAR,
+            f"{LOGVAR} * self.more",
+        ),
+        (
+            "learned-residual-of-the-features",
+            "nn.Linear(400, 400); nn.init.zeros_(self.more.weight); nn.init.zeros_(self.more.bias)",
+            ENCODE,
+            f"{ENCODE}; features = features + self.more(features)",
+        ),
+    )
+]
+
+MISTAKES = [*GRADIENTS, *LEARNED, *RETURNS, *LAYERS, *IMAGES, *LATENTS, *MEMORY, *ERRORS, *UNSEEN]

@@ -457,4 +457,34 @@ class Encoder(nn.Module):
     ),
 ]
 
-VARIANTS = [*OTHERS, *ENCODERS, *HEADS, *DECODERS]
+BESIDES = [
+    Variant(
+        "parameters-besides-the-parts",
+        (
+            Edit(
+                "VAE",
+                "        self.encoder = None\n",
+                "        self.one = nn.Parameter(torch.ones(()), requires_grad=False)\n"
+                "        self.prior = nn.Parameter(torch.zeros(latent_size))\n"
+                "        self.encoder = None\n",
+            ),
+            Edit(
+                "VAE.forward",
+                "logvar = self.logvar_layer(features)",
+                "logvar = self.one * self.logvar_layer(features)",
+            ),
+        ),
+    ),
+    Variant(
+        "layers-registered-twice",
+        (
+            Edit(
+                ENCODER,
+                LOGVAR,
+                f"{LOGVAR}\n        self.fc1, self.fc2, self.fc3 = self.encoder[1], self.encoder[3], self.encoder[5]",
+            ),
+        ),
+    ),
+]
+
+VARIANTS = [*BESIDES, *OTHERS, *ENCODERS, *HEADS, *DECODERS]
