@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from autograder.rubric.expect import close
 from autograder.rubric.oracle import any_number
 from autograder.rubric.slips import clamps
+from autograder.rubric.steadiness import is_unsteady
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["clamp_slips", "drawn", "ends", "matching_slips", "multiple_of", "seeded_slips"]
 
 SEEDS = 1000  # that people set: 0, 1, 42, 123
+UNSTEADY = (
+    "What it gives changes from call to call, and not with the seed alone: does reparametrize count its calls, keep "
+    "something from one to the next, or set a seed by the clock?"
+)
 
 
 def drawn(shape: tuple[int, ...], seed: int) -> Tensor:
@@ -35,12 +40,12 @@ def seeded_slips(student: Student, z: Tensor, mu: Tensor, logvar: Tensor, seed: 
     z, mu, logvar: (1, Z); mu is 0, logvar the same everywhere
     """
     eps = drawn(tuple(mu.shape), seed)
-    return (
-        confirmed_slips(student, z, logvar, eps, seed)
-        or kept_noise(student, z, mu, logvar)
-        or wrong_size(student, z, logvar, eps, seed)
-        or other_noise(student, z, mu, logvar, seed)
-    )
+    if known := confirmed_slips(student, z, logvar, eps, seed) or kept_noise(student, z, mu, logvar):
+        return known
+    found = wrong_size(student, z, logvar, eps, seed)
+    if is_unsteady(student):
+        return [*found, UNSTEADY]
+    return found or other_noise(student, z, mu, logvar, seed)
 
 
 def confirmed_slips(student: Student, z: Tensor, logvar: Tensor, eps: Tensor, seed: int) -> list[str]:
@@ -70,7 +75,9 @@ def kept_noise(student: Student, z: Tensor, mu: Tensor, logvar: Tensor) -> list[
             return [
                 f"z is the same for every seed: the seed {set_seed} is set inside, before the noise is drawn."
             ]
-    return ["z is the same for every seed: it is not random, or its noise is drawn once and kept."]
+    return [
+        "z is the same for every seed: it is not random, its noise is drawn once and kept, or a seed is set inside."
+    ]
 
 
 def wrong_size(student: Student, z: Tensor, logvar: Tensor, eps: Tensor, seed: int) -> list[str]:

@@ -446,4 +446,38 @@ ONE_IMAGE = [
 # Forward returns the changed mu, and no gradient reaches mu_layer: no fault of its own.
 IN_PLACE = [noise("drawn-into-mu", "mu.normal_()", BOTH, "changed its input mu in place")]
 
-MISTAKES = [*SIGMAS, *NOISES, *RESULTS, *BODIES, *UNSEEN, *ONE_IMAGE, *IN_PLACE]
+# What it gives to forward is another thing than what it gives when asked by itself: no fault of forward's.
+UNSTEADY = [
+    body(
+        "noise-grows-from-call-to-call",
+        "CALLS.append(1)\nsigma = min(1, len(CALLS) / 1000) * torch.exp(logvar / 2)\n"
+        "return mu + sigma * torch.randn_like(sigma)",
+        BOTH,
+        "count its calls",
+        above="CALLS = []",
+    ),
+    body(
+        "logvar-by-a-running-mean",
+        "MEANS.append(float(logvar.mean()))\nlogvar = logvar - 0.1 * sum(MEANS[-20:]) / len(MEANS[-20:])\n"
+        "return mu + torch.exp(logvar / 2) * torch.randn_like(logvar)",
+        BOTH,
+        "changes from call to call",
+        above="MEANS = []",
+    ),
+    body(
+        "sign-of-the-noise-changes",
+        "SIGNS.append(-SIGNS[-1])\nreturn mu + SIGNS[-1] * torch.exp(logvar / 2) * torch.randn_like(logvar)",
+        BOTH,
+        "changes from call to call",
+        above="SIGNS = [1]",
+    ),
+    body(
+        "seeded-by-the-clock",
+        "torch.manual_seed(int(time.time()))\nreturn mu + torch.exp(logvar / 2) * torch.randn_like(logvar)",
+        BOTH,
+        "seed",
+        above="import time",
+    ),
+]
+
+MISTAKES = [*UNSTEADY, *SIGMAS, *NOISES, *RESULTS, *BODIES, *UNSEEN, *ONE_IMAGE, *IN_PLACE]
