@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from apart import REFERENCE, ROWS, lost
+from graded import record
 
+from autograder.grade import summary
 from autograder.watch import Limits
 
 if TYPE_CHECKING:
@@ -642,3 +644,14 @@ def test_spawn(grade: Grade, source: str) -> None:
     assert words(forked) == words(spawned)
     assert lost(forked) == lost(spawned)
     assert (forked.extra_data["method"], spawned.extra_data["method"]) == ("fork", "spawn")
+
+
+@pytest.mark.parametrize(("status", "words"), [("failed", "see row T"), ("passed", "")])
+def test_summary_of_training(status: str, words: str) -> None:
+    """Where every row is right, and training fails all the same, the summary says so."""
+    results = record()
+    results.tests[-1].status = status
+    text = summary(results)
+    assert "Everything is right." in text
+    assert words in text
+    assert ("training" in text) == bool(words)
