@@ -20,10 +20,13 @@ random when it is asked; how the code is written does not matter. What all rows 
 - **A mistake is charged where it is made.** `forward` is judged as the composition of the student's own parts, right
   or wrong, so a wrong part costs nothing there, unless it raises or gives NaN: then `forward` cannot be judged, and the
   message says whose fault that is. Where a section has several rows, each asks for something of its own: a layer too
-  few costs 1.1 and 1.2, wrong noise 3.1 and 3.2. A mistake made in `VAE` and in `CVAE` costs both.
+  few costs 1.1 and 1.2, wrong noise 3.1 and 3.2. A mistake made in `VAE` and in `CVAE` costs both. A part that is a
+  function or a method, and no layer, costs the row that counts it; what it computes is judged as any other's.
 - **Rows are independent.** Each takes what it needs from `vae.py` for itself; a missing name costs no other row.
 - **No size is special.** Pixels, latents, classes and batches vary. A layer's size written into the code is a mistake
-  of the row that holds it.
+  of the row that holds it; images are 28 x 28, so `view(-1, 784)` and the like cost nothing in a model.
+- **Weights are drawn.** How a model is initialised costs nothing, but whatever it would learn besides its parts, such as
+  a skip with a factor that begins at 0, is drawn as well, and `forward` must give what its parts give all the same.
 - **The message names the mistake**, where it is a known one; else it says where yours and the expected value
   differ most.
 - **A failure of the grader costs nothing.** It is named as such, and the submission has to be graded again.
