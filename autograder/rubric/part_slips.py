@@ -74,12 +74,11 @@ class PartSlips:
     def activations(self, x: Tensor, chain: Sequence[Layer], end: Function) -> Iterator[tuple[str, Tensor]]:
         """Give the results of another activation in some of the places, or of one where none belongs."""
         if len(chain) == 1:
+            given = oracle.network(x, chain, self.values)
+            # Before those that are the same for small numbers.
+            yield "ReLU followed the Linear", F.relu(given)
             for name, activation in ACTIVATIONS.items():
-                yield (
-                    f"{name or 'nothing'} followed the Linear",
-                    activation(oracle.network(x, chain, self.values)),
-                )
-            yield "ReLU followed the Linear", F.relu(oracle.network(x, chain, self.values))
+                yield f"{name or 'nothing'} followed the Linear", activation(given)
             return
         places = len(chain) if self.last else len(chain) - 1
         functions: dict[str | None, Function] = {None: F.relu}

@@ -429,7 +429,7 @@ MODULES = [
 ]
 
 HEADS = [
-    head("relu", "mu", "nn.Sequential({linear}, nn.ReLU())", "relu"),
+    head("relu", "mu", "nn.Sequential({linear}, nn.ReLU())", "if relu followed the linear"),
     head("leaky-relu", "mu", "nn.Sequential({linear}, nn.LeakyReLU(0.01))", "linear"),
     head("relu-before", "mu", "nn.Sequential(nn.Linear(400, 400), nn.ReLU(), {linear})", "160400"),
     # In place: what comes of the encoder's last ReLU has no gradient any more, in forward neither.
@@ -454,7 +454,9 @@ HEADS = [
     head("scaled-0.99", "mu", "nn.Sequential({linear}, Apply(lambda mu: 0.99 * mu))", "linear"),
     head("clamped", "mu", "nn.Sequential({linear}, nn.Hardtanh(-3, 3))", "linear"),
     head("bounded-by-batch", "mu", "nn.Sequential({linear}, Apply(lambda mu: mu - mu.mean(0)))", "batch"),
-    head("relu", "logvar", "nn.Sequential({linear}, nn.ReLU())", "relu"),
+    head("relu", "logvar", "nn.Sequential({linear}, nn.ReLU())", "if relu followed the linear"),
+    head("relu6", "mu", "nn.Sequential({linear}, nn.ReLU6())", "if nn.relu6 followed the linear"),
+    head("gelu", "mu", "nn.Sequential({linear}, nn.GELU())", "if nn.gelu followed the linear"),
     head("softplus", "logvar", "nn.Sequential({linear}, nn.Softplus())", "softplus"),
     head("exp", "logvar", "nn.Sequential({linear}, Apply(torch.exp))", "exp"),
     head("halved", "logvar", "nn.Sequential({linear}, Apply(lambda logvar: logvar / 2))", "linear"),
