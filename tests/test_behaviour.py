@@ -65,3 +65,14 @@ def test_nearly_alike(tmp_path: Path, code: str, name: str) -> None:
                 expect_linear(student, student.VAE(784, 15), "mu_layer", 15)
             named = [line for line in str(mistake.value).splitlines() if "looks as if" in line]
             assert named == [f"It looks as if {name} followed the Linear."]
+
+
+def test_threshold(tmp_path: Path) -> None:
+    """A function that differs from ReLU for few numbers is not taken for it."""
+    text = REFERENCE.replace(MU, f"{MU.replace('nn.', 'nn.Sequential(nn.')}, nn.Threshold(0.5, 0))", 1)
+    with students(tmp_path) as open_student, torch.random.fork_rng():
+        student = open_student(text)
+        for seed in range(5):
+            torch.manual_seed(seed)
+            with pytest.raises(Mistake, match="It is right as far as the last Linear; something follows it"):
+                expect_linear(student, student.VAE(784, 15), "mu_layer", 15)

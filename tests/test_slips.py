@@ -13,6 +13,7 @@ from autograder.rubric import loss_diagnosis, test_3_reparametrize
 from autograder.rubric.expect import Mistake
 from autograder.rubric.forward_slips import posterior_slips
 from autograder.rubric.loss_terms import draw_batch
+from autograder.rubric.measures import is_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,29 @@ def test_followed(function: Callable[[Tensor], Tensor], words: str) -> None:
     named = " ".join(posterior_slips((function(mu), logvar), (mu, logvar), 1e-4))
     assert words in named
     assert bool(words) == bool(named)
+
+
+ENDS: dict[str, tuple[Callable[[Tensor], Tensor], bool]] = {
+    "a smooth function": (torch.cos, True),
+    "a function that jumps": (lambda v: v.floor(), True),
+    "a function of other numbers": (lambda v: v.roll(1, 0).cos(), False),
+    "something for each column": (lambda v: v * torch.arange(v.shape[1]), False),
+    "the right one, but for noise": (lambda v: v.relu() + 0.01 * torch.randn(v.shape), False),
+    "the right one of numbers that are slightly off": (
+        lambda v: (v + 0.1 * torch.randn(v.shape)).relu(),
+        False,
+    ),
+    "a number": (torch.ones_like, False),
+}
+
+
+@pytest.mark.parametrize(("end", "known"), ENDS.values(), ids=ENDS)
+def test_function_at_the_end(end: Callable[[Tensor], Tensor], known: bool) -> None:  # noqa: FBT001
+    """That another function stands where ReLU belongs is seen of the numbers, whichever it is."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        before = 3 * torch.randn(6, 200, dtype=torch.float64)
+        assert is_function(before, end(before), before.relu()) == known
 
 
 RUBRIC: Any = test_3_reparametrize  # whose functions have no types, as tests have none

@@ -50,8 +50,12 @@ class PartSlips:
                     end(oracle.network(kept, chain, self.values, last=self.last)),
                 )
         if self.image:
+            logits = oracle.network(x, chain, self.values)
             for name, other in ENDS.items():
-                yield name, other(oracle.network(x, chain, self.values))
+                yield name, other(logits)
+            for name, activation in ACTIVATIONS.items():
+                if name not in ("", "Sigmoid"):
+                    yield f"there were {name} at the end, not a Sigmoid", activation(logits)
             before = torch.sigmoid(oracle.network(x, chain[:-1], self.values, last=True))
             yield (
                 "the Sigmoid stood before the last Linear, not behind it",

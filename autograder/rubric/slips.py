@@ -57,21 +57,19 @@ ACTIVATIONS: dict[str, Function] = {
     "sin": torch.sin,
     "exp": torch.exp,
 }
-# At the end of a decoder, in the place of the sigmoid.
+# At the end of a decoder, in the place of the sigmoid; there may be an activation as well.
 ENDS: dict[str, Function] = {
     "the Sigmoid at the end were missing": lambda x: x,
     "the Sigmoid at the end were applied twice": lambda x: torch.sigmoid(torch.sigmoid(x)),
     "there were a ReLU before the Sigmoid": lambda x: torch.sigmoid(F.relu(x)),
-    "there were a Tanh at the end, not a Sigmoid": torch.tanh,
+    "there were Tanh at the end, not a Sigmoid": torch.tanh,
     "there were a scaled Tanh at the end, not a Sigmoid": lambda x: (torch.tanh(x) + 1) / 2,
     "there were a Softmax at the end, not a Sigmoid": lambda x: torch.softmax(x, 1),
     "there were a Softmax over each row of the image at the end, not a Sigmoid": (
         lambda x: torch.softmax(x.unflatten(1, (-1, 28)), 2).flatten(1)
     ),
     "there were a ReLU at the end, not a Sigmoid": F.relu,
-    "there were a Hardsigmoid at the end, not a Sigmoid": F.hardsigmoid,
-    "there were a LogSigmoid at the end, not a Sigmoid": F.logsigmoid,
-    "there were a clamp at the end, not a Sigmoid": lambda x: x.clamp(0, 1),
+    "there were a LogSoftmax at the end, not a Sigmoid": lambda x: F.log_softmax(x, 1),
     "the pixels were scaled to -1 ... 1 behind the Sigmoid": lambda x: 2 * torch.sigmoid(x) - 1,
     "the pixels were scaled to 0 ... 255 behind the Sigmoid": lambda x: 255 * torch.sigmoid(x),
     "the image were inverted: 1 - Sigmoid": lambda x: 1 - torch.sigmoid(x),
@@ -101,6 +99,10 @@ INPUTS: dict[str, Function] = {
 # What might follow the last step of a part, as far as it is no activation.
 AFTER: dict[str, Function] = {
     "a Softmax": lambda x: torch.softmax(x, 1),
+    "a LogSoftmax": lambda x: F.log_softmax(x, 1),
+    "a square": torch.square,
+    "the logarithm of Softplus": lambda x: F.softplus(x).log(),
+    "the logarithm of the absolute value": lambda x: x.abs().log(),
     "a layer normalisation": lambda x: F.layer_norm(x, x.shape[1:]),
     "a scaling to unit length": lambda x: F.normalize(x, dim=1),
     "a clamp to 0 ... 1": lambda x: x.clamp(0, 1),
