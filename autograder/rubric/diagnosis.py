@@ -32,6 +32,7 @@ MIXED = (
     "One image's result depends on the others in the batch: is there a batch normalisation, or a softmax over the "
     "batch, or does a view, reshape or transpose mix the images?"
 )
+TRAINING = "It is right in evaluation mode and wrong in training mode"
 COARSE = (
     0.01  # half precision rounds a batch's sums otherwise than one image's: that is no batch normalisation
 )
@@ -47,11 +48,12 @@ def diagnose(behaviour: Behaviour, x: Tensor, y: Tensor) -> list[str]:
     else:
         found = []
     behaviour.model.eval()
-    if behaviour.matches(x, behaviour.part(x)) and not close(y, behaviour.right(x, behaviour.chains[0])):
-        found.append(
-            "It is right in evaluation mode and wrong in training mode: is there dropout, or a batch normalisation?"
-        )
-    return found or search(behaviour, x, y)
+    if not behaviour.matches(x, behaviour.part(x)) or close(y, behaviour.right(x, behaviour.chains[0])):
+        return found or search(behaviour, x, y)
+    behaviour.model.train()  # y is wrong, and so comes of this mode
+    if not found and (named := search(behaviour, x, y)):
+        return [f"{TRAINING}.", *(f"In training mode {line[0].lower()}{line[1:]}" for line in named)]
+    return [*found, f"{TRAINING}: is there dropout, or a batch normalisation?"]
 
 
 def search(behaviour: Behaviour, x: Tensor, y: Tensor) -> list[str]:

@@ -143,7 +143,12 @@ class Final(nn.Module):
 """)
 
 OUTPUTS.append(
-    Mistake("decoder-sigmoid-in-eval-only", (FINAL, Edit(DECODER, SIGMOID, "Final(),")), ("2.1",), ("train",))
+    Mistake(
+        "decoder-sigmoid-in-eval-only",
+        (FINAL, Edit(DECODER, SIGMOID, "Final(),")),
+        ("2.1",),
+        ("in training mode it looks as if the sigmoid at the end were missing",),
+    )
 )
 
 # Forward puts the pixels into shape, but it is the decoder that shall give images.
