@@ -71,7 +71,7 @@ def search(behaviour: Behaviour, x: Tensor, y: Tensor) -> list[str]:
     known = PartSlips(
         behaviour.values, behaviour.last, behaviour.image, behaviour.part.name.startswith("CVAE.")
     )
-    for slips in (known.single, known.pairs):
+    for slips in (known.single, known.pairs, known.mixed):
         named = nearest(slips, chain, probes(behaviour, x, y, right), end)
         if named := named or clamps("its result", y, right, TOLERANCE) or measure(behaviour, y, right):
             return named

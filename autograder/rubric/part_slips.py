@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from autograder.rubric import oracle
 from autograder.rubric.counts import ORDINALS
-from autograder.rubric.slips import ACTIVATIONS, AFTER, ENDS, INPUTS, activation_text
+from autograder.rubric.slips import ACTIVATIONS, AFTER, COMMON, ENDS, INPUTS, activation_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -102,6 +102,30 @@ class PartSlips:
                     acts = tuple(name if i in where else None for i in range(places))
                     y = functions[acts[-1]](linear(acts[:-1])) if self.last else linear(acts)
                     yield activation_text(name, where, places, last=self.last), end(y)
+
+    def mixed(self, x: Tensor, chain: Sequence[Layer]) -> Iterator[tuple[str, Tensor]]:
+        """Give the results of different activations in different places."""
+        end: Function = torch.sigmoid if self.image else (lambda v: v)
+        for names, y in self.choices(x, chain, ()):
+            if len({*names} - {"ReLU"}) > 1:
+                yield f"not only ReLU followed the Linears, but in this order: {', '.join(names)}", end(y)
+
+    def choices(
+        self, x: Tensor, chain: Sequence[Layer], names: tuple[str, ...]
+    ) -> Iterator[tuple[tuple[str, ...], Tensor]]:
+        """Give what layers make of x in all ways to choose the activations behind them.
+
+        names: the activations before x; those of each way stand behind them
+        """
+        y, rest = oracle.network(x, chain[:1], self.values), chain[1:]
+        if not rest and not self.last:
+            yield names, y
+            return
+        for name, activation in COMMON.items():
+            if rest:
+                yield from self.choices(activation(y), rest, (*names, name))
+            else:
+                yield (*names, name), activation(y)
 
     def layers(self, x: Tensor, chain: Sequence[Layer], end: Function) -> Iterator[tuple[str, Tensor]]:
         """Give the results of biases and layers used in another way."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Function = Callable[[Tensor], Tensor]
 
-__all__ = ["ACTIVATIONS", "AFTER", "ENDS", "INPUTS", "activation_text", "clamps"]
+__all__ = ["ACTIVATIONS", "AFTER", "COMMON", "ENDS", "INPUTS", "activation_text", "clamps"]
 
 # In the place of ReLU; no name stands for nothing at all.
 ACTIVATIONS: dict[str, Function] = {
@@ -56,6 +56,26 @@ ACTIVATIONS: dict[str, Function] = {
     "ReLU and layer normalisation": lambda x: F.layer_norm(F.relu(x), x.shape[1:]),
     "sin": torch.sin,
     "exp": torch.exp,
+}
+# The usual ones, of which all mixtures are tried.
+COMMON: dict[str, Function] = {
+    "ReLU": F.relu,
+    "nothing": ACTIVATIONS[""],
+    **{
+        name: ACTIVATIONS[name]
+        for name in (
+            "LeakyReLU with slope 0.01",
+            "LeakyReLU with slope 0.1",
+            "LeakyReLU with slope 0.2",
+            "nn.ELU",
+            "nn.SELU",
+            "nn.GELU",
+            "nn.SiLU",
+            "nn.Softplus",
+            "Tanh",
+            "Sigmoid",
+        )
+    },
 }
 # At the end of a decoder, in the place of the sigmoid; there may be an activation as well.
 ENDS: dict[str, Function] = {

@@ -31,6 +31,12 @@ ACTIVATIONS = [
     decoder("no-relu", RELU, "nn.Identity()", "relu", times=3),
     decoder("no-last-relu", LAST_RELU, LAST, "relu"),
     decoder("last-leaky-relu", LAST_RELU, f"nn.LeakyReLU(0.01),\n            {LAST}", "relu"),
+    decoder(
+        "silu-then-tanh",
+        f"{PAIR}{PAIR}",
+        f"{PAIR.replace('ReLU', 'SiLU')}{PAIR.replace('ReLU', 'Tanh')}",
+        "in this order: relu, nn.silu, tanh",
+    ),
     decoder("dropout-0.01", RELU, "nn.ReLU(), nn.Dropout(0.01)", "dropout", times=3),
     decoder("layer-norm", RELU, "nn.LayerNorm(400), nn.ReLU()", "2400", times=3),
     decoder(

@@ -1,5 +1,7 @@
 """Mistakes in VAE.encoder, VAE.mu_layer and VAE.logvar_layer: rows 1.1 to 1.4."""
 
+import re
+
 from corpus.edits import Edit, Mistake, define, replace_block
 
 __all__ = ["MISTAKES"]
@@ -9,6 +11,7 @@ RELU = "nn.ReLU()"
 LAST_RELU = "nn.ReLU(),\n        )\n"
 FLATTEN = "nn.Flatten(),"
 FIRST = "nn.Linear(input_size, self.hidden_dim),"
+FURTHER = "nn.Linear(self.hidden_dim, self.hidden_dim),"
 FIRST_512 = "nn.Linear(input_size, 512),"
 PAIR = """\
             nn.Linear(self.hidden_dim, self.hidden_dim),  # (N, H) -> (N, H)
@@ -48,7 +51,20 @@ def head(name: str, layer: str, code: str, *words: str) -> Mistake:
     return Mistake(f"{layer}-layer-{name}", (APPLY, edit), (row,), words)
 
 
+def mixture(first: str, second: str, third: str, words: str) -> Mistake:
+    """Name the activations behind the three Linears, which are not all of one kind."""
+    name = re.sub("[^a-z0-9]+", "-", f"{first} {second} {third}".lower().replace("nn.", "")).strip("-")
+    codes = (FIRST, first), (FURTHER, second), (FURTHER, third)
+    old = f"{FIRST}  # (N, D) -> (N, H)\n            {RELU},\n{PAIR}{PAIR}"
+    edit = Edit(ENCODER, old, "".join(f"            {linear} {code},\n" for linear, code in codes))
+    return Mistake(f"encoder-mixture-{name}", (edit,), ("1.2",), (f"in this order: {words}",))
+
+
 ACTIVATIONS = [
+    mixture("nn.GELU()", RELU, "nn.Identity()", "nn.gelu, relu, nothing"),
+    mixture("nn.Tanh()", "nn.Identity()", RELU, "tanh, nothing, relu"),
+    mixture("nn.GELU()", RELU, "nn.Tanh()", "nn.gelu, relu, tanh"),
+    mixture("nn.LeakyReLU(0.2)", "nn.ELU()", RELU, "leakyrelu with slope 0.2, nn.elu, relu"),
     activation("leaky-relu-0.01", "nn.LeakyReLU()", "leaky"),
     activation("leaky-relu-0.2", "nn.LeakyReLU(0.2)", "leaky"),
     activation("leaky-relu-0.001", "nn.LeakyReLU(1e-3)", "leaky"),
