@@ -29,8 +29,9 @@ __all__ = ["diagnose"]
 SECONDS = 10  # of computing, to look for the slip; most take less than one
 WIDER = 3  # times the input: there ReLU is told from ReLU6, which is the same below 6
 MIXED = (
-    "One image's result depends on the others in the batch: is there a batch normalisation, or a softmax over the "
-    "batch, or does a view, reshape or transpose mix the images?"
+    "One image's result depends on the others in the batch: is there a batch normalisation, a softmax over the batch, "
+    "or something else worked out from the whole batch, such as its maximum? Or does a view, reshape or transpose mix "
+    "the images?"
 )
 TRAINING = "It is right in evaluation mode and wrong in training mode"
 COARSE = (
@@ -119,7 +120,8 @@ def nearest(
 def mixes(behaviour: Behaviour, x: Tensor, y: Tensor) -> bool:
     """Tell whether one image's result depends on the others in its batch."""
     try:
-        return not close(behaviour.part(x[:1]), y[:1], COARSE)
+        # Without the first one as well, which may be what the others depend on: it may hold the batch's maximum.
+        return not all(close(behaviour.part(x[some]), y[some], COARSE) for some in (slice(1), slice(1, None)))
     except Raised as error:
         if "more than 1 value per channel" in str(error):  # so says a batch normalisation
             return True

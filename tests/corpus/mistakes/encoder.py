@@ -292,6 +292,7 @@ FEATURES = [
     features("scaled-1.001", "lambda h: 1.001 * h", "last"),
     features("scaled-by-unit-length", "lambda h: F.normalize(h)", "last"),
     features("centred-over-batch", "lambda h: h - h.mean(0)", "batch"),
+    features("divided-by-the-batch-maximum", "lambda h: h / h.max()", "depends on the others", "maximum"),
     features("float16", "lambda h: h.half().float()", "precision"),
 ]
 
