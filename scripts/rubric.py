@@ -25,8 +25,8 @@ random when it is asked; how the code is written does not matter. What all rows 
 - **Rows are independent.** Each takes what it needs from `vae.py` for itself; a missing name costs no other row.
 - **No size is special.** Pixels, latents, classes and batches vary. A layer's size written into the code is a mistake
   of the row that holds it; images are 28 x 28, so `view(-1, 784)` and the like cost nothing in a model.
-- **Weights are drawn.** How a model is initialised costs nothing, but whatever it would learn besides its parts, such as
-  a skip with a factor that begins at 0, is drawn as well, and `forward` must give what its parts give all the same.
+- **Weights are drawn.** How a model is initialised costs nothing, but whatever it would learn besides its parts, such
+  as a skip with a factor that begins at 0, is drawn as well, and `forward` must give what its parts give all the same.
 - **The message names the mistake**, where it is a known one; else it says where yours and the expected value
   differ most.
 - **A failure of the grader costs nothing.** It is named as such, and the submission has to be graded again.

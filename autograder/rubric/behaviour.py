@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["CHAINS", "Behaviour"]
 
 CHAINS = 100  # ways to choose and order its layers; right ones have 8, if sizes are all that tells them apart
+FIRST = 3  # times as large as others are drawn weights that take an encoder's pixels
 FEW = 6  # results of a large batch that are looked at
 
 
@@ -53,9 +54,14 @@ class Behaviour:
             part(x)
             parameters = part.parameters()
         self.layers = oracle.layers_of(parameters)
-        scales = oracle.scales(parameters, 784 if image else None)
-        self.drawn = part.draw(scales)
         size_in = x.flatten(1).shape[1]
+        scales = oracle.scales(parameters, 784 if image else None)
+        if last:  # pixels are small, and units of the first layer are to go beyond 6, too
+            scales = [
+                FIRST * scale if size_in in (p.shape or ()) else scale
+                for scale, p in zip(scales, parameters, strict=True)
+            ]
+        self.drawn = part.draw(scales)
         self.parameters = parameters
         ways = oracle.chains(self.layers, size_in, length) if self.layers else iter(())
         # Weights and biases made of the parameters, where these are none as they are, and layers of them.
@@ -124,6 +130,11 @@ class Behaviour:
         except Raised as error:
             raise fail(str(error), *self.explain_raised(x)) from None
         shape = (len(x), 1, 28, 28) if self.image else (len(x), self.chains[0][-1].size_out)
+        if self.last and tuple(y.shape) == (len(x), oracle.H) != shape:
+            raise fail(
+                f"{self.part.name} gives {oracle.H} features, and its layers one behind the other, "
+                f"{oracle.sizes_of(self.chains[0])}, give {shape[1]}: each should take what the one before it gives."
+            )
         expect_shape(f"The result of {self.part.name} for an input of shape {show(x.shape)}", y, shape)
         return y
 

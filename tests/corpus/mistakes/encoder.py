@@ -61,6 +61,18 @@ def mixture(first: str, second: str, third: str, words: str) -> Mistake:
 
 
 ACTIVATIONS = [
+    Mistake(
+        "encoder-first-relu-is-relu6",
+        (
+            Edit(
+                ENCODER,
+                f"{FIRST}  # (N, D) -> (N, H)\n            nn.ReLU(),",
+                f"{FIRST}\n            nn.ReLU6(),",
+            ),
+        ),
+        ("1.2",),
+        ("relu6",),
+    ),
     mixture("nn.GELU()", RELU, "nn.Identity()", "nn.gelu, relu, nothing"),
     mixture("nn.Tanh()", "nn.Identity()", RELU, "tanh, nothing, relu"),
     mixture("nn.GELU()", RELU, "nn.Tanh()", "nn.gelu, relu, tanh"),
