@@ -48,7 +48,7 @@ FILES = [
     file(
         "package-that-is-not-there",
         IMPORTS,
-        "import torch\nimport einnops\n\n\nclass Layer(einnops.Layer):\n    pass\n\n\n",
+        "import torch\nimport einnops\n\n\nclass Layer(einnops.Layer):\n    pass\n\n\nlayer = Layer()\n\n\n",
         "modulenotfounderror",
         "einnops",
     ),
