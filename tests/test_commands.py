@@ -455,6 +455,9 @@ def test_interrupt(submission: Path, tmp_path: Path, number: signal.Signals) -> 
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(
+            number, signal.SIG_DFL
+        ),  # nohup, which is heeded, may have started us
     )
     end = time.monotonic() + 60
     while len(processes := psutil.Process(running.pid).children(recursive=True)) < 3:

@@ -477,7 +477,7 @@ FORGED = {
             "write(frame(json.dumps({'id': number, 'error': {'kind': 'missing', 'type': '', 'message': 'x' * 900000,"
             " 'lines': []}}).encode()))"
         ),
-        "missing",
+        "malformed answer",
     ),
     "an error of half a form": (
         "write(frame(json.dumps({'id': number, 'error': {'kind': 'raised'}}).encode()))",

@@ -298,7 +298,7 @@ ERRORS = {
     "a long line": ("x = [" + "1, " * 10_000 + "].y", "has no attribute 'y'"),
     "a tensor in its message": (
         r"raise ValueError('first' + '\n[1, 2, 3]' * 5000 + '\nlast')",
-        r"first(\n\[1, 2, 3\]){2}\n\[\.\.\.\]\nlast",
+        r"first(\n  \| \[1, 2, 3\]){2}\n  \| \[\.\.\.\]\n  \| last",
     ),
     "an odd syntax error": (
         "e = SyntaxError(); e.filename = __file__; e.lineno = 'x'; raise e",
