@@ -80,7 +80,10 @@ def to_python(notebook: bytes, name: str) -> tuple[bytes, list[str]]:
         raise Unreadable(f"there is no vae.py, and {name} cannot be read: damaged, too large, or no notebook")
     source, notes = json.loads(answer)
     if not source:
-        raise Unreadable(f"there is no vae.py, and {name} does not define VAE or CVAE outside of functions")
+        why = f" ({'; '.join(notes[:5])})" if notes else ""
+        raise Unreadable(
+            f"there is no vae.py, and {name} does not define VAE or CVAE outside of functions{why}"
+        )
     return source.encode(), notes
 
 
@@ -100,7 +103,7 @@ def parse(source: str, exporter: Exporter) -> tuple[str, ast.Module]:
     from nbformat import v4
 
     source = re.sub(r"\r\n?", "\n", source)  # lines as the parser counts them
-    if magic := re.match(r"\s*%%(\w+).*\n?", source):
+    while magic := re.match(r"\s*%%(\w+).*\n?", source):  # one may stand above another
         source = source[magic.end() :] if magic[1] in PYTHON_CELLS else ""
     text, _ = exporter.from_notebook_node(v4.new_notebook(cells=[v4.new_code_cell(source)]))
     try:

@@ -94,7 +94,11 @@ KEPT: dict[str, tuple[list[str], list[str]]] = {
         ["class VAE: pass"],
     ),
     "cell magics": (
-        ["%%time\nclass VAE: pass", "%%writefile vae.py\nclass CVAE: pass", "%%bash\nclass Shell: pass"],
+        [
+            "%%time\n%%capture\nclass VAE: pass",
+            "%%writefile vae.py\nclass CVAE: pass",
+            "%%bash\nclass Shell: pass",
+        ],
         ["class VAE: pass", "class CVAE: pass"],
     ),
     "carriage returns": (["x\r\ny\rclass VAE:\r\n    z = 1\r\n"], ["class VAE:\n    z = 1"]),
@@ -345,6 +349,10 @@ NOT_TAKEN: dict[str, tuple[dict[str, bytes], str]] = {
     "a model within a function": (
         {"a.ipynb": of_cells("def f():\n    class VAE: pass")},
         "there is no vae.py, and a.ipynb does not define VAE or CVAE outside of functions",
+    ),
+    "a model in a cell that is no Python": (
+        {"a.ipynb": of_cells("x = 1", "class VAE:\n    def f(self:\n        pass")},
+        "does not define VAE or CVAE outside of functions (code cell 2 was left out: it is not Python)",
     ),
     "a model of another name": (
         {"a.ipynb": of_cells("class Vae: pass")},
