@@ -44,6 +44,10 @@ ANYWHERE = (
         ),
     ),
     (
+        r"Error downloading|urlopen error|in name resolution|Name or service not known|Network is unreachable",
+        "Your code has no network here, and no data: what loads MNIST or weights belongs in the notebook.",
+    ),
+    (
         r"before Module\.__init__\(\) call",
         "Is super().__init__() missing at the top of __init__, or are its last brackets?",
     ),

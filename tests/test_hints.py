@@ -74,6 +74,12 @@ AT = "h = self.layer(x)"
 SUPER = "super().__init__(input_size, latent_size)"
 BCE = 'bce = F.binary_cross_entropy(x_hat, x, "sum")'
 AT_ITS_LINE = {
+    "a download": (
+        "RuntimeError",
+        "Error downloading train-images-idx3-ubyte.gz:\n[...]\n<urlopen error [Errno -3] Temporary failure>",
+        "train_set = MNIST('.', download=True)",
+        "no network",
+    ),
     "a power of numbers": (
         "TypeError",
         "unsupported operand type(s) for ^: 'float' and 'int'",
