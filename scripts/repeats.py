@@ -9,7 +9,7 @@ round by round, all submissions in each, until each has N gradings or H hours ar
 (JSON), for each submission by its bytes: a later run goes on from there. Exits with 1 when any verdict differs from
 its submission's most frequent one, or a right variant loses a point.
 
-Some 200 variants 1,000 times each take twelve hours of two processors.
+Some 200 variants 1,000 times each take eighteen hours of two processors.
 """
 
 from __future__ import annotations
