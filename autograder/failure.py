@@ -15,7 +15,6 @@ __all__ = ["MAX_TEXT", "MissingError", "describe"]
 
 # So torch says where a module has no forward, or an operation does not know a type, such as integers, or a device.
 TORCHS = re.compile(f"{re.escape(NO_FORWARD)}|^.{{1,80}} not implemented for |^Could not run ")
-MOST = 10  # names
 MAX_TEXT = 4000  # characters of a string in an answer
 MAX_LINE, MAX_LINES = 400, 6  # of a message
 
@@ -31,7 +30,7 @@ def describe(error: BaseException, path: Path) -> dict[str, Any]:
     """Describe what the student's file, at this path, raised: its type, its message and their own lines."""
     if isinstance(error, MissingError):
         name, kind, others, inside = error.args
-        others, inside = ([text[:100] for text in texts[:MOST]] for texts in (others, inside))
+        others, inside = ([text[:100] for text in texts] for texts in (others, inside))
         return {"kind": kind, "type": "", "message": name, "lines": [], "others": others, "inside": inside}
     syntax = error if isinstance(error, SyntaxError) and error.filename == str(path) else None
     try:

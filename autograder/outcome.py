@@ -5,7 +5,7 @@ Raised             the student's code raised an exception: its type, message and
 +-- Unfinished     a NotImplementedError, or a part that is still None
 +-- Missing        a name that the assignment asks for is not there
 WrongKind          an answer, but not of the kind asked for
-sandbox.Ended      no answer: too slow, too big, the process died, bytes that are no answer
+endings.Ended      no answer: too slow, too big, the process died, bytes that are no answer
 NurseryError       our own fault
 """
 

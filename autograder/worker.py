@@ -159,7 +159,7 @@ class Desk:
         name of its type, and of its items' types.
         """
         part = self.find(model, path)
-        layer = self.layer(model, path)
+        layer = self.as_layer(model, part)
         if layer is None:
             items = part if isinstance(part, (list, tuple)) else ()
             return [type(part).__name__, *(type(item).__name__ for item in items[:MAX_LAYERS])]
@@ -268,7 +268,10 @@ class Desk:
 
     def layer(self, model: int, path: list[str]) -> Any:
         """Look up a part of a model, or what stands for it where it is a function; None where it is no layer."""
-        part = self.find(model, path)
+        return self.as_layer(model, self.find(model, path))
+
+    def as_layer(self, model: int, part: Any) -> Any:
+        """Return a part, or what stands for it. A property may make another each time that it is looked up."""
         return part if isinstance(part, nn.Module) else layer_of(self.models[model], part)
 
     def find(self, model: int | None, path: list[str]) -> Any:

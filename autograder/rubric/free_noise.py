@@ -13,6 +13,7 @@ from autograder.outcome import UNANSWERED
 from autograder.rubric import oracle
 from autograder.rubric.expect import Mistake, as_three, close, expect_shape, fail, show
 from autograder.rubric.noise import (
+    correlation,
     expect_everywhere,
     expect_fresh,
     expect_moments,
@@ -102,7 +103,7 @@ class FreeNoise:
         other = (pixels - torch.sigmoid(mu + std * due)).abs().flatten() > SAME
         first = int(other.nonzero()[0]) if other.any() else 0
         found, due = found.flatten()[first:], due.flatten()[first:]
-        alike = float((found * due).sum() / (found.norm() * due.norm()))
+        alike = correlation(found, due)
         # The correlation of n right numbers is above r with a probability below (1 - r^2)^((n - 1) / 2).
         chance = (len(due) - 1) / 2 * math.log10(max(1 - alike**2, 1e-300))
         if alike > ALIKE and chance < NEVER:

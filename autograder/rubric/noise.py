@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from autograder.student import Student
 
 __all__ = [
+    "correlation",
     "expect_fresh",
     "expect_moments",
     "expect_no_trace",
@@ -131,6 +132,12 @@ def expect_unbound(eps: Tensor) -> None:
         raise fail(
             f"The noise has only {different} different values among {eps.numel()}: is it rounded, or half precision?"
         )
+
+
+def correlation(one: Tensor, other: Tensor) -> float:
+    """Return the correlation of two draws of noise, whose means are 0."""
+    one, other = one.double(), other.double()
+    return float((one * other).sum() / (one.norm() * other.norm()))
 
 
 def expect_unrelated(one: Tensor, other: Tensor) -> None:

@@ -77,12 +77,11 @@ COMMON: dict[str, Function] = {
         )
     },
 }
-# At the end of a decoder, in the place of the sigmoid; there may be an activation as well.
+# At the end of a decoder, in the place of the sigmoid, where one of these activations may be as well.
 ENDS: dict[str, Function] = {
     "the Sigmoid at the end were missing": lambda x: x,
     "the Sigmoid at the end were applied twice": lambda x: torch.sigmoid(torch.sigmoid(x)),
     "there were a ReLU before the Sigmoid": lambda x: torch.sigmoid(F.relu(x)),
-    "there were Tanh at the end, not a Sigmoid": torch.tanh,
     "there were a scaled Tanh at the end, not a Sigmoid": lambda x: (torch.tanh(x) + 1) / 2,
     "there were a Softmax at the end, not a Sigmoid": lambda x: torch.softmax(x, 1),
     "there were a Softmax over each row of the image at the end, not a Sigmoid": (

@@ -9,6 +9,7 @@ import torch
 
 from autograder.outcome import UNANSWERED
 from autograder.rubric.expect import close
+from autograder.rubric.noise import correlation
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,5 +41,4 @@ def is_unsteady(student: Student) -> bool:
 
 def alike(one: Tensor, other: Tensor) -> bool:
     """Tell whether two draws are correlated."""
-    product = float((one.double() * other.double()).sum())
-    return abs(product) > ALIKE * float(one.double().norm() * other.double().norm())
+    return abs(correlation(one, other)) > ALIKE

@@ -459,6 +459,28 @@ class Encoder(nn.Module):
 
 BESIDES = [
     Variant(
+        "encoder-property-that-makes-it",
+        (
+            replace_block(
+                ENCODER,
+                "self.fc1 = nn.Linear(input_size, self.hidden_dim)\n"
+                "self.fc2 = nn.Linear(self.hidden_dim, self.hidden_dim)\n"
+                "self.fc3 = nn.Linear(self.hidden_dim, self.hidden_dim)\n"
+                f"{MU}\n{LOGVAR}\n",
+            ),
+            Edit("VAE", "        self.encoder = None\n", ""),
+            Edit(
+                "VAE",
+                "    def forward(self, x: Tensor)",
+                "    @property\n"
+                "    def encoder(self):\n"
+                "        layers = (nn.Flatten(), self.fc1, nn.ReLU(), self.fc2, nn.ReLU(), self.fc3, nn.ReLU())\n"
+                "        return nn.Sequential(*layers)\n\n"
+                "    def forward(self, x: Tensor)",
+            ),
+        ),
+    ),
+    Variant(
         "parameters-besides-the-parts",
         (
             Edit(
