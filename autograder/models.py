@@ -14,7 +14,7 @@ from autograder import weights
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Models"]
+__all__ = ["Half", "Models"]
 
 REST = 0.5  # standard deviation of what is learned besides the parts
 
@@ -116,3 +116,18 @@ class Models:
         parameters = [parameter for _, parameter in self.parameters(number, part)]
         weights.fill(parameters, scales, seed)
         self.filled.update(map(id, parameters))
+
+
+class Half(nn.Module):
+    """The first (0) or the second half (1) of what a layer gives: some let one layer give mu and logvar."""
+
+    def __init__(self, layer: Any, which: int) -> None:
+        """Hold the layer, whose parameters are those of both halves."""
+        super().__init__()
+        self.layer = layer
+        self.which = which
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return half of it, (N, Z), for x (N, *)."""
+        both: Tensor = self.layer(x)
+        return both.chunk(2, dim=1)[self.which]

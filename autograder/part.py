@@ -10,7 +10,7 @@ import itertools
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from autograder.dialogue import Dialogue
     from autograder.promise import Promise
 
-__all__ = ["Drawn", "Model", "Modes", "Parameter", "Part", "as_modes", "as_tensor"]
+__all__ = ["Drawn", "Model", "Modes", "Parameter", "Part", "Path", "as_modes", "as_tensor"]
 
 T = TypeVar("T")
+Path: TypeAlias = "Sequence[str | int]"  # names of attributes; 0 and 1 are the halves of what a layer gives
 
 MAX_PARAMETERS = 100  # tensors of a part; right ones have 8
 MAX_NUMBERS = 12_000_000  # in a part's tensors that are drawn anew; right ones have 800,000
@@ -77,7 +78,7 @@ class Modes(NamedTuple):
 class Part:
     """A model of the student's, or a part of one such as its encoder."""
 
-    def __init__(self, dialogue: Dialogue, name: str, model: int, path: list[str]) -> None:
+    def __init__(self, dialogue: Dialogue, name: str, model: int, path: Path) -> None:
         self.dialogue = dialogue
         self.name = name
         self.called = f"{name}(...)"  # what a call of it is named
@@ -219,11 +220,11 @@ class Model(Part):
             str, Callable[[], bool]
         ] = {}  # tell whether a part was right before forward was called
 
-    def renamed(self, names: Mapping[str, str]) -> Model:
-        """Return the same model with some of its parts by the names that the student gave them."""
+    def with_parts(self, places: Mapping[str, Path]) -> Model:
+        """Return the same model with some of its parts from where the student has them."""
         model = Model(self.dialogue, self.name, self.model, disables=self.disables)
-        for part, name in names.items():
-            getattr(model, part).path = [name]
+        for part, path in places.items():
+            getattr(model, part).path = path
         return model
 
     def draw_rest(self) -> Promise[list[str]]:

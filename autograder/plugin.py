@@ -13,6 +13,7 @@ import os
 import re
 import signal
 import time
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -219,13 +220,20 @@ def note_failure(row: Row, error: BaseException, recipe: str) -> None:
     row.extra_data["ending"] = ending
     if ending == FAULT:
         row.output = FAULT_WORDS
-        row.extra_data["fault"] = clean(f"{type(error).__name__}: {error}")
+        row.extra_data["fault"] = clean(f"{type(error).__name__}: {error} ({', '.join(way_to(error))})")
         if isinstance(error, NurseryError):
             row.extra_data["sandbox"] = True
     else:
         row.output = clean(str(error))
         if recipe and ending in SEEN and not UNSEEN.match(row.output):
             row.output += f"\n{recipe}"
+
+
+def way_to(error: BaseException) -> list[str]:
+    """List the lines of the rubric that led to an error, the last first."""
+    frames = reversed(traceback.extract_tb(error.__traceback__))
+    rubrics = [(Path(frame.filename), frame.lineno) for frame in frames if "rubric" in frame.filename]
+    return [f"{path.name}:{line}" for path, line in rubrics][:5]
 
 
 def function(item: pytest.Item) -> Any:

@@ -26,7 +26,7 @@ from autograder.elsewhere import in_file, in_model
 from autograder.failure import MissingError, describe
 from autograder.functions import layer_of
 from autograder.loading import load
-from autograder.models import Models
+from autograder.models import Half, Models
 from autograder.values import Values
 from autograder.wire import MAX_ITEMS, Inbox, messages, send
 
@@ -119,7 +119,7 @@ class Desk:
     def on_call(
         self,
         model: int | None,
-        path: list[str],
+        path: list[str | int],
         args: list[Any],
         seed: int | None,
         learning: bool = True,  # noqa: FBT001, FBT002 - as it comes over
@@ -152,7 +152,7 @@ class Desk:
         left, self.left_disabled = self.left_disabled, False
         return [model is not None and bool(getattr(self.models[model], "training", False)), left]
 
-    def on_parameters(self, model: int, path: list[str], values: bool) -> list[Any]:  # noqa: FBT001
+    def on_parameters(self, model: int, path: list[str | int], values: bool) -> list[Any]:  # noqa: FBT001
         """List a part's parameters: name, shape and, where asked for, values.
 
         Of a function: the name of its type, and such a list for what it uses. Of anything else that is no layer: the
@@ -171,15 +171,15 @@ class Desk:
             )
         return rows if layer is part else [type(part).__name__, rows]
 
-    def on_assign(self, model: int, path: list[str], values: list[Any]) -> None:
+    def on_assign(self, model: int, path: list[str | int], values: list[Any]) -> None:
         """Give a part's parameters new values."""
         self.models.assign(model, self.layer(model, path), [*map(self.values.decode, values)])
 
-    def on_draw(self, model: int, path: list[str], scales: list[float], seed: int) -> None:
+    def on_draw(self, model: int, path: list[str | int], scales: list[float], seed: int) -> None:
         """Draw a part's parameters anew, normal with these standard deviations."""
         self.models.draw(model, self.layer(model, path), scales, seed)
 
-    def on_draw_rest(self, model: int, parts: list[list[str]], seed: int) -> list[str]:
+    def on_draw_rest(self, model: int, parts: list[list[str | int]], seed: int) -> list[str]:
         """Draw anew what a model would learn besides its parts; returns the names of these parameters."""
         layers = [self.layer(model, path) for path in parts]
         return self.models.draw_rest(model, layers, seed)[:MAX_LAYERS]
@@ -266,7 +266,7 @@ class Desk:
         torch.set_grad_enabled(self.enables)  # as the notebook would have it
         return self.training.go(steps, seconds)
 
-    def layer(self, model: int, path: list[str]) -> Any:
+    def layer(self, model: int, path: list[str | int]) -> Any:
         """Look up a part of a model, or what stands for it where it is a function; None where it is no layer."""
         return self.as_layer(model, self.find(model, path))
 
@@ -274,10 +274,13 @@ class Desk:
         """Return a part, or what stands for it. A property may make another each time that it is looked up."""
         return part if isinstance(part, nn.Module) else layer_of(self.models[model], part)
 
-    def find(self, model: int | None, path: list[str]) -> Any:
+    def find(self, model: int | None, path: list[str | int]) -> Any:
         """Look up a name of the module, a model or a part of a model."""
         found = self.module if model is None else self.models[model]
         for name in path:
+            if isinstance(name, int):
+                found = Half(found, name)
+                continue
             owner, found = found, getattr(found, name, None)
             if found is None:
                 kind = "none" if hasattr(owner, name) else "missing"

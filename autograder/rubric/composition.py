@@ -99,7 +99,7 @@ def can_be_helped(forward: VAEForward, error: UnjudgedError) -> bool:
         forward.shrunk = error.excess
         return True
     with contextlib.suppress(Ended):  # the time may be over
-        return not forward.names and forward.find_names(oracle.Sizes())
+        return not forward.places and forward.find_parts()
     return False
 
 

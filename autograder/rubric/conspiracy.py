@@ -48,7 +48,7 @@ class Result:
     def follows(self, tolerance: float) -> bool:
         """Tell whether some of it is what the weights give; True where there is nothing to go by."""
         drawn, number = self.drawn.get(self.name), len(self.given)
-        if drawn is None or not self.given.numel() or len(self.found) != number:
+        if drawn is None or not self.given.numel() or self.found.dim() < 2 or len(self.found) != number:
             return True
         x, y = self.given[self.rows].flatten(1).float(), self.found[self.rows].flatten(1)
         chains = oracle.chains(oracle.layers_of(drawn.parameters), x.shape[1], oracle.LENGTHS[self.name])

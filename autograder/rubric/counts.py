@@ -110,7 +110,7 @@ def swapped(layers: Sequence[Layer], expected: Sequence[tuple[int, int]]) -> boo
 
 def meaning(part: Part, number: int, side: int) -> str:
     """Say which size of the model a layer's size is. side: 0 for what it takes, 1 for what it gives."""
-    name = part.path[-1]
+    name = str(part.path[-1])
     classes = " + num_classes" if part.name.startswith("CVAE.") else ""
     sizes = {
         ("encoder", 0, 0): "input_size" + classes,

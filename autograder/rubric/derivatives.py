@@ -36,6 +36,8 @@ def true_gradients(
     Returns the gradients for x (N, size_in), and for each part for its biases; None where the parts give something
     else than y, or there is nothing to go by.
     """
+    if min(x.dim(), y.dim()) < 2:
+        return None
     x = x.flatten(1).float().requires_grad_()
     h, biases = x, []
     for name, drawn in parts:

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from autograder.outcome import PARTS, UNANSWERED, Missing, Unfinished
+from autograder.outcome import PARTS, UNANSWERED
 from autograder.rubric import oracle
 from autograder.rubric.expect import Mistake, fail
 from autograder.rubric.networks import Used, parameters_in_use
+from autograder.rubric.places import HEADS, find_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from autograder.part import Model
+    from autograder.part import Model, Path
     from autograder.promise import Promise
     from autograder.rubric.oracle import Sizes
     from autograder.student import Student
 
     Join = Callable[[Tensor, Tensor], Tensor]
 
-__all__ = ["HEADS", "CVAEForward", "UnjudgedError", "VAEForward"]
-
-HEADS = ("mu_layer", "logvar_layer")
-# What students call them, where they do not keep to the template's names: that is their own rows'.
-ALIKE = {"encoder": "enc", "mu_layer": "mu|mean", "logvar_layer": "log|lv|var|sig|std", "decoder": "dec"}
+__all__ = ["CVAEForward", "UnjudgedError", "VAEForward"]
 
 
 class UnjudgedError(Exception):
@@ -57,8 +53,8 @@ class VAEForward:
     def __init__(self, student: Student, sizes: Sizes) -> None:
         self.student = student
         self.sizes = sizes
-        self.names: dict[str, str] = {}  # of parts that are not there under the assignment's names
-        self.models: dict[Model, Model] = {}  # with these names
+        self.places: dict[str, Path] = {}  # of parts that are not where the assignment asks for them
+        self.models: dict[Model, Model] = {}  # with the parts from there
         self.weights_judged = False  # whether gradients reached the weights, too
         self.passing_judged = False  # whether gradients passed through the decoder to z
         # Whether it gave what the weights give so far. What ended a worker once would take its time twice.
@@ -72,32 +68,21 @@ class VAEForward:
 
     def make(self, latents: int, classes: int) -> Model:  # noqa: ARG002 - the CVAE needs it
         """Make a model."""
-        return self.with_names(self.student.VAE(784, latents))
+        return self.with_places(self.student.VAE(784, latents))
 
     def shapes(self, sizes: Sizes) -> dict[str, tuple[int, ...]]:
         """List the shapes of what the parts take, but for the number of images."""
         return {"encoder": (1, 28, 28), **dict.fromkeys(HEADS, (oracle.H,)), "decoder": (sizes.latents,)}
 
-    def with_names(self, model: Model) -> Model:
-        """Return a model with the names of its parts."""
-        return self.models.setdefault(model, model.renamed(self.names)) if self.names else model
+    def with_places(self, model: Model) -> Model:
+        """Return a model with its parts from where they are."""
+        return self.models.setdefault(model, model.with_parts(self.places)) if self.places else model
 
-    def find_names(self, sizes: Sizes) -> bool:
-        """Look for missing parts under other names; tells whether all that are missing were found."""
-        model = self.make(sizes.latents, sizes.classes)
-        for part in PARTS:
-            try:
-                getattr(model, part).parameters()
-            except (Missing, Unfinished) as error:
-                fitting = [name for name in error.failure.others if re.search(ALIKE[part], name.lower())]
-                strange = [name for name in fitting if name not in PARTS]
-                if len(strange) != 1:
-                    self.names = {}
-                    break
-                self.names[part] = strange[0]
-            except UNANSWERED:
-                continue
-        return bool(self.names)
+    def find_parts(self) -> bool:
+        """Look for missing parts elsewhere in the model; tells whether all that are missing were found."""
+        sizes = oracle.Sizes()
+        self.places = find_places(self.make(sizes.latents, sizes.classes), sizes.latents)
+        return bool(self.places)
 
     def arguments(self, x: Tensor, c: Tensor) -> list[Tensor]:  # noqa: ARG002
         """List forward's arguments."""
@@ -154,10 +139,11 @@ class VAEForward:
                 parameters = part.parameters()
                 drawn = part.draw([deviation / self.shrunk for deviation in oracle.scales(parameters)])
                 given, layers = part(features), oracle.layers_of(parameters)
-                if len(layers) == 1 and layers[0].bias is not None and given.dim() == 2:
-                    values, bias = list(drawn.values), layers[0].bias
-                    due = torch.linspace(-7.5, 7.5, given.shape[1])[torch.randperm(given.shape[1])]
-                    values[bias] = values[bias] + (due - given[0]).view(values[bias].shape)
+                bias = layers[0].bias if len(layers) == 1 else None
+                if bias is not None and given.numel() == drawn.values[bias].numel():
+                    values = list(drawn.values)
+                    due = torch.linspace(-7.5, 7.5, given.numel())[torch.randperm(given.numel())]
+                    values[bias] = values[bias] + (due - given.flatten()).view(values[bias].shape)
                     part.assign(values)
             # Such a z must not drive pixels to 1: who expects them below, as a sigmoid has them, is right. Biases of
             # standard deviation 2 bring some below 0.01 or above 0.99, but for one grading in 10^7, none to 1.
@@ -218,7 +204,7 @@ class CVAEForward(VAEForward):
 
     def make(self, latents: int, classes: int) -> Model:
         """Make a model."""
-        return self.with_names(self.student.CVAE(784, classes, latents))
+        return self.with_places(self.student.CVAE(784, classes, latents))
 
     def shapes(self, sizes: Sizes) -> dict[str, tuple[int, ...]]:
         """List the shapes of what the parts take, but for the number of images."""

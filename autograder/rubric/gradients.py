@@ -11,7 +11,7 @@ from torch import Tensor
 from autograder.outcome import PARTS, Raised, WrongKind
 from autograder.rubric.derivatives import true_gradients
 from autograder.rubric.expect import aligned, changed
-from autograder.rubric.forwards import HEADS
+from autograder.rubric.places import HEADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -20,8 +20,8 @@ from autograder.rubric.conspiracy import T, plausible
 from autograder.rubric.crowd import standing_out
 from autograder.rubric.derivatives import UnknownError, follow
 from autograder.rubric.expect import Mistake, aligned, as_three, close, unchanged
-from autograder.rubric.forwards import HEADS
 from autograder.rubric.gradients import SUM
+from autograder.rubric.places import HEADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -130,6 +130,8 @@ class Reconstruction:
         except Mistake as mistake:
             if is_unsteady(self.forward.student):
                 return
+            if right.broken:
+                raise self.forward.blame(right.broken) from None
             if wrong := noise.wrong_alone():
                 raise self.forward.blame(UnjudgedError("reparametrize", wrong)) from None
             raise self.fail(

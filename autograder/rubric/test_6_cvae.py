@@ -8,9 +8,10 @@ from autograder.rubric.alone import are_right_alone
 from autograder.rubric.composition import expect_composition
 from autograder.rubric.counts import expect_count
 from autograder.rubric.expect import Mistake, noting, raise_all
-from autograder.rubric.forwards import HEADS, CVAEForward
+from autograder.rubric.forwards import CVAEForward
 from autograder.rubric.networks import expect_linear, expect_network
 from autograder.rubric.oracle import H
+from autograder.rubric.places import HEADS
 from autograder.rubric.sharing import expect_apart, expect_two_layers
 
 

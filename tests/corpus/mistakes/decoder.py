@@ -73,6 +73,12 @@ LAYERS = [
 ]
 
 OUTPUTS = [
+    # Of another size: forward hands it on, and is right.
+    decoder(
+        "two-channels", UNFLATTEN, "Apply(lambda x: x.view(-1, 1, 28, 28).repeat(1, 2, 1, 1)),", "has shape"
+    ),
+    decoder("one-image-alone", UNFLATTEN, "Apply(lambda x: x[0].view(1, 28, 28)),", "has shape"),
+    decoder("all-in-a-row", UNFLATTEN, "nn.Flatten(0),", "has shape"),
     decoder("no-sigmoid", SIGMOID, "", "sigmoid"),
     decoder("sigmoid-twice", SIGMOID, "nn.Sigmoid(), nn.Sigmoid(),", "sigmoid", "twice"),
     decoder("tanh", SIGMOID, "nn.Tanh(),", "tanh"),

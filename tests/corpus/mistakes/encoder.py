@@ -457,7 +457,36 @@ MODULES = [
     module("returns-nothing", "        return x\n", "", "1.2 4.1", "none"),
 ]
 
+# One layer gives mu and logvar side by side: forward is right, and judged with the halves of what it gives.
+FUSED = [
+    Mistake(
+        f"{model.lower()}-heads-fused-{name}",
+        (
+            Edit(
+                f"{model}.encoder", f"{MU}  # (N, H) -> (N, Z)\n        {LOGVAR}  # (N, H) -> (N, Z)", layer
+            ),
+            Edit(
+                f"{model}.forward",
+                "mu = self.mu_layer(features)  # (N, Z)\n        logvar = self.logvar_layer(features)  # (N, Z)",
+                f"mu, logvar = self.{name}(features).chunk(2, dim=1)",
+            ),
+        ),
+        rows,
+        words,
+    )
+    for model, rows in (("VAE", ("1.3", "1.4")), ("CVAE", ("6.1",)))
+    for name, words in (
+        ("head", ("has `head`: is that it",)),
+        ("mu_layer", ("logvar_layer", "is still none")),
+    )
+    for layer in [f"self.{name} = nn.Linear(self.hidden_dim, 2 * latent_size)"]
+]
+
 HEADS = [
+    head("glu", "mu", "nn.Sequential(nn.Linear(400, 2 * latent_size), nn.GLU())", "it should give"),
+    head("squeezed", "mu", "nn.Sequential({linear}, Apply(lambda mu: mu.squeeze(0)))", "has shape"),
+    head("one-image-alone", "logvar", "nn.Sequential({linear}, Apply(lambda mu: mu[0]))", "has shape"),
+    head("sum-of-images", "logvar", "nn.Sequential({linear}, Apply(lambda mu: mu.sum(0)))", "has shape"),
     head("relu", "mu", "nn.Sequential({linear}, nn.ReLU())", "if relu followed the linear"),
     head("leaky-relu", "mu", "nn.Sequential({linear}, nn.LeakyReLU(0.01))", "linear"),
     head("relu-before", "mu", "nn.Sequential(nn.Linear(400, 400), nn.ReLU(), {linear})", "160400"),
@@ -715,4 +744,4 @@ SHARED = [
     ),
 ]
 
-MISTAKES = [*ACTIVATIONS, *SIZES, *ORDER, *FEATURES, *MODULES, *HEADS, *SHARED]
+MISTAKES = [*ACTIVATIONS, *SIZES, *ORDER, *FEATURES, *MODULES, *FUSED, *HEADS, *SHARED]
