@@ -6,6 +6,7 @@ code, `self.fc1`, also in the methods that it calls.
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from types import CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ def layer_of(model: Any, part: Any) -> nn.Module | None:
 def names(function: Any, model: nn.Module, seen: set[CodeType]) -> Iterator[str | int]:
     """List the names that a function's code uses, also in methods of the model, and ids of what it was made with."""
     if isinstance(function, partial):
-        yield from map(id, function.args)
+        yield from map(id, [*function.args, *function.keywords.values()])
         function = function.func
     yield id(function)
     function = getattr(function, "__func__", function)
@@ -42,7 +43,9 @@ def names(function: Any, model: nn.Module, seen: set[CodeType]) -> Iterator[str 
     if torchs or not isinstance(code, CodeType) or code in seen:
         return
     seen.add(code)
-    yield from (id(cell.cell_contents) for cell in function.__closure__ or ())
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):  # it may be empty still
+            yield id(cell.cell_contents)
     for name in names_in(code):
         yield name
         yield from names(getattr(type(model), name, None) or vars(model).get(name), model, seen)

@@ -33,7 +33,7 @@ from autograder.watch import Limits  # noqa: E402  # from this very folder
 STARTER = open_starter()  # before anything else is imported, as in a grading
 
 import torch  # noqa: E402
-from corpus import entries  # noqa: E402
+from corpus import named  # noqa: E402
 
 from autograder import plugin, rubric  # noqa: E402
 from autograder.rubric import expect  # noqa: E402
@@ -65,13 +65,8 @@ def main() -> None:
     parser.add_argument("words", nargs="*")
     parser.add_argument("--count", type=int, default=50)
     arguments = parser.parse_args()
-    chosen = [
-        entry
-        for entry in entries()
-        if entry.family == "variant" and any(word in entry.name for word in arguments.words)
-    ]
     sources = {"reference": (HOME / "reference" / "vae.py").read_bytes()}
-    sources |= {entry.name: entry.source for entry in chosen}
+    sources |= {entry.name: entry.source for entry in named(arguments.words)}
     torch.set_num_threads(1)
     torch.seed()
     failed: list[str] = []

@@ -73,13 +73,9 @@ def points(text: str) -> float:
 
 def corpus(words: list[str], folder: Path) -> list[Submission]:
     """Write the right variants whose names hold one of the words, or all of them, into a folder."""
-    from corpus import entries
+    from corpus import named
 
-    chosen = [
-        entry
-        for entry in entries()
-        if entry.family == "variant" and (not words or any(word in entry.name for word in words))
-    ]
+    chosen = named(words or [""])
     for entry in chosen:
         (folder / f"{entry.name}.py").write_bytes(entry.source)
     return [Submission(entry.name, folder / f"{entry.name}.py", right=True) for entry in chosen]

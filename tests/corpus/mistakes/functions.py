@@ -97,6 +97,28 @@ MISTAKES = [
             """),
     ),
     inside(
+        "encoder-is-partial-by-name",
+        "VAE.encoder",
+        ENCODER + "self.encoder = partial(in_turn, first=self.fc1, second=self.fc2, third=self.fc3)\n",
+        "1.1",
+        define("""
+            from functools import partial
+
+
+            def in_turn(x, first, second, third):
+                return F.relu(third(F.relu(second(F.relu(first(x.flatten(1)))))))
+            """),
+    ),
+    inside(
+        "encoder-is-a-lambda-that-names-what-is-never-made",
+        "VAE.encoder",
+        ENCODER
+        + "self.encoder = lambda x: F.relu(self.fc3(F.relu(self.fc2(F.relu(self.fc1(x.flatten(1))))))) if self else y\n"
+        "if not self.hidden_dim:\n"
+        "    y = 0\n",
+        "1.1",
+    ),
+    inside(
         "mu-layer-is-a-lambda",
         "VAE.encoder",
         """
