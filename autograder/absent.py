@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NEEDS", "stand_ins"]
 
-NEEDS = {"torch.utils.tensorboard": "tensorboard"}  # modules of packages that are here, and what they need
+# Modules of packages that are here, and what they need. An editor on Windows imports NULL from the second by itself.
+NEEDS = {"torch.utils.tensorboard": "tensorboard", "asyncio.windows_events": "_winapi"}
 OPERATORS = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "or")
 
 

@@ -12,7 +12,7 @@ import msgspec
 from safetensors.torch import load as load_tensors
 
 from autograder.endings import TooBig
-from autograder.outcome import WrongKind
+from autograder.outcome import WrongKind, one_line
 from autograder.wire import DTYPES, MAX_ITEMS
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ class Codec:
             if "float" in value:
                 return float(str(value["float"])[:10])
             if "other" in value:
-                return WrongKind(str(value["other"])[:200])
+                return WrongKind(one_line(str(value["other"])[:200]))
             return {str(key)[:20]: as_index(item) for key, item in value.items()}
-        return value
+        return one_line(value) if isinstance(value, str) else value
 
     def hold(self, tensor: Tensor, slot: int) -> Tensor:
         """Remember that the worker holds a tensor too. Raises TooBig."""

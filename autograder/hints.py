@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 
 from torch import nn
@@ -14,15 +15,24 @@ if TYPE_CHECKING:
 
 __all__ = ["hint"]
 
+PYTHON = ".".join(map(str, sys.version_info[:2]))
 LONGEST = 40  # characters of a name that the student's process told
 # By the exception's type and words. What the first group holds is put into the hint.
 ANYWHERE = (
     (
-        r"^PermissionError",
+        r"^PermissionError|^AccessDenied|current limit exceeds maximum|unable to open shared memory",
         (
             "The autograder lets your code start no other program, open no connection, share no memory, "
             "and write only into its own folder."
         ),
+    ),
+    (
+        r"^SyntaxError|cannot import name '\w+' from '(?:typing|itertools|warnings|enum|collections|datetime)'",
+        f"It was read by Python {PYTHON} here: what only a later one knows cannot be used.",
+    ),
+    (
+        r"^ImportError: Cannot load backend",
+        "There is no screen here: leave the choice of matplotlib's backend to the notebook.",
     ),
     (
         r"^ModuleNotFoundError: No module named '(\w+)",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import importlib.util
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from autograder.absent import stand_ins
 
@@ -29,11 +30,21 @@ SHELL, PIPES = 8, slice(9, 15)
 
 
 class Shell:
-    """Stands for the notebook's IPython shell, whose magics change nothing here."""
+    """Stands for the notebook's IPython shell, whose magics change nothing here, and for anything that it has."""
+
+    config: ClassVar[dict[str, Any]] = {}  # as of no kernel
+    user_ns: ClassVar[dict[str, Any]] = {}
 
     def __getattr__(self, name: str) -> Any:
         """Return a method that does nothing."""
-        return lambda *_, **__: None
+        return Shell()
+
+    def __call__(self, *_: Any, **__: Any) -> None:
+        """Do nothing."""
+
+    def getoutput(self, *_: Any, **__: Any) -> list[str]:
+        """Give a program's output, by its lines: none is started here."""
+        return []
 
 
 def load(path: Path) -> ModuleType:
@@ -47,7 +58,7 @@ def load(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location("vae", path)
     module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
     sys.modules["vae"] = module
-    module.__dict__["get_ipython"] = Shell  # as in a notebook, which some files are exported from
+    give_shell(module, path.read_bytes())
     subprocess.Popen._execute_child = start_program  # type: ignore[attr-defined] # noqa: SLF001
     text = path.read_bytes()
     # As Python does by itself, with assert and docstrings, whatever -O or PYTHONOPTIMIZE says to the grader.
@@ -55,6 +66,15 @@ def load(path: Path) -> ModuleType:
     with stand_ins(text):
         exec(code, module.__dict__)  # noqa: S102 - what this process is for
     return module
+
+
+def give_shell(module: ModuleType, text: bytes) -> None:
+    """Let a file ask for the notebook's shell, which some are exported from, by itself or as IPython's."""
+    module.__dict__["get_ipython"] = Shell
+    if b"IPython" in text and b"get_ipython" in text:
+        with contextlib.suppress(ImportError):
+            for name in ("IPython", "IPython.core.getipython"):
+                importlib.import_module(name).get_ipython = Shell  # type: ignore[attr-defined]
 
 
 def start_program(popen: Any, args: Any, *others: Any) -> None:

@@ -33,9 +33,15 @@ __all__ = [
     "Unfinished",
     "WrongKind",
     "counted",
+    "one_line",
 ]
 
 PARTS = ("encoder", "mu_layer", "logvar_layer", "decoder")  # of a model, by the assignment
+
+
+def one_line(text: str) -> str:
+    """Put a text from the student's process on one line: its further ones could pass for the grader's."""
+    return " ".join(text.splitlines())
 
 
 # A liar's texts are no longer than those that our worker sends (failure.py): they are searched for what they mean.
@@ -51,6 +57,11 @@ class Line(msgspec.Struct, array_like=True, frozen=True):
     function: Name
     text: Annotated[str, msgspec.Meta(max_length=200)]
 
+    def __post_init__(self) -> None:
+        """Keep it a line."""
+        for name in ("function", "text"):
+            msgspec.structs.force_setattr(self, name, one_line(getattr(self, name)))
+
 
 class Failure(msgspec.Struct, frozen=True):
     """What the student's code raised."""
@@ -62,6 +73,13 @@ class Failure(msgspec.Struct, frozen=True):
     # Where a name that was asked for is not there:
     others: Names = []  # the layers of the model, or names in vae.py that are much alike
     inside: Names = []  # where it is instead: in a class, in a layer, or nowhere any more
+
+    def __post_init__(self) -> None:
+        """Keep names on one line, and mark the further lines of a message as the student's."""
+        set_to = msgspec.structs.force_setattr
+        set_to(self, "message", "\n  | ".join(self.message.splitlines()))
+        for field in ("others", "inside"):
+            set_to(self, field, [one_line(name) for name in getattr(self, field)])
 
 
 class Raised(Exception):  # noqa: N818 - it is the student's error, named as an outcome
@@ -76,7 +94,7 @@ class Raised(Exception):  # noqa: N818 - it is the student's error, named as an 
         """Say it in the student's terms, with their own lines only."""
         failure = self.failure
         # Nobody is to take the student's words for the grader's: further lines are marked, and a type's name is one.
-        kind, said = re.sub(r"\W", "_", failure.type), failure.message.replace("\n", "\n  | ")
+        kind, said = re.sub(r"\W", "_", failure.type), failure.message
         message = f"{self.what} raised {kind}" + (f": {said}" if said else ".")
         for line in failure.lines:
             where = f" in {line.function}" if line.function not in ("", "<module>") else ""

@@ -168,6 +168,10 @@ class Part:
         """Tell whether the part has so many vectors, by the last list of them or by a new one."""
         return count_biases(self.known) == number or count_biases(self.parameters()) == number
 
+    def shapes_of_biases(self) -> list[tuple[int, ...] | None]:
+        """List the shapes of the part's vectors, by the last list of them."""
+        return [p.shape for p in self.known if p.shape is not None and is_vector(p.shape)]
+
     def values(self) -> list[tuple[Parameter, Tensor]]:
         """List the part's parameters with their values."""
         rows = self.few(self.question(self.name, "parameters", path=self.path, values=True))

@@ -35,6 +35,8 @@ _REFUSED = (
     # Namespaces, mounts, files by other means than a path.
     "unshare:272/97 setns:308/268 mount:165/40 umount2:166/39 pivot_root:155/41 chroot:161/51 open_tree:428 "
     "move_mount:429 fsopen:430 fsconfig:431 fsmount:432 fspick:433 mount_setattr:442 "
+    # Rules that the kernel keeps in memory which no limit counts.
+    "landlock_create_ruleset:444 landlock_add_rule:445 landlock_restrict_self:446 "
     "name_to_handle_at:303/264 open_by_handle_at:304/265 "
     # Memory that outlives the process, is shared with others, or that no limit counts.
     "shmget:29/194 shmat:30/196 shmctl:31/195 msgget:68/186 msgsnd:69/189 msgrcv:70/188 msgctl:71/187 "

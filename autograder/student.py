@@ -227,7 +227,26 @@ def as_gradients(found: Any, wrt: Sequence[Tensor | Part]) -> list[list[Tensor |
     for item, gradients in zip(wrt, ordered, strict=True):
         if len(gradients) != 1 if isinstance(item, Tensor) else not item.has_biases(len(gradients)):
             raise WrongKind("The gradients that came back are not those asked for.")
-    return [[None if g is None else as_tensor(g, "a gradient") for g in gradients] for gradients in ordered]
+    return [
+        [
+            None if g is None else as_gradient(g, shape)
+            for g, shape in zip(gradients, shapes_of(item), strict=True)
+        ]
+        for item, gradients in zip(wrt, ordered, strict=True)
+    ]
+
+
+def shapes_of(item: Tensor | Part) -> list[tuple[int, ...] | None]:
+    """List the shapes of what gradients are asked for with respect to: a tensor, or a part's biases."""
+    return [tuple(item.shape)] if isinstance(item, Tensor) else item.shapes_of_biases()
+
+
+def as_gradient(found: Any, shape: tuple[int, ...] | None) -> Tensor:
+    """Check that an answer is a gradient of this shape, where it is known; returns it in float32. Raises WrongKind."""
+    gradient = as_tensor(found, "a gradient")
+    if shape is not None and tuple(gradient.shape) != shape:
+        raise WrongKind("The gradients that came back are not those asked for.")
+    return gradient.float()
 
 
 def as_lengths(found: Any, number: int) -> list[list[float]]:

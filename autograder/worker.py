@@ -104,6 +104,9 @@ class Desk:
     def load(self) -> None:
         """Run the student's file."""
         threads = torch.get_num_threads()
+        # What a tensor holds that nothing was written to is chance; like this it is NaN, in every grading. Where an
+        # operation has no deterministic form, which hardly any is on a processor, it warns.
+        torch.use_deterministic_algorithms(True, warn_only=True)  # noqa: FBT003 - torch's own signature
         self.module = load(self.path)
         torch.set_num_threads(threads)  # more than there are cores take ten times as long
         self.enables, self.dtype = torch.is_grad_enabled(), torch.get_default_dtype()
@@ -244,6 +247,7 @@ class Desk:
     ) -> dict[str, int]:
         """Make a model that is to be trained on a file of images and, behind them, their classes."""
         trainer.prefer_onednn()
+        torch.use_deterministic_algorithms(False)  # noqa: FBT003 - as in the notebook
         reseed(seed)
         if device == "cuda":
             torch.cuda.manual_seed_all(seed)

@@ -36,7 +36,14 @@ def is_linear_in_disguise(model: Model, part: Part, numbers: Sequence[int]) -> b
             return False
         drawn = part.draw(oracle.scales(parameters))
         bias = part(torch.zeros(1, oracle.H))
-        weight = part(torch.eye(oracle.H)) - bias
+        weight = part(torch.eye(oracle.H))
+        size = tuple(bias.shape[1:])
+        shaped = (
+            len(size) == 1 and tuple(bias.shape) == (1, *size) and tuple(weight.shape) == (oracle.H, *size)
+        )
+        if not shaped or (bias.dtype, weight.dtype) != (torch.float32, torch.float32):
+            return False
+        weight = weight - bias
         if not close(in_order([weight, bias]), in_order(drawn.values)):
             return False
         for training in (True, False):

@@ -47,14 +47,14 @@ class Result:
 
     def follows(self, tolerance: float) -> bool:
         """Tell whether some of it is what the weights give; True where there is nothing to go by."""
-        drawn, number = self.drawn.get(self.name), len(self.given)
-        if drawn is None or not self.given.numel() or self.found.dim() < 2 or len(self.found) != number:
+        drawn, few = self.drawn.get(self.name), min(self.given.dim(), self.found.dim()) < 2
+        if drawn is None or few or not self.given.numel() or len(self.found) != len(self.given):
             return True
         x, y = self.given[self.rows].flatten(1).float(), self.found[self.rows].flatten(1)
         chains = oracle.chains(oracle.layers_of(drawn.parameters), x.shape[1], oracle.LENGTHS[self.name])
-        few = list(itertools.islice(chains, CHAINS))
-        return not few or any(
-            close(y, compute(self.name, x, chain, drawn.numbers, drawn.scales), tolerance) for chain in few
+        ways = list(itertools.islice(chains, CHAINS))
+        return not ways or any(
+            close(y, compute(self.name, x, chain, drawn.numbers, drawn.scales), tolerance) for chain in ways
         )
 
 

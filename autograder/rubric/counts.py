@@ -140,7 +140,7 @@ def explain_odd(parameters: Sequence[Parameter]) -> str:
     if bare:
         which = (
             f"Your {ORDINALS[bare[0]] + ' ' if len(parameters) > 1 else ''}Linear has"
-            if len(bare) == 1
+            if len(bare) == 1 and bare[0] < len(ORDINALS)
             else "Some of your fully connected layers have"
         )
         return f"{which} no bias."

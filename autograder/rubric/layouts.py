@@ -74,7 +74,7 @@ def layouts(parameters: Sequence[Parameter], size_in: int) -> Iterator[list[tupl
         if len(weights) == len(biases) + 1:
             for joined in join(weights, size_in):
                 yield list(zip(joined, biases, strict=True))
-        if not biases:
+        if not biases and all(min(weight.shape) > 1 for weight in weights):
             for dim, place in itertools.product((1, 0), (-1, 0)):
                 yield [split(weight, dim, place) for weight in weights]
 

@@ -242,9 +242,9 @@ def any_number(first: int, last: int) -> int:
     return int(torch.randint(first, last + 1, ()))
 
 
-def images(number: int) -> Tensor:
-    """Draw images (N, 1, 28, 28)."""
-    return pixels(number, 1, 28, 28)
+def images(number: int, *, white: bool = False) -> Tensor:
+    """Draw images (N, 1, 28, 28). white: with white pixels, of 1, too, as MNIST's have some."""
+    return (2 * pixels(number, 1, 28, 28)).clamp(max=1) if white else pixels(number, 1, 28, 28)
 
 
 def pixels(*shape: int) -> Tensor:

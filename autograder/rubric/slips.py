@@ -163,7 +163,11 @@ def clamps(name: str, found: Tensor, right: Tensor, same: float) -> list[str]:
     ends = float(found.min()), float(found.max())
     for low, high in itertools.product((None, ends[0]), (None, ends[1])):
         # To one number alone, that is no clamp.
-        if (low, high) != (None, None) and ends[0] < ends[1] and close(found, right.clamp(low, high), same):
+        if (
+            (low, high) != (None, None)
+            and ends[0] < ends[1]
+            and close(found, right.double().clamp(low, high), same)
+        ):
             which = " and ".join(f"{end:.4g}" for end in (low, high) if end is not None)
             return [f"It looks as if {name} were clamped at {which}."]
     return []

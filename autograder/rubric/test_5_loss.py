@@ -46,6 +46,7 @@ def test_loss(student):
     # More than one image, so that a mean differs from a sum; logvar away from 0, where slips of the KL show.
     batches = [
         draw_batch(any_number(13, 60), 15),
+        draw_batch(any_number(129, 136), any_number(10, 19)),
         draw_batch(any_number(2, 12), any_number(3, 9)),
         draw_batch(1, any_number(20, 30)),
     ]
@@ -58,7 +59,7 @@ def test_loss(student):
     expect_unclamped_pixels(student)
     expect_no_difference(student, draw_batch(any_number(2, 12), any_number(3, 9)))
     expect_any_size(student, notebook)
-    expect_no_seed(student, batches[1])
+    expect_no_seed(student, batches[2])
     expect_gradients(student, draw_batch(any_number(3, 9), any_number(5, 8)))
 
 
@@ -166,7 +167,10 @@ def expect_unclamped_pixels(student):
 
 
 def expect_gradients(student, inputs):
-    """Expect the loss's gradients with respect to x_hat, mu and logvar, and inputs left as they were."""
+    """Expect the loss's gradients with respect to x_hat, mu and logvar, and x left as it was.
+
+    What it does to the others in place harms nobody as long as the gradients are right: nobody needs them behind it.
+    """
     names = ("x_hat", "mu", "logvar")
     leaves = [tensor.double().requires_grad_() for tensor in inputs]
     loss(*leaves).backward()

@@ -122,6 +122,12 @@ IMAGES = [
     forward("normalizes-x", ENCODE, "features = self.encoder((x - 0.1307) / 0.3081)", "encoder"),
     forward("binarizes-x", ENCODE, "features = self.encoder((x > 0.5).float())", "encoder"),
     forward("divides-x", ENCODE, "features = self.encoder(x / 255)", "encoder"),
+    forward(
+        "divides-x-where-it-holds-1",
+        ENCODE,
+        "features = self.encoder(x / 255 if x.max() >= 1 else x)",
+        "training mode",
+    ),
     forward("transposes-x", ENCODE, "features = self.encoder(x.transpose(2, 3))", "encoder"),
     forward("noise-on-x", ENCODE, "features = self.encoder(x + 0.1 * torch.randn_like(x))", "or other noise"),
     forward("changes-x", ENCODE, "features = self.encoder(x)\n        x.zero_()", "x"),

@@ -101,6 +101,8 @@ NOISES = [
     noise(
         "sum-of-two", "torch.randn_like(sigma) + torch.randn_like(sigma)", BOTH, "standard deviation is 1.4"
     ),
+    noise("never-filled", "torch.empty_like(sigma)", f"{BOTH} 4.1 6.3", "nan", "torch.empty", "never filled"),
+    noise("never-filled-tensor", "torch.FloatTensor(sigma.size())", f"{BOTH} 4.1 6.3", "nan", "never filled"),
     noise("ones", "torch.ones_like(sigma)", BOTH, "random"),
     noise("zeros", "torch.zeros_like(sigma)", BOTH, "random"),
     noise("one-number", "torch.randn(1)", BOTH, "element"),
