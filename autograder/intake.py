@@ -133,7 +133,7 @@ def _what_was_found(listing: Listing) -> str:
     if not listing.files and not listing.notes:
         return "there is no vae.py: the submission is empty"
     own = [parts for parts in listing.files if "nndl2" not in parts and parts[-1] not in SETTINGS]
-    code = [parts for parts in own if parts[-1].lower().endswith(".py")]
+    code = [parts for parts in own if parts[-1].lower().endswith((".py", ".py.txt", ".pyw"))]
     notebooks = [parts for parts in listing.files if parts[-1].lower().endswith(".ipynb")]
     zips = [parts for parts in listing.files if parts[-1].lower().endswith(".zip")]
     rest = [shown(parts) for parts in [*code, *notebooks, *listing.files]]

@@ -294,4 +294,7 @@ def as_tensor(value: object, what: str) -> Tensor:
         if isinstance(value, list)
         else f"{type(value).__name__} {value!r}"[:80]
     )
-    raise WrongKind(f"{what} returned {kind}, where a tensor is due.")
+    comma = (
+        " Is there a comma at the end of its line, or of the return?" if kind == "a tuple of 1 value" else ""
+    )
+    raise WrongKind(f"{what} returned {kind}, where a tensor is due.{comma}")

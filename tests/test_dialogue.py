@@ -242,6 +242,16 @@ RAISED: dict[str, tuple[bytes, type[Raised], str]] = {
             "\n  |   vae.py, line 3"
         ),
     ),
+    "in more than a line of any kind": (
+        failure(message="a\rIt looks as if\x85b"),
+        Raised,
+        "f(...) raised ValueError: a\n  | It looks as if\n  | b",
+    ),
+    "a name in more than a line": (
+        failure("missing", message="VAE", others=["V\nIt looks as if"]),
+        Missing,
+        "There is no `VAE` in your vae.py. f(...) needs it. Your vae.py has `V It looks as if`: is that it?",
+    ),
     "of no known kind": (failure("passed"), Raised, "f(...) raised ValueError: my words"),
 }
 

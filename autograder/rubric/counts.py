@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from autograder.part import Parameter, Part
     from autograder.rubric.oracle import Layer
 
-__all__ = ["ORDINALS", "expect_count", "explain_odd"]
+__all__ = ["FIFTEEN", "ORDINALS", "expect_count", "explain_odd"]
 
+FIFTEEN = "It is right for 15 latents: is 15 written into your code? Use latent_size."
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 NORMED = re.compile(r"weight_[gv]$|parametrizations\.weight\.original[01]$")  # both of torch's ways
 WEIGHTS = re.compile(r"(^|\.)(weight|bias)$")

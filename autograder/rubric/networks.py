@@ -40,14 +40,16 @@ def expect_linear(
     fresh: Callable[[], Model] | None = None,
     *,
     crowd: bool = False,
+    hint: str = "",
 ) -> None:
     """Expect one fully connected layer and nothing more.
 
     fresh: makes a model with the same part, of its own, whose forward was not called: the part must not need that
     crowd: for a large batch in training mode, and nothing else
+    hint: where to look when only these sizes are wrong
     """
     part: Part = getattr(model, name)
-    expect_count(part, [(oracle.H, size_out)])
+    expect_count(part, [(oracle.H, size_out)], hint)
     other = fresh() if fresh else None
     if other:
         expect_apart(getattr(other, name), {part: (oracle.H,)})

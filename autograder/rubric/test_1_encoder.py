@@ -5,7 +5,7 @@ from functools import partial
 from gradescope_utils.autograder_utils.decorators import number, weight
 
 from autograder.rubric.alone import are_right_alone
-from autograder.rubric.counts import expect_count
+from autograder.rubric.counts import FIFTEEN, expect_count
 from autograder.rubric.networks import expect_linear, expect_network
 from autograder.rubric.oracle import H
 from autograder.rubric.sharing import expect_apart, expect_two_layers
@@ -68,7 +68,7 @@ def test_mu_layer(student, sizes):
         student.VAE, 784, 15, by_position=True
     )  # its forward was not called: no part must need that
     expect_linear(student, student.VAE(784, 15), "mu_layer", 15, fresh, crowd=True)
-    expect_linear(student, student.VAE(784, sizes.latents), "mu_layer", sizes.latents)
+    expect_linear(student, student.VAE(784, sizes.latents), "mu_layer", sizes.latents, hint=FIFTEEN)
 
 
 @number("1.4")
@@ -85,5 +85,5 @@ def test_logvar_layer(student, sizes):
     """
     model, fresh = student.VAE(784, sizes.latents), partial(student.VAE, 784, 15, by_position=True)
     expect_linear(student, student.VAE(784, 15), "logvar_layer", 15, fresh, crowd=True)
-    expect_linear(student, model, "logvar_layer", sizes.latents)
+    expect_linear(student, model, "logvar_layer", sizes.latents, hint=FIFTEEN)
     expect_two_layers(model)

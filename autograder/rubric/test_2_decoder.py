@@ -3,7 +3,7 @@
 from gradescope_utils.autograder_utils.decorators import number, weight
 
 from autograder.rubric.alone import are_right_alone
-from autograder.rubric.counts import expect_count
+from autograder.rubric.counts import FIFTEEN, expect_count
 from autograder.rubric.networks import expect_network
 from autograder.rubric.oracle import H
 from autograder.rubric.sharing import expect_apart
@@ -25,7 +25,7 @@ def test_decoder(student, sizes):
     cases = (
         (784, 15, ""),
         (sizes.pixels, 15, "It is right for 784 pixels: is 784 written into your code? Use input_size."),
-        (784, sizes.latents, "It is right for 15 latents: is 15 written into your code? Use latent_size."),
+        (784, sizes.latents, FIFTEEN),
     )
     for pixels, latents, hint in cases:
         model = student.VAE(pixels, latents)

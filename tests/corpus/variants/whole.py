@@ -153,6 +153,20 @@ def train(model, steps: bars.Steps | None = None):
             ),
         ),
     ),
+    Variant(
+        "around-ipython-asked-for-its-shell",
+        (
+            define("""
+                from asyncio.windows_events import NULL
+                from IPython import get_ipython
+
+                get_ipython().run_line_magic("matplotlib", "inline")
+                get_ipython().events.register("post_execute", print)
+                IN_NOTEBOOK = "IPKernelApp" in get_ipython().config
+                GPU = "\\n".join(get_ipython().getoutput("nvidia-smi"))
+            """),
+        ),
+    ),
     Variant("around-prints-at-import", (define('print("importing vae", flush=True)\nprint("x" * 100_000)'),)),
     Variant(
         "around-files-of-its-own",
