@@ -164,13 +164,10 @@ class Part:
             hint = " It may be right, but has no parameters of its own: whatever counts, lists or saves them fails."
         return WrongKind(f"{self.name} is no layer (an nn.Module), but: {kind}.{hint}")
 
-    def has_biases(self, number: int) -> bool:
-        """Tell whether the part has so many vectors, by the last list of them or by a new one."""
-        return count_biases(self.known) == number or count_biases(self.parameters()) == number
-
-    def shapes_of_biases(self) -> list[tuple[int, ...] | None]:
-        """List the shapes of the part's vectors, by the last list of them."""
-        return [p.shape for p in self.known if p.shape is not None and is_vector(p.shape)]
+    def shapes_of_biases(self, number: int) -> list[tuple[int, ...]]:
+        """List the shapes of the part's vectors, anew where by the last list there are not so many."""
+        shapes = vectors(self.known)
+        return shapes if len(shapes) == number else vectors(self.parameters())
 
     def values(self) -> list[tuple[Parameter, Tensor]]:
         """List the part's parameters with their values."""
@@ -254,9 +251,9 @@ class Model(Part):
         self.train(mode=False)
 
 
-def count_biases(parameters: Sequence[Parameter]) -> int:
-    """Count the parameters that are vectors."""
-    return len([p for p in parameters if p.shape is not None and is_vector(p.shape)])
+def vectors(parameters: Sequence[Parameter]) -> list[tuple[int, ...]]:
+    """List the shapes of the parameters that are vectors."""
+    return [p.shape for p in parameters if p.shape is not None and is_vector(p.shape)]
 
 
 def as_names(value: object) -> list[str]:

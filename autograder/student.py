@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from autograder.promise import Promise
     from autograder.sandbox import Sandbox
 
-__all__ = ["Student"]
+__all__ = ["UNASKED", "Student"]
 
 T = TypeVar("T")
+
+UNASKED = "The gradients that came back are not those asked for."
 
 
 class Student:
@@ -220,32 +222,29 @@ class Student:
 def as_gradients(found: Any, wrt: Sequence[Tensor | Part]) -> list[list[Tensor | None]]:
     """Check that an answer is as many gradients as there must be, and put them in order. Raises WrongKind."""
     if not isinstance(found, list) or len(found) != len(wrt) or not all(isinstance(g, list) for g in found):
-        raise WrongKind("The gradients that came back are not those asked for.")
+        raise WrongKind(UNASKED)
     number = len([item for item in wrt if isinstance(item, Tensor)])
     of_tensors, of_parts = iter(found[:number]), iter(found[number:])
-    ordered = [next(of_tensors if isinstance(item, Tensor) else of_parts) for item in wrt]
-    for item, gradients in zip(wrt, ordered, strict=True):
-        if len(gradients) != 1 if isinstance(item, Tensor) else not item.has_biases(len(gradients)):
-            raise WrongKind("The gradients that came back are not those asked for.")
-    return [
-        [
-            None if g is None else as_gradient(g, shape)
-            for g, shape in zip(gradients, shapes_of(item), strict=True)
-        ]
-        for item, gradients in zip(wrt, ordered, strict=True)
-    ]
+    ordered = []
+    for item in wrt:
+        if isinstance(item, Tensor):
+            gradients, shapes = next(of_tensors), [tuple(item.shape)]
+        else:
+            gradients = next(of_parts)
+            shapes = item.shapes_of_biases(len(gradients))
+        if len(gradients) != len(shapes):
+            raise WrongKind(UNASKED)
+        ordered.append([as_gradient(*each) for each in zip(gradients, shapes, strict=True)])
+    return ordered
 
 
-def shapes_of(item: Tensor | Part) -> list[tuple[int, ...] | None]:
-    """List the shapes of what gradients are asked for with respect to: a tensor, or a part's biases."""
-    return [tuple(item.shape)] if isinstance(item, Tensor) else item.shapes_of_biases()
-
-
-def as_gradient(found: Any, shape: tuple[int, ...] | None) -> Tensor:
-    """Check that an answer is a gradient of this shape, where it is known; returns it in float32. Raises WrongKind."""
+def as_gradient(found: Any, shape: tuple[int, ...]) -> Tensor | None:
+    """Check that an answer is a gradient of this shape, or None; returns it in float32. Raises WrongKind."""
+    if found is None:
+        return None
     gradient = as_tensor(found, "a gradient")
-    if shape is not None and tuple(gradient.shape) != shape:
-        raise WrongKind("The gradients that came back are not those asked for.")
+    if tuple(gradient.shape) != shape:
+        raise WrongKind(UNASKED)
     return gradient.float()
 
 
@@ -256,5 +255,5 @@ def as_lengths(found: Any, number: int) -> list[list[float]]:
     except (OverflowError, TypeError, ValueError):
         lengths = []
     if len(lengths) != number:
-        raise WrongKind("The gradients that came back are not those asked for.")
+        raise WrongKind(UNASKED)
     return lengths

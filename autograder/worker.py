@@ -105,9 +105,9 @@ class Desk:
         """Run the student's file."""
         threads = torch.get_num_threads()
         # What a tensor holds that nothing was written to is chance; like this it is NaN, in every grading. Where an
-        # operation has no deterministic form, which hardly any is on a processor, it warns.
-        # (torch's public function for it imports its compiler first, which takes seconds.)
-        torch._C._set_deterministic_algorithms(True, warn_only=True)  # noqa: SLF001, FBT003
+        # operation has no deterministic form, which hardly any is on a processor, it warns. (The other function for it,
+        # use_deterministic_algorithms, imports torch's compiler first, which takes seconds.)
+        torch.set_deterministic_debug_mode("warn")
         self.module = load(self.path)
         torch.set_num_threads(threads)  # more than there are cores take ten times as long
         self.enables, self.dtype = torch.is_grad_enabled(), torch.get_default_dtype()
@@ -248,7 +248,7 @@ class Desk:
     ) -> dict[str, int]:
         """Make a model that is to be trained on a file of images and, behind them, their classes."""
         trainer.prefer_onednn()
-        torch._C._set_deterministic_algorithms(False)  # noqa: SLF001, FBT003 - as in the notebook
+        torch.set_deterministic_debug_mode("default")  # as in the notebook
         reseed(seed)
         if device == "cuda":
             torch.cuda.manual_seed_all(seed)

@@ -127,10 +127,9 @@ REFUSED: dict[str, tuple[Tree, str]] = {
     "nothing": ({}, "there is no vae.py: the submission is empty"),
     "only junk": ({".DS_Store": b"", "__MACOSX/vae.py": VAE}, "the submission is empty"),
     "another case": ({"VAE.py": VAE}, "there is no vae.py; found VAE.py: rename VAE.py to vae.py"),
-    "with another ending": ({"vae.py.txt": VAE}, "found vae.py.txt: rename vae.py.txt to vae.py"),
     "a second download": ({"p/vae (1).py": VAE}, "found p/vae (1).py: rename p/vae (1).py to vae.py"),
     "several candidates": ({"a.py": VAE, "b.py": VAE}, "there is no vae.py; found a.py, b.py"),
-    "a text file": ({"vae.py.txt": VAE}, "found vae.py.txt"),
+    "a text file": ({"vae.py.txt": VAE}, "found vae.py.txt: rename vae.py.txt to vae.py"),
     "several at the same depth": (
         {"b/vae.py": VAE, "a/vae.py": VAE},
         "clear which file counts: a/vae.py, b/vae.py",

@@ -76,7 +76,7 @@ def judge(forward: VAEForward, models: dict[Sizes, Model], setting: Setting, *, 
 
     models: those that have weights, by their sizes
     """
-    x = oracle.images(setting.number, white=setting.crowd)
+    x = oracle.images(setting.number, white=setting.crowd)  # in one case: in the others x.max() is not 1
     c = oracle.one_hot(setting.number, setting.sizes.classes).to(setting.dtype)
     seed = int(torch.randint(1, 2**31, ()))  # the same for both: so is what depends on chance
     new = setting.sizes not in models

@@ -12,6 +12,7 @@ from autograder.outcome import PARTS, Raised, WrongKind
 from autograder.rubric.derivatives import true_gradients
 from autograder.rubric.expect import aligned, changed
 from autograder.rubric.places import HEADS
+from autograder.student import UNASKED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -121,7 +122,7 @@ class Gradients:
         lengths = [len(gradients) for gradients in found]
         self.lengths = self.lengths or lengths
         if lengths != self.lengths:
-            raise WrongKind("The gradients that came back are not those asked for.")
+            raise WrongKind(UNASKED)
         return found
 
     def gradients_of(self, composed: Composition) -> list[Due]:

@@ -83,31 +83,24 @@ MISTAKES = [
         + "self.encoder = lambda x: F.relu(self.fc3(F.relu(self.fc2(F.relu(self.fc1(x.flatten(1)))))))\n",
         "1.1",
     ),
-    inside(
-        "encoder-is-partial",
-        "VAE.encoder",
-        ENCODER + "self.encoder = partial(in_turn, self.fc1, self.fc2, self.fc3)\n",
-        "1.1",
-        define("""
-            from functools import partial
+    *(
+        inside(
+            f"encoder-is-partial{how}",
+            "VAE.encoder",
+            f"{ENCODER}self.encoder = partial(in_turn, {given})\n",
+            "1.1",
+            define(f"""
+                from functools import partial
 
 
-            def in_turn(first, second, third, x):
-                return F.relu(third(F.relu(second(F.relu(first(x.flatten(1)))))))
-            """),
-    ),
-    inside(
-        "encoder-is-partial-by-name",
-        "VAE.encoder",
-        ENCODER + "self.encoder = partial(in_turn, first=self.fc1, second=self.fc2, third=self.fc3)\n",
-        "1.1",
-        define("""
-            from functools import partial
-
-
-            def in_turn(x, first, second, third):
-                return F.relu(third(F.relu(second(F.relu(first(x.flatten(1)))))))
-            """),
+                def in_turn({taken}):
+                    return F.relu(third(F.relu(second(F.relu(first(x.flatten(1)))))))
+                """),
+        )
+        for how, given, taken in (
+            ("", "self.fc1, self.fc2, self.fc3", "first, second, third, x"),
+            ("-by-name", "first=self.fc1, second=self.fc2, third=self.fc3", "x, first, second, third"),
+        )
     ),
     inside(
         "encoder-is-a-lambda-that-names-what-is-never-made",
