@@ -66,9 +66,9 @@ class Codec:
             if "float" in value:
                 return float(str(value["float"])[:10])
             if "other" in value:
-                return WrongKind(one_line(str(value["other"])[:200]))
+                return WrongKind(one_line(value["other"], 200))
             return {str(key)[:20]: as_index(item) for key, item in value.items()}
-        return one_line(value) if isinstance(value, str) else value
+        return value
 
     def hold(self, tensor: Tensor, slot: int) -> Tensor:
         """Remember that the worker holds a tensor too. Raises TooBig."""

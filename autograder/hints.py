@@ -27,7 +27,7 @@ ANYWHERE = (
         ),
     ),
     (
-        r"^SyntaxError|cannot import name '\w+' from '(?:typing|itertools|warnings|enum|collections|datetime)'",
+        r"^SyntaxError: (?:f-string|invalid syntax|expected '\(')|name '\w+' from '(?:typing|itertools|enum|warnings)'",
         f"It was read by Python {PYTHON} here: what only a later one knows cannot be used.",
     ),
     (

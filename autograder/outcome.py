@@ -39,13 +39,14 @@ __all__ = [
 PARTS = ("encoder", "mu_layer", "logvar_layer", "decoder")  # of a model, by the assignment
 
 
-def one_line(text: str) -> str:
-    """Put a text from the student's process on one line: its further ones could pass for the grader's."""
-    return " ".join(text.splitlines())
+def one_line(text: object, most: int) -> str:
+    """Put a text from the student's process, of so many characters, on one line: others could pass for the grader's."""
+    return " ".join(str(text)[:most].splitlines())
 
 
 # A liar's texts are no longer than those that our worker sends (failure.py): they are searched for what they mean.
-Name = Annotated[str, msgspec.Meta(max_length=100)]
+MAX_NAME, MAX_LINE = 100, 200
+Name = Annotated[str, msgspec.Meta(max_length=MAX_NAME)]
 Names = Annotated[list[Name], msgspec.Meta(max_length=10)]
 Text = Annotated[str, msgspec.Meta(max_length=3000)]
 
@@ -55,12 +56,12 @@ class Line(msgspec.Struct, array_like=True, frozen=True):
 
     number: int
     function: Name
-    text: Annotated[str, msgspec.Meta(max_length=200)]
+    text: Annotated[str, msgspec.Meta(max_length=MAX_LINE)]
 
     def __post_init__(self) -> None:
         """Keep it a line."""
         for name in ("function", "text"):
-            msgspec.structs.force_setattr(self, name, one_line(getattr(self, name)))
+            msgspec.structs.force_setattr(self, name, one_line(getattr(self, name), MAX_LINE))
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -79,7 +80,7 @@ class Failure(msgspec.Struct, frozen=True):
         set_to = msgspec.structs.force_setattr
         set_to(self, "message", "\n  | ".join(self.message.splitlines()))
         for field in ("others", "inside"):
-            set_to(self, field, [one_line(name) for name in getattr(self, field)])
+            set_to(self, field, [one_line(name, MAX_NAME) for name in getattr(self, field)])
 
 
 class Raised(Exception):  # noqa: N818 - it is the student's error, named as an outcome

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from autograder import weights
-from autograder.outcome import PARTS, WrongKind, counted
+from autograder.outcome import PARTS, WrongKind, counted, one_line
 from autograder.promise import as_it_is
 from autograder.weights import is_vector
 
@@ -129,7 +129,7 @@ class Part:
         rows = self.few(answer)
         try:
             self.known = [
-                Parameter(str(name)[:200], None if shape is None else as_shape(shape))
+                Parameter(one_line(name, 200), None if shape is None else as_shape(shape))
                 for name, shape, _ in rows
             ]
         except (TypeError, ValueError):
@@ -140,7 +140,7 @@ class Part:
         """Expect no more parameters than can be looked through; of a function, those that it uses."""
         match rows:
             case [str(kind), list(used)]:
-                self.function, rows = kind[:80], used
+                self.function, rows = one_line(kind, 80), used
         if isinstance(rows, list) and len(rows) > MAX_PARAMETERS:
             raise WrongKind(f"{self.name} has {len(rows)} parameters' tensors, far more than a right one.")
         return rows
@@ -151,7 +151,7 @@ class Part:
         rows: in place of its parameters, the name of its type, and of a tuple's or a list's items' types
         """
         kind, *items = (
-            [str(row)[:80] for row in rows] if isinstance(rows, list) and rows else ["something else"]
+            [one_line(row, 80) for row in rows] if isinstance(rows, list) and rows else ["something else"]
         )
         hint = ""
         if kind in ("list", "tuple") and len(items) > 1:
@@ -174,7 +174,7 @@ class Part:
         rows = self.few(self.question(self.name, "parameters", path=self.path, values=True))
         try:
             found = [
-                (Parameter(str(name)[:200], as_shape(shape)), as_tensor(value, name))
+                (Parameter(one_line(name, 200), as_shape(shape)), as_tensor(value, "a parameter"))
                 for name, shape, value in rows
             ]
         except (TypeError, ValueError):
@@ -258,7 +258,7 @@ def vectors(parameters: Sequence[Parameter]) -> list[tuple[int, ...]]:
 
 def as_names(value: object) -> list[str]:
     """Read a list of names that a liar may have sent."""
-    return [str(name)[:40] for name in value[:5]] if isinstance(value, list) else []
+    return [one_line(name, 40) for name in value[:5]] if isinstance(value, list) else []
 
 
 def as_modes(value: object) -> Modes:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from torch import Tensor
 
 from autograder.dialogue import Dialogue
-from autograder.outcome import WrongKind
+from autograder.outcome import WrongKind, one_line
 from autograder.part import Model, as_modes, as_tensor
 from autograder.promise import Slot
 
@@ -97,7 +97,7 @@ class Student:
             losses, idle, breakdown = answer
             values = losses.double().tolist()
             if losses.dim() == 1 and 0 < len(values) <= steps and len(breakdown) in (0, 6):
-                return values, [str(name) for name in idle], [float(value) for value in breakdown]
+                return values, [one_line(name, 200) for name in idle], [float(value) for value in breakdown]
         except (AttributeError, OverflowError, TypeError, ValueError):
             pass
         raise WrongKind("What came back is no account of a training.")

@@ -34,7 +34,7 @@ ODD = {
     "a dimension before": "y[None]",
     "a dimension within": "y.unsqueeze(1)",
     "flat": "y.flatten()",
-    "gated": "y if y.shape[1] % 2 else F.glu(y, 1)",
+    "gated": "F.glu(torch.cat([y, y], 1), 1)",
     "float64": "y.double()",
     "float16": "y.half()",
     "integers": "y.int()",
@@ -110,11 +110,7 @@ PLACES = {
 CASES = [(odd, place) for i, odd in enumerate(ODD) for j, place in enumerate(PLACES) if (i + j) % 5 == 0]
 # What changes nothing: images have one channel, and a loss has no rows.
 RIGHT = {
-    *(
-        (odd, place)
-        for odd in ("gated", "one column")
-        for place in ("VAE.decoder", "CVAE.decoder", "VAE.forward's x_hat")
-    ),
+    *(("one column", place) for place in ("VAE.decoder", "CVAE.decoder", "VAE.forward's x_hat")),
     *((odd, "loss_function") for odd in ("another order of rows", "squeezed")),
 }
 

@@ -164,7 +164,8 @@ class Reconstruction:
         for text, change in IMAGE_SLIPS.items() if image.dim() else ():
             if close(x_hat, change(image), SAME):
                 raise self.fail("x_hat is not what your own decoder gives.", f"It looks as if {text}.")
-        if image.dim() and (factor := scaled("x_hat", "the decoder", x_hat, image, SAME)):
+        factor = scaled("x_hat", "the decoder", x_hat, image, SAME) if image.dim() else []
+        if factor and not is_unsteady(self.forward.student):  # its noise may be nearly the same in two calls
             raise self.fail("x_hat is not what your own decoder gives.", *factor)
         if torch.equal(x_hat, x_hat.round()) and float(x_hat.max()) == 1:
             raise self.fail(

@@ -28,10 +28,8 @@ def is_unsteady(student: Student) -> bool:
     Noise that grows from call to call, or comes with the other sign, is alike under one seed, and not the same; noise
     that is kept for some calls, or seeded inside, is alike under two. A generator of its own gives other noise.
     """
-    mu, logvar = (
-        torch.ones(SIDE, SIDE),
-        torch.full((SIDE, SIDE), 0.5),
-    )  # all alike: what differs in z is noise
+    # All alike, so that what differs in z is noise; and others each time, which what is kept from calls shows.
+    mu, logvar = (torch.full((SIDE, SIDE), 0.5 + float(torch.rand(()))) for _ in range(2))
     with contextlib.suppress(*UNANSWERED):
         for _ in range(2):  # what is kept may just be drawn anew
             drawn = [student.reparametrize(mu, logvar, seed=seed) for seed in (1, 1, 2)]
