@@ -27,6 +27,7 @@ from autograder.rubric.expect import (
     raise_all,
     show,
 )
+from autograder.rubric.forwards import UnjudgedError
 from autograder.rubric.posterior import Posterior
 from autograder.rubric.reconstruction import Reconstruction
 from autograder.rubric.steadiness import is_unsteady
@@ -96,14 +97,14 @@ class Case:
             self.setting = replace(self.setting, learning=False)
         held = self.forward.hold(self.x, self.c)
         self.again = Again(self.composer, held, self.fail)
-        composed = [] if forward_first else self.composer.compose_all()
+        composed = [] if forward_first else self.compose_all(held)
         answer, failure = self.ask(held)
         if forward_first and isinstance(failure, Ended):  # the next worker does not have this model
             raise failure
         if not failure and self.setting.crowd and agrees(self.composer, answer, SAME):
             self.followed = as_three(answer, "")
         else:
-            self.compare(answer, failure, held, composed or self.composer.compose_all())
+            self.compare(answer, failure, held, composed or self.compose_all(held))
         try:
             expect_untouched(self.student, f"{self.forward.name}.forward", {"x": held[0]})
         except Mistake:
@@ -117,6 +118,19 @@ class Case:
         if len(held) > 1:
             expect_untouched(self.student, f"{self.forward.name}.forward", {"c": held[1]})
         self.composer.witness.judge()
+
+    def compose_all(self, held: list[Tensor]) -> list[Composed]:
+        """Compose in each way that the parts can take.
+
+        Raises UnjudgedError where they can take none, or Mistake where forward hands them something else.
+        """
+        try:
+            return self.composer.compose_all()
+        except UnjudgedError as error:
+            if not self.ask(held)[1]:
+                with contextlib.suppress(*UNANSWERED):
+                    self.forward.expect_joined(self.model, self.setting.sizes, self.when)
+            raise error from None
 
     def expect_gradients_left(self, held: list[Tensor]) -> None:
         """Expect forward, and the making of its model, not to disable gradients for all that comes behind it."""

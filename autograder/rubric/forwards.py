@@ -151,6 +151,9 @@ class VAEForward:
             scales = zip(oracle.scales(parameters), parameters, strict=True)
             model.decoder.draw([2 if p.shape == (784,) else 0.2 * deviation for deviation, p in scales])
 
+    def expect_joined(self, model: Model, sizes: Sizes, when: str) -> None:
+        """Expect parts that take what the assignment hands to them, where forward runs. Raises Mistake."""
+
     def in_use(self, name: str) -> Used:
         """Find out which of a part's parameters it uses, none where it computes something else than it should.
 
@@ -214,6 +217,35 @@ class CVAEForward(VAEForward):
     def arguments(self, x: Tensor, c: Tensor) -> list[Tensor]:
         """List forward's arguments."""
         return [x, c]
+
+    def expect_joined(self, model: Model, sizes: Sizes, when: str) -> None:
+        """Expect encoder and decoder to take what is joined for them; else forward, which runs, joins something else.
+
+        Raises Mistake.
+        """
+        pixels, latents, classes = 784, sizes.latents, sizes.classes
+        for name, what, size in (("encoder", "image", pixels), ("decoder", "latents", latents)):
+            part, due = getattr(model, name), size + classes
+            layers = oracle.layers_of(part.parameters())
+            taken = layers[0].size_in if layers else due
+            if taken == due:
+                continue
+            part(torch.rand(2, taken))  # raises where it takes something else
+            guesses = {
+                f"Is the class not joined to the {what}?": size,
+                f"Is the class joined to the {what} twice?": due + classes,
+                "Is it the class's number that is joined, not its one-hot vector?": size + 1,
+                "Is 10 written into forward? Use num_classes.": size + 10,
+                "Is 15 written into forward? Use latent_size.": 15 + classes if name == "decoder" else 0,
+                "Is mu, or logvar, joined too?": due + latents,
+                "Is the image joined too?": due + pixels,
+            }
+            raise self.mistake(
+                when,
+                f"it does not hand {self.name}.{name} the {what} and the class, joined: {size} + {classes} = {due} "
+                f"numbers for each image. It runs, though your {name} takes {taken}.",
+                *(text for text, number in guesses.items() if number == taken),
+            )
 
     def keep_to(self, join: Join) -> None:
         """Keep to a way to make the encoder's input: a forward must not go now this way, now that."""

@@ -387,6 +387,59 @@ CLASSES = [
     forward("class-for-mu", DECODE, "x_hat = self.decoder(torch.cat([mu, c], dim=1))", "random"),
 ]
 
+# What is joined for a part is another thing than due, and the part takes just that.
+NUMBER = "c.argmax(1, keepdim=True)"
+TENS = "F.one_hot(c.argmax(1) % 10, 10)"
+
+
+def joined(name: str, part: str, takes: str, given: str, *words: str) -> Mistake:
+    """The encoder, or the decoder, takes what forward hands to it. takes: its first Linear's size; given: the input."""
+    row, section, line, first = {
+        "encoder": ("6.1", ENCODER, ENCODE, FIRST),
+        "decoder": ("6.2", DECODER, DECODE, TAKES),
+    }[part]
+    edits = (
+        Edit(section, first, f"nn.Linear({takes}, self.hidden_dim),"),
+        Edit(FORWARD, line, f"{line.partition('(')[0]}({given})"),
+    )
+    return Mistake(f"cvae-{part}-joined-{name}", edits, (row, "6.3"), ("cvae.forward", *words))
+
+
+JOINED = [
+    joined("alone", "encoder", "input_size", "x.flatten(1)", "takes 784", "class not joined to the image"),
+    joined("alone", "decoder", "latent_size", "z", "takes 15", "class not joined to the latents"),
+    joined(
+        "twice",
+        "encoder",
+        "input_size + 2 * num_classes",
+        "torch.cat([x.flatten(1), c, c], 1)",
+        "joined to the image twice",
+    ),
+    joined("twice", "decoder", "latent_size + 2 * num_classes", "torch.cat([z, c, c], 1)", "latents twice"),
+    joined(
+        "number", "encoder", "input_size + 1", f"torch.cat([x.flatten(1), {NUMBER}], 1)", "class's number"
+    ),
+    joined("number", "decoder", "latent_size + 1", f"torch.cat([z, {NUMBER}], 1)", "class's number"),
+    joined("mu", "decoder", "2 * latent_size + num_classes", "torch.cat([z, mu, c], 1)", "joined too?"),
+    joined(
+        "image",
+        "decoder",
+        "latent_size + num_classes + input_size",
+        "torch.cat([z, c, x.flatten(1)], 1)",
+        "is the image joined too?",
+    ),
+    # 10 is written into both: into the part, and into forward.
+    joined(
+        "ten",
+        "encoder",
+        "input_size + 10",
+        f"torch.cat([x.flatten(1), {TENS}], 1)",
+        "10 written into forward",
+    ),
+    joined("ten", "decoder", "latent_size + 10", f"torch.cat([z, {TENS}], 1)", "10 written into forward"),
+    joined("fifteen", "decoder", "15 + num_classes", "torch.cat([z[:, :15], c], 1)", "15 written into"),
+]
+
 FORWARDS = [
     forward(
         "mu-and-logvar-layers-exchanged",
@@ -625,4 +678,4 @@ GRADIENTS = [
     ),
 ]
 
-MISTAKES = [*GRADIENTS, *ENCODERS, *DECODERS, *CLASSES, *FORWARDS, *WHOLE, *UNSEEN]
+MISTAKES = [*GRADIENTS, *ENCODERS, *DECODERS, *CLASSES, *JOINED, *FORWARDS, *WHOLE, *UNSEEN]
