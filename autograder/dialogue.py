@@ -27,6 +27,7 @@ __all__ = ["Dialogue"]
 
 T = TypeVar("T")
 
+GIVING = ("call", "join", "look", "gradients", "train")  # questions to which tensors are an answer
 BRIEF = 0.1  # seconds of a question, of which nobody asks how they were spent
 
 
@@ -103,8 +104,10 @@ class Dialogue:
         self.open()
         self.asked += 1
         self.unsent.append(Question(self.asked, verb, *self.codec.write(arguments)))
-        self.unheard.append(Promise(self.hear, read, self.asked, what, wanted=wanted))
-        return self.unheard[-1]
+        tensors = MAX_ITEMS if verb in GIVING or arguments.get("values") is True else 0
+        promise = Promise(self.hear, read, self.asked, what, wanted=wanted, tensors=tensors)
+        self.unheard.append(promise)
+        return promise
 
     def hear(self) -> None:
         """Send what was gathered, and hear all answers that are due. Raises the first failure of what was only told."""
@@ -115,7 +118,7 @@ class Dialogue:
                 worker = self.open()
                 with self.timed(worker):
                     try:
-                        promise.settle(self.listen(worker, promise.number, promise.what, self.time_left()))
+                        promise.settle(self.listen(worker, promise, self.time_left()))
                     except Raised as error:
                         promise.settle(failure=error)
         except Exception as error:
@@ -175,7 +178,7 @@ class Dialogue:
         self.worker.end = begin + self.sandbox.limits.total - self.spent
         seconds = min(self.sandbox.limits.start, self.worker.end - begin)
         try:
-            self.listen(self.worker, 0, "Your vae.py", seconds)
+            self.listen(self.worker, Promise(self.hear, as_it_is, 0, "Your vae.py", wanted=False), seconds)
         except TooSlow:
             self.broken = TooSlow(
                 f"Your vae.py could not be imported within {seconds:.0f} seconds: it should only define classes and "
@@ -192,14 +195,14 @@ class Dialogue:
             raise self.broken
         return self.worker
 
-    def listen(self, worker: Worker, number: int, what: str, seconds: float) -> Any:
+    def listen(self, worker: Worker, promise: Promise[Any], seconds: float) -> Any:
         """Receive the answer to a question, or raise how it ended."""
         header = worker.hear(HEADER, seconds)
         try:
             answer = msgspec.json.decode(header, type=Answer)
         except (ValueError, RecursionError):
             raise self.malformed() from None
-        if answer.id != number or not 0 <= answer.tensors <= MAX_ITEMS:
+        if answer.id != promise.number or not 0 <= answer.tensors <= promise.tensors:
             raise self.malformed()
         packed = worker.hear_more(self.sandbox.limits.answer) if answer.tensors else b""
         try:
@@ -211,7 +214,7 @@ class Dialogue:
             raise self.malformed() from None
         if answer.error:
             kinds = {"missing": Missing, "none": Unfinished, "unfinished": Unfinished}
-            raise kinds.get(answer.error.kind, Raised)(what, answer.error)
+            raise kinds.get(answer.error.kind, Raised)(promise.what, answer.error)
         return value
 
     def malformed(self) -> Malformed:

@@ -141,7 +141,9 @@ class Part:
         match rows:
             case [str(kind), list(used)]:
                 self.function, rows = one_line(kind, 80), used
-        if isinstance(rows, list) and len(rows) > MAX_PARAMETERS:
+        if not isinstance(rows, list) or any(isinstance(row, Tensor) for row in rows):  # slow to unpack
+            raise self.no_layer(None)
+        if len(rows) > MAX_PARAMETERS:
             raise WrongKind(f"{self.name} has {len(rows)} parameters' tensors, far more than a right one.")
         return rows
 

@@ -33,6 +33,7 @@ class Promise(Generic[T]):
         what: str,
         *,
         wanted: bool,
+        tensors: int = 0,
     ) -> None:
         """Promise the answer to a question of this number.
 
@@ -40,8 +41,10 @@ class Promise(Generic[T]):
         read: makes of the value that comes over what get() returns
         what: the name of what is asked for, for messages
         wanted: whether somebody will ask for it, and learn so how the question failed
+        tensors: how many of them it may have
         """
         self.hear, self.read, self.number, self.what, self.wanted = hear, read, number, what, wanted
+        self.tensors = tensors
         self.value: Any = None
         self.failure: Exception | None = None
         self.due = True

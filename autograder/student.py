@@ -10,6 +10,7 @@ How a question can end is told in dialogue.py.
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -93,13 +94,16 @@ class Student:
         and the largest logvar and x_hat.
         """
         answer = self.dialogue.ask("Training", "train", steps=steps, seconds=seconds)
-        try:
-            losses, idle, breakdown = answer
-            values = losses.double().tolist()
-            if losses.dim() == 1 and 0 < len(values) <= steps and len(breakdown) in (0, 6):
-                return values, [one_line(name, 200) for name in idle], [float(value) for value in breakdown]
-        except (AttributeError, OverflowError, TypeError, ValueError):
-            pass
+        match answer:
+            case [Tensor() as losses, list(idle), list(breakdown)]:
+                if losses.dim() == 1 and 0 < len(losses) <= steps and len(breakdown) in (0, 6):
+                    with contextlib.suppress(OverflowError, TypeError, ValueError):
+                        values = losses.double().tolist()
+                        return (
+                            values,
+                            [one_line(name, 200) for name in idle],
+                            [float(value) for value in breakdown],
+                        )
         raise WrongKind("What came back is no account of a training.")
 
     def reparametrize(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Values"]
 
 MAX_DEPTH = 8  # of tuples in an answer
-MAX_ELEMENTS = 50_000_000  # of a tensor in an answer
+MAX_BYTES = 16 << 20  # of the tensors in an answer
 MAX_INTEGER = (1 << 63) - 1  # of an answer
 NOT_UNPACKED = (list, tuple, dict, set, frozenset, bytes, bytearray, np.ndarray, nn.Module)
 
@@ -34,6 +34,7 @@ class Values:
     def __init__(self) -> None:
         """Hold nothing yet."""
         self.device = "cpu"  # where what the student's code gets lies
+        self.most = MAX_BYTES
         self.leaves: dict[int, Tensor] = {}  # what a gradient is asked for
         self.slots: dict[int, Tensor] = {}  # what calls get; the same tensor, or a copy of its leaf
         self.slot = 0  # the next one
@@ -67,9 +68,13 @@ class Values:
         """Turn what the student's code returned into a part of an answer."""
         if isinstance(value, Tensor):
             plain = value.layout == torch.strided and value.dtype in DTYPES and not value.is_meta
-            if not plain or value.numel() > MAX_ELEMENTS:
+            if not plain:
                 kind = "without contents" if value.is_meta else f"of {value.dtype}, {value.layout}"
                 return {"other": f"a tensor {kind}, shape {tuple(value.shape)}"[:200]}
+            if sum(t.nbytes for t in [*self.replies, value]) > self.most:
+                return {
+                    "other": f"a tensor of shape {tuple(value.shape)}, far larger than any right one"[:200]
+                }
             self.replies.append(torch.clone(value.detach().cpu(), memory_format=torch.contiguous_format))
             number = len(self.replies) - 1
             return {"tensor": number, "slot": self.hold(value), "grad": value.requires_grad}

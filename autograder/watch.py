@@ -37,8 +37,10 @@ class Limits:
     threads: int = 64  # the same
     disk: int = 256 << 20  # of a worker's folders
     files: int = 5000  # in a worker's folders
-    answer: int = 64 << 20  # one answer's tensors
-    held: int = 512 << 20  # all answers' of a row
+    answer: int = (
+        20 << 20
+    )  # one answer's tensors; half as much is enough where the noise must be found in x_hat
+    held: int = 128 << 20  # all answers' of a row; half as much is enough
 
 
 class Watch:

@@ -254,7 +254,7 @@ class Desk:
             torch.cuda.manual_seed_all(seed)
         number = self.models.make(self.find(None, [name]), [], named)
         model = self.models[number].to(device)
-        self.values.device = device
+        self.values.device, self.values.most = device, trainer.MAX_BYTES
         images, labels = trainer.map_images(Path(data), device)
         loss_function = self.find(None, ["loss_function"])
         classes = labels if "num_classes" in named else None

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from autograder.dialogue import Dialogue
 from autograder.endings import Malformed
 from autograder.outcome import Raised, WrongKind
+from autograder.promise import Promise, as_it_is
 from autograder.watch import Limits
 from autograder.wire import DTYPES, MAX_ITEMS
 
@@ -68,7 +69,8 @@ def check(data: bytes) -> None:
     dialogue = Dialogue(SimpleNamespace(limits=Limits()))  # type: ignore[arg-type]
     dialogue.asked = 1
     try:
-        value = dialogue.listen(Forger(header, packed), 1, "f(...)", 1)  # type: ignore[arg-type]
+        promise = Promise(dialogue.hear, as_it_is, 1, "f(...)", wanted=True, tensors=MAX_ITEMS)
+        value = dialogue.listen(Forger(header, packed), promise, 1)  # type: ignore[arg-type]
     except (Raised, WrongKind, Malformed) as error:
         value = str(error)  # which must not fail either
     check_value(value)
