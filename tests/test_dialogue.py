@@ -337,6 +337,15 @@ def test_lies(script: Script) -> None:
     assert dialogue.ask("g(...)", "call") == "fine"
 
 
+@pytest.mark.parametrize("verb", ["parameters", "put", "make", "modes", "reach"])
+def test_tensors_that_are_no_answer(verb: str) -> None:
+    """Where no tensor is due, none is taken: not one byte of it is waited for."""
+    dialogue, sandbox = talk([LOADED, say(T, tensors=1), ONE], [LOADED, say("fine")])
+    with pytest.raises(Malformed, match="not an answer"):
+        dialogue.ask("f(...)", verb)
+    assert sandbox.workers[0].stopped
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (
