@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import dis
+import inspect
+import re
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["THROWN_AWAY", "in_file", "in_model"]
+__all__ = ["NOWHERE", "in_file", "in_model"]
 
 ASKED_FOR = ("VAE", "CVAE", "reparametrize", "loss_function")
 ALIKE = 0.7  # of two names' letters: so reparameterize, loss_fn and Vae are
 MOST = 10  # names
-# Told as the place of a layer that is nowhere any more.
-THROWN_AWAY = "thrown away by another __init__"
+DEFINED = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+THROWN_AWAY, COMPARED, ANNOTATED = "thrown away by another __init__", "compared", "annotated"
+# Told as the place of a layer that is nowhere, with what became of it.
+NOWHERE = {
+    THROWN_AWAY: (
+        "It is assigned, but behind that __init__ calls super().__init__(), which throws all layers away: "
+        "that call belongs to the top, once."
+    ),
+    COMPARED: "With == it is compared with something, and not assigned: a single = is due.",
+    ANNOTATED: "There is a colon behind its name, which only says of what type it is: = assigns.",
+}
 
 
 def in_file(module: Any, name: str) -> tuple[list[str], list[str]]:
-    """List names of the module that are much like this one; and methods of its classes that have this name, or so."""
+    """List names of the module that are much like this one; and such names inside of classes and functions."""
     own = {
         key: value
         for key, value in vars(module).items()
@@ -30,7 +42,26 @@ def in_file(module: Any, name: str) -> tuple[list[str], list[str]]:
     classes = {key: value for key, value in own.items() if isinstance(value, type)}
     among = classes if name in ("VAE", "CVAE") else own.keys() - classes.keys()
     methods = [f"{key}.{method}" for key, value in classes.items() for method in alike(name, vars(value))]
-    return alike(name, [key for key in among if key not in ASKED_FOR]), methods[:MOST]
+    return alike(name, [key for key in among if key not in ASKED_FOR]), [*methods, *within(module, name)][
+        :MOST
+    ]
+
+
+def within(module: Any, name: str) -> Iterator[str]:
+    """List the functions of a module inside of which something has this name: behind a return it is in no bytecode."""
+    for node in ast.walk(ast.parse(source_of(module))):
+        if isinstance(node, DEFINED[1:]):
+            inner = {each.name for each in ast.walk(node) if each is not node and isinstance(each, DEFINED)}
+            if name in inner:
+                yield f"{node.name}.{name}"
+
+
+def source_of(thing: Any) -> str:
+    """Return the source of a module or a class, "" where there is none to be had."""
+    try:
+        return inspect.getsource(thing)
+    except (OSError, TypeError):
+        return ""
 
 
 def in_model(model: nn.Module, name: str) -> tuple[list[str], list[str]]:
@@ -39,6 +70,8 @@ def in_model(model: nn.Module, name: str) -> tuple[list[str], list[str]]:
         return [], []
     if name not in vars(model) and throws_away(type(model), name):
         return [], [THROWN_AWAY]
+    if slip := mistyped(type(model), name):
+        return [], [slip]
     layers = [key for key, layer in vars(model)["_modules"].items() if layer is not None]
     inner = [path for path, _ in nn.Module.named_modules(model) if path.endswith(f".{name}")]
     return layers[:MOST], inner[:MOST]
@@ -53,6 +86,14 @@ def throws_away(owner: Any, name: str) -> bool:
     steps = dis.get_instructions(code) if code else ()
     order = [step.argval for step in steps if step.opname == "STORE_ATTR" or step.argval == "__init__"]
     return name in order and "__init__" in order[order.index(name) :]
+
+
+def mistyped(owner: type, name: str) -> str:
+    """Tell what stands behind the attribute's name in a class where = is due; "" for nothing of the kind."""
+    source = source_of(owner)
+    if re.search(rf"^\s*self\.{name}\s*==", source, re.MULTILINE):
+        return COMPARED
+    return ANNOTATED if re.search(rf"^\s*self\.{name}\s*:[^=\n]*[(\n][^=\n]*$", source, re.MULTILINE) else ""
 
 
 def alike(name: str, others: Iterable[str]) -> list[str]:

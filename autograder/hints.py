@@ -83,6 +83,10 @@ ANYWHERE = (
         "{} without brackets is a class, and no layer: are the brackets () behind it missing?",
     ),
     (
+        r": (?:\w+\.)*(?:<|vae\.)[\w.<>]+ is not a Module subclass",
+        "nn.Sequential takes layers, and that is a function, or a class of yours that is no nn.Module.",
+    ),
+    (
         r": (list|tuple) is not a Module subclass",
         "nn.Sequential takes its layers one by one, and not in a {}: are there brackets too many?",
     ),
@@ -117,6 +121,14 @@ ANYWHERE = (
     ),
 )
 AT_A_LINE = (  # with the line below
+    (
+        r"cannot be multiplied.*\n(?!.*self\.).*(?:\w @ \w|matmul\(|\bmm\()",
+        "@, matmul and mm are the product of two matrices: numbers are multiplied, one with one, by *.",
+    ),
+    (
+        r"(?:one element tensors|cannot be converted to Scalar|only integer tensors).*\n.*\bmath\.(\w+)\(",
+        "math.{0} takes one number; for a tensor there is torch.{0}.",
+    ),
     (
         r"__init__\(\) (?:takes 1 positional argument|got an unexpected keyword argument).*\n.*super\(.*__init__\(",
         "super() is the class in the brackets behind `class`: if that is nn.Module, its __init__ takes no sizes.",
@@ -162,6 +174,14 @@ JOINING = (  # in CVAE.forward
     (
         r"same number of dimensions: got (?:2 and 1|1 and 2)$",
         "Both must have two dimensions: c is one-hot already, (N, num_classes), and x is to be flattened but for N.",
+    ),
+    (
+        r"Class values must be smaller than num_classes|out of bounds for dimension \d with size 10$",
+        "c has num_classes columns, which may be more than 10: is 10 written into forward?",
+    ),
+    (
+        r"cannot be multiplied \(\d+x(78\d|79[0-3]) and 794x",
+        "Fewer than num_classes numbers were joined to the image: is c made anew, or cut short?",
     ),
     (
         r"must match except in dimension 0",
@@ -230,7 +250,7 @@ def hint(what: str, kind: str, message: str, line: str | None) -> str:
     text = f"{kind}: {message}"
     words = miscalled(what, message) if kind == "TypeError" and line is None else ""
     words = words or (first_of(JOINING, text) if what == "CVAE.forward(...)" else "")
-    return words or first_of(ANYWHERE, text) or first_of(AT_A_LINE, f"{text}\n{line}") or no_layer(text)
+    return words or first_of(AT_A_LINE, f"{text}\n{line}") or first_of(ANYWHERE, text) or no_layer(text)
 
 
 def first_of(known: Iterable[tuple[str, str]], text: str) -> str:
@@ -256,8 +276,12 @@ def miscalled(what: str, message: str) -> str:
 
 def no_layer(text: str) -> str:
     """Tell where a layer was made in the place of a result."""
-    found = re.search(r"must be Tensor, not (\w+)$", text)
-    layer = getattr(nn, found[1], None) if found else None
-    if found and isinstance(layer, type) and issubclass(layer, nn.Module):
-        return f"nn.{found[1]}(...) makes a layer, and computes nothing yet: was it given x as if it did?"
+    found = re.search(r"must be Tensor, not (\w+)$|for [^:]+: '(?:Tensor' and ')?(\w+)'", text)
+    name = (found[1] or found[2])[:LONGEST] if found else ""
+    layer = getattr(nn, name, None)
+    if isinstance(layer, type) and issubclass(layer, nn.Module):
+        return (
+            f"nn.{name}(...) makes a layer, and computes nothing yet: was it given x as if it did, or does a layer "
+            "stand there without brackets and what it gets?"
+        )
     return ""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from autograder.elsewhere import THROWN_AWAY
+from autograder.elsewhere import NOWHERE
 from autograder.endings import Ended
 from autograder.hints import hint
 
@@ -106,16 +106,14 @@ class Raised(Exception):  # noqa: N818 - it is the student's error, named as an 
 
     def named_otherwise(self) -> str:
         """Say under which other names, or at which other places, there is something that may be meant."""
-        if self.failure.inside == [THROWN_AWAY]:
-            return (
-                " It is assigned, but behind that __init__ calls super().__init__(), which throws all layers away: "
-                "that call belongs to the top, once."
-            )
+        for slip in self.failure.inside[:1]:
+            if slip in NOWHERE:
+                return f" {NOWHERE[slip]}"
         owner, whole = (
             ("Your model", "the model itself") if self.model else ("Your vae.py", "the left margin")
         )
         if places := shown(self.failure.inside):
-            other = "another layer" if self.model else "a class"
+            other = "another layer" if self.model else "a class or another function"
             return f" {owner} has {places}, inside of {other}: it belongs to {whole}."
         names = shown([name for name in self.failure.others if name not in PARTS])
         return f" {owner} has {names}: is that it?" if names else ""

@@ -289,11 +289,13 @@ def as_tensor(value: object, what: str) -> Tensor:
     if value is None:
         raise WrongKind(f"{what} returned None: is a return missing?")
     kind = (
-        f"a tuple of {counted(len(value), 'value')}"
+        f"a tuple or list of {counted(len(value), 'value')}"
         if isinstance(value, list)
         else f"{type(value).__name__} {value!r}"[:80]
     )
     comma = (
-        " Is there a comma at the end of its line, or of the return?" if kind == "a tuple of 1 value" else ""
+        " Is there a comma at the end of its line, or of the return, or are there brackets around it?"
+        if kind.endswith(" 1 value")
+        else ""
     )
     raise WrongKind(f"{what} returned {kind}, where a tensor is due.{comma}")

@@ -67,17 +67,7 @@ class Values:
     def encode(self, value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 - one for each kind of value
         """Turn what the student's code returned into a part of an answer."""
         if isinstance(value, Tensor):
-            plain = value.layout == torch.strided and value.dtype in DTYPES and not value.is_meta
-            if not plain:
-                kind = "without contents" if value.is_meta else f"of {value.dtype}, {value.layout}"
-                return {"other": f"a tensor {kind}, shape {tuple(value.shape)}"[:200]}
-            if sum(t.nbytes for t in [*self.replies, value]) > self.most:
-                return {
-                    "other": f"a tensor of shape {tuple(value.shape)}, far larger than any right one"[:200]
-                }
-            self.replies.append(torch.clone(value.detach().cpu(), memory_format=torch.contiguous_format))
-            number = len(self.replies) - 1
-            return {"tensor": number, "slot": self.hold(value), "grad": value.requires_grad}
+            return self.encode_tensor(value)
         if value is None or (isinstance(value, int) and -MAX_INTEGER <= value <= MAX_INTEGER):
             return value
         if isinstance(value, float):
@@ -93,6 +83,18 @@ class Values:
             return self.encode(list(itertools.islice(value, MAX_ITEMS + 1)), depth)
         home = "" if type(value).__module__ == "builtins" else f"{type(value).__module__}."
         return {"other": f"an object of type {home}{type(value).__qualname__}"[:200]}
+
+    def encode_tensor(self, value: Tensor) -> dict[str, Any]:
+        """Turn a tensor into a part of an answer, and hold it."""
+        if value.layout != torch.strided or value.dtype not in DTYPES or value.is_meta:
+            kind = "without contents" if value.is_meta else f"of {value.dtype}, {value.layout}"
+            return {"other": f"a tensor {kind}, shape {tuple(value.shape)}"[:200]}
+        if sum(t.nbytes for t in [*self.replies, value]) > self.most:
+            return {"other": f"a tensor of shape {tuple(value.shape)}, far larger than any right one"[:200]}
+        if value.is_inference():  # of which the next part could not make anything that learns
+            value = value.clone()
+        self.replies.append(torch.clone(value.detach().cpu(), memory_format=torch.contiguous_format))
+        return {"tensor": len(self.replies) - 1, "slot": self.hold(value), "grad": value.requires_grad}
 
     def product(self, of: Sequence[int], along: Sequence[Any]) -> Tensor | None:
         """Compute the sum of <of, along>, None where nothing depends on anything.

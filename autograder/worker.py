@@ -221,9 +221,8 @@ class Desk:
         total = self.values.product(of, along)
         wanted = [[self.values.leaves[i]] for i in slots]
         for model, path in parts:
-            wanted.append(
-                [p for _, p in weights.listed(self.layer(model, path)) if weights.is_vector(p.shape)]
-            )
+            listed = self.models.parameters(model, self.layer(model, path))
+            wanted.append([p for _, p in listed if weights.is_vector(p.shape)])
         able = [t for tensors in wanted for t in tensors if t.requires_grad]
         if total is None or not able:
             return [[None] * len(tensors) for tensors in wanted]
@@ -233,7 +232,9 @@ class Desk:
     def on_reach(self, of: list[int], along: list[Any], parts: list[list[Any]]) -> list[list[float]]:
         """Show the lengths of the gradients of <of, along> for each parameter of each part; 0 for no dependence."""
         total = self.values.product(of, along)
-        wanted = [[p for _, p in weights.listed(self.layer(model, path))] for model, path in parts]
+        wanted = [
+            [p for _, p in self.models.parameters(model, self.layer(model, path))] for model, path in parts
+        ]
         able = [p for parameters in wanted for p in parameters if p.requires_grad and total is not None]
         found = derive(total, able) if total is not None and able else []
         lengths = {id(p): float(g.norm()) for p, g in zip(able, found, strict=True) if g is not None}

@@ -229,7 +229,7 @@ RAISED: dict[str, tuple[bytes, type[Raised], str]] = {
         Missing,
         (
             "There is no `f` in your vae.py."
-            " Your vae.py has `A.f`, inside of a class: it belongs to the left margin."
+            " Your vae.py has `A.f`, inside of a class or another function: it belongs to the left margin."
         ),
     ),
     "in more than a line": (

@@ -16,7 +16,7 @@ from beside import BesideSandbox, modules_of_its_own
 
 from autograder import loading
 from autograder.dialogue import Dialogue
-from autograder.elsewhere import THROWN_AWAY
+from autograder.elsewhere import NOWHERE
 from autograder.outcome import Missing, Raised, Unfinished, WrongKind
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ def test_elsewhere(open_vae: Open) -> None:
         (["reparametrize"], None, ["reparametrise"], ["CVAE.reparameterize"]),
         (["loss_function"], None, [], []),
         (["mu_layer"], 0, ["encoder"], ["encoder.mu_layer"]),
-        (["encoder"], 1, [], [THROWN_AWAY]),
+        (["encoder"], 1, [], [next(iter(NOWHERE))]),
         (["mu_layer"], 1, ["decoder"], []),
         (["logvar_layer"], 1, ["decoder"], []),
     ):

@@ -75,12 +75,13 @@ def explain_layers(layers: Sequence[Layer], expected: Sequence[tuple[int, int]],
     """Explain a wrong count of fully connected layers."""
     if not layers:
         return (
-            "None are registered: are the layers in a plain Python list, or made in forward? "
-            "nn.Sequential and nn.ModuleList register theirs."
+            "None are registered: are the layers in a plain Python list, or made in forward, or their weights plain "
+            "tensors? nn.Sequential and nn.ModuleList register theirs, and nn.Parameter is a tensor that is learned."
         )
     if len(layers) != len(expected):
         due = f"{SMALL[len(expected)]} {'is' if len(expected) == 1 else 'are'} due"
-        twice = " One that is used twice counts once." if len(layers) < len(expected) else ""
+        fewer = " One that is used twice counts once, and one in a plain Python list or dict not at all."
+        twice = fewer if len(layers) < len(expected) else ""
         number = SMALL[len(layers)] if len(layers) < len(SMALL) else len(layers)
         return f"You have {counted(number, 'fully connected layer')}; {due}.{twice}"
     if swapped(layers, expected):
@@ -154,7 +155,7 @@ def explain_extra(extra: Sequence[Parameter], parameters: Sequence[Parameter]) -
     """Explain parameters that belong to no fully connected layer, among all of a part's."""
     if not extra:
         return ""
-    if all(torch.Size(p.shape or ()).numel() == 1 for p in extra):
+    if all(torch.Size(p.shape or ()).numel() == 1 and not p.name.endswith("bias") for p in extra):
         return f"{extra[0].name} is one number: PReLU has such a parameter, nn.ReLU has none."
     weights = {p.name.rpartition(".")[0] for p in parameters if p.name.endswith("weight")}
     if all(p.name.endswith(".bias") and p.name.rpartition(".")[0] not in weights for p in extra):

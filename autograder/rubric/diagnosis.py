@@ -43,7 +43,9 @@ def diagnose(behaviour: Behaviour, x: Tensor, y: Tensor) -> list[str]:
     """Name the slips that would give just this result."""
     again = behaviour.part(x)
     if not close(again, y):
-        found = ["It gives other values when it is asked again: is there dropout, or other random noise?"]
+        found = [
+            "It gives other values when it is asked again: is there dropout, RReLU or other random noise?"
+        ]
     elif len(x) > 1 and mixes(behaviour, x, y):
         found = [MIXED]
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from autograder.outcome import PARTS, UNANSWERED
+from autograder.outcome import PARTS, UNANSWERED, Missing, Unfinished
 from autograder.rubric import oracle
 from autograder.rubric.expect import Mistake, fail
 from autograder.rubric.networks import Used, parameters_in_use
@@ -17,7 +17,7 @@ from autograder.rubric.places import HEADS, find_places
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from autograder.part import Model, Path
+    from autograder.part import Model, Parameter, Path
     from autograder.promise import Promise
     from autograder.rubric.oracle import Sizes
     from autograder.student import Student
@@ -43,6 +43,7 @@ class VAEForward:
     """VAE.forward(x)."""
 
     name = "VAE"
+    formula = "decoder(reparametrize(mu, logvar))"  # of x_hat
     rows = {"encoder": "1.1, 1.2", "mu_layer": "1.3", "logvar_layer": "1.4", "decoder": "2.1"}  # noqa: RUF012
     # Ways to make the encoder's input, narrowed to forward's own. That an encoder does not flatten is 1.2's.
     joins: dict[str, Join] = {"x": lambda x, _: x, "flat": lambda x, _: x.flatten(1)}  # noqa: RUF012
@@ -113,8 +114,11 @@ class VAEForward:
         listed = {name: part.parameters_later() for name, part in parts.items()}
         for name, part in parts.items():
             try:
-                parameters = listed[name].get()
-                if any(p.shape is None for p in parameters):  # lazy layers get theirs from a first call
+                parameters: list[Parameter] = []
+                with contextlib.suppress(Missing, Unfinished):
+                    parameters = listed[name].get()
+                # Lazy layers get their shapes from a first call, and some parts are made in forward.
+                if not parameters or any(p.shape is None for p in parameters):
                     with contextlib.suppress(*UNANSWERED):  # what fails here fails again where it is judged
                         model.ask(*self.arguments(oracle.images(2), oracle.one_hot(2, classes)))
                     parameters = part.parameters()
@@ -145,11 +149,15 @@ class VAEForward:
                     due = torch.linspace(-7.5, 7.5, given.numel())[torch.randperm(given.numel())]
                     values[bias] = values[bias] + (due - given.flatten()).view(values[bias].shape)
                     part.assign(values)
-            # Such a z must not drive pixels to 1: who expects them below, as a sigmoid has them, is right. Biases of
-            # standard deviation 2 bring some below 0.01 or above 0.99, but for one grading in 10^7, none to 1.
+            # Such a z must not drive pixels to 1: who expects them below, as a sigmoid has them, is right. It moves
+            # what the sigmoid gets by 0.5 or so. With biases of 7.6 many pixels are 0.0005 from 0 or 1: so clamps at
+            # 0.001 are always seen, and guards at 0.0001 never, as in the loss.
             parameters = model.decoder.parameters()
             scales = zip(oracle.scales(parameters), parameters, strict=True)
-            model.decoder.draw([2 if p.shape == (784,) else 0.2 * deviation for deviation, p in scales])
+            drawn = model.decoder.draw(
+                [2 if p.shape == (784,) else 0.2 * deviation for deviation, p in scales]
+            )
+            model.decoder.assign([extremes(v) if v.shape == (784,) else v for v in drawn.values])
 
     def expect_joined(self, model: Model, sizes: Sizes, when: str) -> None:
         """Expect parts that take what the assignment hands to them, where forward runs. Raises Mistake."""
@@ -186,10 +194,17 @@ class VAEForward:
         return fail(f"{self.name}.forward cannot be judged, because of {what} (row {row}):", str(error))
 
 
+def extremes(biases: Tensor) -> Tensor:
+    """Make a tenth of a decoder's last biases (784,) so low, and a tenth so high, that pixels are nearly 0 and 1."""
+    low, high = torch.randperm(len(biases))[: len(biases) // 5].chunk(2)
+    return biases.index_fill(0, low, -7.6).index_fill(0, high, 7.6)
+
+
 class CVAEForward(VAEForward):
     """CVAE.forward(x, c)."""
 
     name = "CVAE"
+    formula = "decoder(z and c), with z = reparametrize(mu, logvar)"
     hint = "The encoder should get the flattened image and the class c side by side, in either order."
     rows = dict.fromkeys(("encoder", *HEADS), "6.1") | {"decoder": "6.2"}
     joins = {  # noqa: RUF012

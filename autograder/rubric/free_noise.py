@@ -194,7 +194,7 @@ class FreeNoise:
         """Word that x_hat is not the composition's."""
         return fail(
             f"{self.forward.name}.forward{self.when}: {text}",
-            "x_hat should be decoder(reparametrize(mu, logvar)).",
+            f"x_hat should be {self.forward.formula}.",
         )
 
     def hand_on(self, model: Model, latents: int, classes: int) -> None:

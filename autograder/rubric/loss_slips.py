@@ -159,6 +159,15 @@ def reconstructions(x_hat: Tensor, x: Tensor) -> dict[str, float]:
         "1 - log(x_hat) stood where log(1 - x_hat) belongs in the cross-entropy": -(
             t * p.log() + (1 - t) * (1 - p.log())
         ),
+        "log(1 - x_hat) * 1 - x stood where log(1 - x_hat) * (1 - x) belongs in the cross-entropy": -(
+            t * p.log() + (1 - p).log() - t
+        ),
+        "the images x were divided by their largest number in the cross-entropy": cross_entropies(
+            x_hat, x / x.max()
+        ),
+        "the images x were stretched to 0 ... 1 in the cross-entropy": cross_entropies(
+            x_hat, (x - x.min()) / (x.max() - x.min())
+        ),
         "1 - x * log(1 - x_hat) stood where (1 - x) * log(1 - x_hat) belongs in the cross-entropy": -(
             t * p.log() + 1 - t * (1 - p).log()
         ),
@@ -227,6 +236,10 @@ def kl_divergences(mu: Tensor, logvar: Tensor) -> dict[str, float]:
         "logvar / 2 stood where logvar belongs": 1 + v / 2 - m**2 - v.exp(),
         "logvar squared stood where exp(logvar) belongs": 1 + v - m**2 - v**2,
         "logvar stood where exp(logvar) belongs": 1 + v - m**2 - v,
+        f"logvar and exp(logvar) were exchanged in {KL}": 1 + v.exp() - m**2 - v,
+        f"mu stood where logvar belongs in {KL}": 1 + m - m**2 - v.exp(),
+        f"logvar squared stood where mu squared belongs in {KL}": 1 + v - v**2 - v.exp(),
+        f"exp(mu) stood where exp(logvar) belongs in {KL}": 1 + v - m**2 - m.exp(),
         f"mu and logvar were swapped in {KL}, or in the order of the parameters": 1 + m - v**2 - m.exp(),
         f"{KL} were taken in the other direction": 1 - v - (1 + m**2) * (-v).exp(),
         f"{KL} did not depend on logvar": -(m**2),

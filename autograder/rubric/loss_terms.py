@@ -127,13 +127,20 @@ def name_factor(factors: Sequence[tuple[float, Inputs]]) -> str:
     n, z = inputs[2].shape
     divisor = n / factor
     if follows(lambda n, _z: divisor / n):
-        known = {28: ", as many as an image has rows", 784: ", as many as an image has pixels"}
-        which = whole(divisor) + known.get(round(divisor), "")
+        as_many = {28: ", as many as an image has rows", 784: ", as many as an image has pixels"}
+        which = whole(divisor) + as_many.get(round(divisor), "")
         return f"divided by {which}, whatever the batch's size is: here it is {n}."
-    if follows(lambda n, z: z / n):
-        return f"divided by the number of latents ({z}), not by the batch's size ({n})."
-    if follows(lambda _n, z: z):
-        return f"divided by the number of latents ({z}) once more."
+    known: dict[str, Callable[[int, int], float]] = {
+        f"divided by the number of latents ({z}), not by the batch's size ({n}).": lambda n, z: z / n,
+        f"divided by the number of latents ({z}) once more: is it a mean over them, or that of one alone?": (
+            lambda _n, z: z
+        ),
+        "that of all images but one: is the first or the last left out?": lambda n, _z: n / max(n - 1, 0.5),
+        "that of all latents but one: is the first or the last left out?": lambda _n, z: z / (z - 1),
+    }
+    for words, size in known.items():
+        if follows(size):
+            return words
     if follows(lambda _n, latents: latents / (factor * z)):
         only = " That is right for 15 latents only: is 15 written in?" if whole(factor * z) == "15" else ""
         return f"multiplied by {whole(factor * z)} and divided by the number of latents ({z}).{only}"
@@ -198,6 +205,9 @@ def blame_formula(student: Student, inputs: Inputs, share: float) -> str:
             if abs(eps) > UNSURE / 100
         ]
         return f"It looks as if this were added in the logarithms: {' and '.join(added)}."
+    for which, some in (("first", slice(1, None)), ("last", slice(None, -1))):
+        if gives(cross_entropies(x_hat[some], x[some])):
+            return f"It looks as if the {which} image were left out."
     if abs(share - 1) < ROUGHLY:
         return "It is nearly right: is there an eps in the logarithm, or a clamp of x_hat?"
     return f"That is {share:.4g} times the right one, and for other x_hat another multiple: the formula is another."

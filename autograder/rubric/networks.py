@@ -28,6 +28,7 @@ __all__ = [
     "Used",
     "expect_linear",
     "expect_network",
+    "expect_saturated",
     "parameters_in_use",
 ]
 
@@ -88,6 +89,19 @@ def expect_network(
     x = torch.randn(number, *shape) if image else oracle.pixels(number, *shape)
     behaviour = Behaviour(student, model, part, x, layers, last=not image, image=image)
     behaviour.check_crowd() if crowd else behaviour.check()
+
+
+def expect_saturated(decoder: Part, inputs: int) -> None:
+    """Expect pixels of a decoder that is right for numbers of usual sizes for far larger ones, too.
+
+    inputs: how many it gets for each image
+    """
+    image = decoder(1000 * torch.randn(5, inputs))
+    if not bool(((image >= 0) & (image <= 1)).all()):  # NaN is neither
+        raise fail(
+            f"{decoder.name} gives NaN for large numbers, or something beyond 0 ... 1; it should give 0 or 1 there.",
+            "Is its sigmoid made by hand? The exp of a large number is infinite, and infinity divided by itself NaN.",
+        )
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,9 @@ def kept_noise(student: Student, z: Tensor, mu: Tensor, logvar: Tensor) -> list[
     seed = any_number(SEEDS, 2**31 - 1)
     if not close(student.reparametrize(mu, logvar, seed=seed), z):
         return []
+    one, other = (student.reparametrize(mu + 1, logvar, seed=seed + i) for i in range(2))
+    if not close(one, other):
+        return ["Where mu is 0, z has no noise: is mu multiplied by it?"]
     held = [student.put(t) for t in (mu, logvar)]
     if not close(student.reparametrize(*held, seed=seed), z):
         return [

@@ -86,7 +86,18 @@ def layers_of(parameters: Sequence[Parameter]) -> list[Layer]:
             layers.append(Layer(i, own[0], columns, rows))
         elif own and math.prod(parameters[own[0]].shape or ()) == columns:
             layers.append(Layer(i, own[0], rows, columns, transposed=True))
-    return layers
+    return [turned(layer, first=k == 0, only=len(layers) == 1) for k, layer in enumerate(layers)]
+
+
+def turned(layer: Layer, *, first: bool, only: bool) -> Layer:
+    """Turn a weight that has no bias, which would tell which way round it lies, where only so it fits its neighbor.
+
+    The first of several layers gives H numbers, and the others take as many.
+    """
+    inner, outer = (layer.size_out, layer.size_in) if first else (layer.size_in, layer.size_out)
+    if only or layer.bias is not None or not inner != outer == H:
+        return layer
+    return replace(layer, size_in=layer.size_out, size_out=layer.size_in, transposed=True)
 
 
 def vectors_of(parameters: Sequence[Parameter]) -> list[int]:

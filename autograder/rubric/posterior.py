@@ -58,6 +58,8 @@ class Posterior:
         if not named and not any(close(mu, candidate.mu, SAME) for candidate in composed):
             with contextlib.suppress(*UNANSWERED):
                 named = self.explain(mu, composed)
+        if not named and any(each.z is not None and close(logvar, each.z, SAME) for each in composed):
+            named = ["It looks as if z were returned in the place of logvar."]
         right = next((each for each in composed if close(mu, each.mu, SAME)), right)
         which, found, expected = (
             ("logvar", logvar, right.logvar) if close(mu, right.mu, SAME) else ("mu", mu, right.mu)

@@ -49,6 +49,8 @@ class Reconstruction:
         if self.follows(found, right):
             return
         x_hat, due = found[0], (right.x_hat, right.mu, right.logvar)
+        if close(x_hat, self.x, SAME):
+            raise self.fail("the x_hat that it returns is x, the images themselves.")
         if right.mu.shape != right.logvar.shape or right.mu.dim() != 2 or not right.mu.numel():
             why = f"mu has shape {show(right.mu.shape)}, and logvar {show(right.logvar.shape)}."
             part = "logvar_layer" if right.mu.dim() == 2 and right.mu.numel() else "mu_layer"
@@ -72,7 +74,7 @@ class Reconstruction:
         small = self.setting.stretched and self.follows_where_small(right, eps)
         if small and not is_unsteady(self.forward.student):
             raise self.fail(
-                "x_hat is not decoder(reparametrize(mu, logvar)) where mu and logvar reach from -7.5 to 7.5.",
+                f"x_hat is not {self.forward.formula} where mu and logvar reach from -7.5 to 7.5.",
                 "It is where they are small: is mu, logvar, sigma, z or x_hat clamped on the way, or squashed?",
             )
         self.expect_free_noise(right)
@@ -135,7 +137,7 @@ class Reconstruction:
             if wrong := noise.wrong_alone():
                 raise self.forward.blame(UnjudgedError("reparametrize", wrong)) from None
             raise self.fail(
-                "x_hat is not decoder(reparametrize(mu, logvar)), with your own decoder and reparametrize.",
+                f"x_hat is not {self.forward.formula}, with your own decoder and reparametrize.",
                 str(mistake),
             ) from None
 

@@ -4,7 +4,7 @@ from gradescope_utils.autograder_utils.decorators import number, weight
 
 from autograder.rubric.alone import are_right_alone
 from autograder.rubric.counts import FIFTEEN, expect_count
-from autograder.rubric.networks import expect_network
+from autograder.rubric.networks import expect_network, expect_saturated
 from autograder.rubric.oracle import H
 from autograder.rubric.sharing import expect_apart
 
@@ -32,11 +32,13 @@ def test_decoder(student, sizes):
         expect_count(model.decoder, [(latents, H), (H, H), (H, H), (H, pixels)], hint)
     other = student.VAE(784, 15)
     if are_right_alone("decoder", {model: (sizes.latents,), other: (15,)}):
+        expect_saturated(model.decoder, sizes.latents)
         return
     other = student.VAE(
         784, 15, by_position=True
     )  # whose forward was not called: the decoder must not need that
     expect_network(student, model, model.decoder, (sizes.latents,), layers=4)
     expect_network(student, other, other.decoder, (15,), layers=4, crowd=True)
+    expect_saturated(model.decoder, sizes.latents)
     heads = {model.mu_layer: (H,), model.logvar_layer: (H,)}
     expect_apart(model.decoder, {model.encoder: (1, 28, 28), **heads, other.decoder: (15,)})

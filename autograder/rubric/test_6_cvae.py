@@ -9,7 +9,7 @@ from autograder.rubric.composition import expect_composition
 from autograder.rubric.counts import expect_count
 from autograder.rubric.expect import Mistake, noting, raise_all
 from autograder.rubric.forwards import CVAEForward
-from autograder.rubric.networks import expect_linear, expect_network
+from autograder.rubric.networks import expect_linear, expect_network, expect_saturated
 from autograder.rubric.oracle import H
 from autograder.rubric.places import HEADS
 from autograder.rubric.sharing import expect_apart, expect_two_layers
@@ -85,13 +85,16 @@ def test_cvae_decoder(student, sizes):
         model = student.CVAE(pixels, classes, latents)
         expect_count(model.decoder, [(latents + classes, H), (H, H), (H, H), (H, pixels)], hint)
     other = student.CVAE(784, 10, 15)
-    if are_right_alone("decoder", {model: (sizes.latents + sizes.classes,), other: (15 + 10,)}):
+    inputs = sizes.latents + sizes.classes
+    if are_right_alone("decoder", {model: (inputs,), other: (15 + 10,)}):
+        expect_saturated(model.decoder, inputs)
         return
     other = student.CVAE(
         784, 10, sizes.latents
     )  # whose forward was not called: the decoder must not need that
-    expect_network(student, model, model.decoder, (sizes.latents + sizes.classes,), layers=4)
+    expect_network(student, model, model.decoder, (inputs,), layers=4)
     expect_network(student, other, other.decoder, (sizes.latents + 10,), layers=4, crowd=True)
+    expect_saturated(model.decoder, inputs)
     heads = {model.mu_layer: (H,), model.logvar_layer: (H,)}
     expect_apart(
         model.decoder, {model.encoder: (784 + sizes.classes,), **heads, other.decoder: (sizes.latents + 10,)}
