@@ -24,7 +24,14 @@ die() {
 case $* in
   '') mode=grade extras='' ;;
   --dev) mode=dev extras='[dev]' ;;
-  *) die "usage: ./setup.sh [--dev]" ;;
+  -h | --help)
+    sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    exit 0
+    ;;
+  *)
+    say "usage: ./setup.sh [--dev]" >&2
+    exit 2
+    ;;
 esac
 
 # --- Which interpreter ---

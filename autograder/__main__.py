@@ -42,6 +42,7 @@ class InputError(click.ClickException):
 
 SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 MAX_SEED = (1 << 63) - 1  # torch's
+SHOWN = 20  # names, where there may be many
 
 
 def expect_mnist(_context: click.Context, _option: click.Parameter, data: Path | None) -> Path | None:
@@ -116,6 +117,7 @@ def grade(  # noqa: PLR0913 - one for each option
     from autograder import grade as grading  # torch: only when the arguments are usable
     from autograder import results as records
     from autograder import visibility
+    from autograder.roster import KINDS
     from autograder.schedule import Schedule, Settings
 
     gc.freeze()
@@ -125,6 +127,8 @@ def grade(  # noqa: PLR0913 - one for each option
         results = results or GRADESCOPE / "results" / "results.json"
         if not submission.is_dir():
             raise click.UsageError("give a SUBMISSION: a folder, a zip, a vae.py or a notebook")
+    elif not submission.is_dir() and not (submission.is_file() and submission.suffix.lower() in KINDS):
+        raise click.UsageError(f"{submission} is not a folder, a zip, a .py file or a notebook")
     results = results or Path("results.json")
     if not on_gradescope:  # there, grading goes on, for what is printed
         expect_writable(results)
@@ -216,10 +220,13 @@ def batch(path: Path, out: Path, **settings: Any) -> None:
     stopped goes on where it was. The exit status is 0 when everything is graded, whatever the scores; 2 where there is
     nothing to grade; 3 when the grader failed at some of it; 130 after Ctrl-C, SIGTERM or a closed terminal.
     """
+    from rich.console import Console
+
     from autograder import batch as batches
     from autograder import summary
     from autograder.cluster import ClusterError
     from autograder.files import Unreadable
+    from autograder.outcome import counted
 
     try:
         outcome = batches.run(
@@ -235,13 +242,28 @@ def batch(path: Path, out: Path, **settings: Any) -> None:
         sys.exit(130)
     done, total = len(outcome.records) - len(outcome.faults), len(outcome.submissions)
     if outcome.interrupted:
+        go_on = f"{done} of {total} are graded; the same command goes on from there."
+        if settings["redo"]:
+            go_on = f"{outcome.graded} were graded anew; the others keep the grade that they had, if any."
         with printing():
-            click.echo(f"\nStopped: {done} of {total} are graded; the same command goes on from there.")
+            click.echo(f"\nStopped: {go_on}")
         sys.exit(130)
     if not settings["quiet"]:
         with printing():
             summary.show(outcome.records)
-            click.echo(f"\n{done} of {total} submissions have a grade. Written to {out}.")
+            have = f"{done} of {counted(total, 'submission')} {'has' if total == 1 else 'have'} a grade"
+            click.echo(f"\n{have}, {outcome.graded} of them from this run. Written to {out}.")
+            for names, what in (
+                (outcome.left_out, "Not submissions, and left out"),
+                (outcome.strangers, f"In {out}, but of this class no longer, and in no table"),
+            ):
+                if names:
+                    click.echo(f"{what}: {', '.join(names[:SHOWN])}{', ...' * (len(names) > SHOWN)}.")
+    elif outcome.faults:
+        with printing():
+            summary.show_faults(
+                {name: outcome.records[name] for name in outcome.faults}, Console(stderr=True)
+            )
     sys.exit(3 if outcome.faults else 0)
 
 
@@ -462,6 +484,10 @@ def reason(error: Exception) -> str:
     """Say what went wrong, of a file without the error's number."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if "AF_UNIX path too long" in str(error):
+        return (
+            f"the path of the temporary folder is too long for sockets: set TMPDIR to a shorter one ({error})"
+        )
     return str(error)
 
 

@@ -65,6 +65,8 @@ class Outcome:
     records: dict[str, Results]  # by name; with those of the grader's own faults
     graded: int = 0  # in this run
     interrupted: bool = False
+    strangers: Sequence[str] = ()  # names of records in the same place, of no submission of this class
+    left_out: Sequence[str] = ()  # names of files beside the submissions that are none
 
     @property
     def faults(self) -> list[str]:
@@ -95,14 +97,17 @@ def grade_into(path: Path, out: Path, settings: Settings) -> Outcome:
         submissions = intake.submissions(path, Path(work))
         expect_some(path, submissions, settings.only)
         keys = {s.name: key(s) for s in submissions}
-        outcome = Outcome(submissions, {})
-        wanted = []
+        names = {s.name for s in submissions}
+        strangers = sorted({path.stem for path in (out / "results").glob("*.json")} - names)
+        outcome = Outcome(submissions, {}, strangers=strangers, left_out=intake.left_out(path))
+        wanted, before = [], dict[str, Results]()
         for submission in submissions:
             name = submission.name
             record = recorded(record_path(out, name), keys[name])
             current = record and not settings.redo and suffices(record, settings.train)
             if matches(submission, settings.only) and not current:
                 wanted.append(submission)
+                before |= {name: record} if record else {}
             elif record or (record := recorded(fault_path(out, name), keys[name])):
                 outcome.records[name] = record
         with (
@@ -118,6 +123,7 @@ def grade_into(path: Path, out: Path, settings: Settings) -> Outcome:
                     progress.advance(label(submission), graded.record)
             except KeyboardInterrupt:
                 outcome.interrupted = True
+                outcome.records = before | outcome.records  # what was not graded anew keeps its grade
         report(out, outcome)
     return outcome
 

@@ -146,7 +146,7 @@ def check(here: Path, *sections: str) -> None:
     """Check these sections of here/vae.py, all of them where none is named, and show the rows."""
     if unknown := [section for section in sections if section not in SECTIONS]:
         raise ValueError(f"there is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
-    if not (here / "vae.py").is_file():
+    if not handin.names_of(here):
         raise FileNotFoundError(f"there is no vae.py in {here}")
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "results.json"
@@ -209,7 +209,7 @@ def main(here: Path) -> int:
         parser.error(f"--seed: {chosen.seed} is not between 0 and {MAX_SEED}")
     if chosen.results and chosen.results.is_dir():
         parser.error(f"--results: {chosen.results} is a folder; give a file")
-    if not chosen.watch and not (here / "vae.py").is_file():
+    if not chosen.watch and not handin.names_of(here):
         parser.exit(2, f"There is no vae.py in {here}.\n")
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
         listed = "requirements.txt" if Path.cwd() == here else f'"{here / "requirements.txt"}"'
@@ -225,7 +225,13 @@ def main(here: Path) -> int:
 def check_once(here: Path, chosen: argparse.Namespace) -> int:
     """Check, and write the zip where that is wanted; returns the exit status, and after Ctrl-C says so."""
     try:
-        return submit(here, chosen) if chosen.submit else run(here, here / "vae.py", chosen)
+        if chosen.submit:
+            return submit(here, chosen)
+        if (here / "vae.py").is_file():
+            return run(here, here / "vae.py", chosen)
+        with tempfile.TemporaryDirectory() as folder:  # what would be handed in, as Gradescope takes it
+            handin.pack(here, made := Path(folder, handin.NAME))
+            return run(here, made, chosen)
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
         return 130
@@ -255,7 +261,7 @@ def run(here: Path, source: Path, chosen: argparse.Namespace) -> int:
     results = grade(source, options)
     if "submission" in results.extra_data:
         # Of a file, it is the hash of what was graded; of a zip, the notebook takes part in it.
-        whole = source.suffix == ".zip"
+        whole = source.suffix == ".zip" and (here / "vae.py").is_file()
         found = handin.fingerprint(here / "vae.py") if whole else results.extra_data["submission"]
         results.extra_data["fingerprint"] = found[: handin.DIGITS]
     if chosen.results:
@@ -270,7 +276,7 @@ def run(here: Path, source: Path, chosen: argparse.Namespace) -> int:
         colours = sys.stdout.isatty() and os.name == "posix" and "NO_COLOR" not in os.environ
         with printing():
             print(verdict.as_text(width, colours=colours))
-    return 3 if results.fault else 0
+    return 3 if results.fault else 2 if "unreadable" in results.extra_data else 0
 
 
 def show_line(stream: Any, text: str) -> None:
@@ -287,7 +293,9 @@ def submit(here: Path, chosen: argparse.Namespace) -> int:
         print(f"{error.filename or made}: {error.strerror}", file=sys.stderr)
         return 1
     code = run(here, made, chosen)
-    if not chosen.quiet:
+    if code == 2 and not (here / "vae.py").is_file():
+        made.unlink()
+    elif not chosen.quiet:
         lines = ["", *(f"Warning: {warning}" for warning in handin.warnings_of(here))]
         lines.append(f"Written: {made.name}, with {' and '.join(names)}: the file to hand in on Gradescope.")
         with printing():

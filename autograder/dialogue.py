@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import msgspec
 
 from autograder.codec import Codec
-from autograder.endings import Ended, Malformed, TooBig, TooSlow
+from autograder.endings import Ended, Malformed, OutOfTime, TooBig, TooSlow
 from autograder.outcome import Failure, Missing, Raised, Unfinished, WrongKind
 from autograder.promise import Promise, as_it_is
 from autograder.sandbox import HEADER, Sandbox, Worker
 from autograder.wire import MAX_ITEMS, pack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor
 
@@ -71,6 +71,7 @@ class Dialogue:
         self.generation = 0  # how many workers there have been: what one holds is unknown to the next
         self.ended: Ended | None = None  # how the last of them ended
         self.asked = 0
+        self.endless: set[str] = set()  # names of what did not answer in the time of a question
         self.unheard: list[Promise[Any]] = []
         self.unsent: list[Question] = []
         self.codec = Codec(sandbox.limits.held)
@@ -118,17 +119,28 @@ class Dialogue:
                 worker = self.open()
                 with self.timed(worker):
                     try:
-                        promise.settle(self.listen(worker, promise, self.time_left()))
+                        promise.settle(self.listen(worker, promise, self.time_left(promise.what)))
                     except Raised as error:
                         promise.settle(failure=error)
         except Exception as error:
-            for promise in unheard:
-                if promise.due:
-                    promise.settle(failure=error)
+            due = [promise for promise in unheard if promise.due]
+            if isinstance(error, TooSlow) and not isinstance(error, OutOfTime):
+                self.note_endless(error, [promise.what for promise in due])
+            for promise in due:
+                promise.settle(failure=error)
             raise
         for promise in unheard:
             if promise.failure and not promise.wanted:
                 raise promise.failure
+
+    def note_endless(self, ending: TooSlow, names: Sequence[str]) -> None:
+        """Note what one may wait for without end, and say it. names: of what was asked for, one of them the culprit."""
+        self.endless.update(names)
+        calls = [name for name in dict.fromkeys(names) if name.endswith("(...)")]
+        if calls:
+            ending.args = (
+                f"{ending} It was asked for {' and '.join(calls[:3])}: is there a loop without an end?",
+            )
 
     def send(self) -> None:
         """Send the questions that were gathered."""
@@ -222,13 +234,17 @@ class Dialogue:
         self.close()
         return Malformed("What came back from your code is not an answer to what it was asked.")
 
-    def time_left(self) -> float:
-        """Return how many seconds the next question may take. Raises TooSlow when there are none."""
+    def time_left(self, what: str = "") -> float:
+        """Return how many seconds the next question may take. Raises TooSlow when there are none.
+
+        what: the name of what is asked for
+        """
         limits = self.sandbox.limits
-        seconds = min(limits.question, limits.row - self.spent_on_row, limits.total - self.spent)
+        question = min(limits.again, limits.question) if what in self.endless else limits.question
+        seconds = min(question, limits.row - self.spent_on_row, limits.total - self.spent)
         if seconds <= 0:
             used = "this row" if limits.row <= self.spent_on_row else "the whole submission"
-            raise TooSlow(f"Your code has used up the time for {used}.")
+            raise OutOfTime(f"Your code has used up the time for {used}.")
         return seconds
 
     def expect_alive(self, generation: int) -> None:

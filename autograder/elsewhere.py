@@ -20,7 +20,7 @@ ASKED_FOR = ("VAE", "CVAE", "reparametrize", "loss_function")
 ALIKE = 0.7  # of two names' letters: so reparameterize, loss_fn and Vae are
 MOST = 10  # names
 DEFINED = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-THROWN_AWAY, COMPARED, ANNOTATED = "thrown away by another __init__", "compared", "annotated"
+THROWN_AWAY, COMPARED, ANNOTATED, LOCAL = "thrown away by another __init__", "compared", "annotated", "local"
 # Told as the place of a layer that is nowhere, with what became of it.
 NOWHERE = {
     THROWN_AWAY: (
@@ -28,6 +28,7 @@ NOWHERE = {
         "that call belongs to the top, once."
     ),
     COMPARED: "With == it is compared with something, and not assigned: a single = is due.",
+    LOCAL: "Without self. before its name it is a variable of __init__, and gone behind that.",
     ANNOTATED: "There is a colon behind its name, which only says of what type it is: = assigns.",
 }
 
@@ -93,6 +94,8 @@ def mistyped(owner: type, name: str) -> str:
     source = source_of(owner)
     if re.search(rf"^\s*self\.{name}\s*==", source, re.MULTILINE):
         return COMPARED
+    if re.search(rf"^\s*{name}\s*=[^=]", source, re.MULTILINE):
+        return LOCAL
     return ANNOTATED if re.search(rf"^\s*self\.{name}\s*:[^=\n]*[(\n][^=\n]*$", source, re.MULTILINE) else ""
 
 

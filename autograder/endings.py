@@ -2,6 +2,7 @@
 
 Ended              the student's code gave no answer
 +-- TooSlow        in the time allowed
+|   +-- OutOfTime  of which earlier questions have left nothing
 +-- TooBig         an answer larger than any right one, or too much memory
 +-- Died           the process ended: a signal, os._exit
 +-- Malformed      bytes that are no answer
@@ -13,7 +14,7 @@ import contextlib
 import os
 import signal
 
-__all__ = ["Died", "Ended", "Malformed", "TooBig", "TooSlow", "describe", "is_kill"]
+__all__ = ["Died", "Ended", "Malformed", "OutOfTime", "TooBig", "TooSlow", "describe", "is_kill"]
 
 
 class Ended(Exception):  # noqa: N818 - an ending is not always an error
@@ -22,6 +23,10 @@ class Ended(Exception):  # noqa: N818 - an ending is not always an error
 
 class TooSlow(Ended):
     """The time allowed has passed."""
+
+
+class OutOfTime(TooSlow):
+    """Nothing is left of the time for a row, or for all of them."""
 
 
 class TooBig(Ended):

@@ -13,20 +13,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["DIGITS", "NAME", "fingerprint", "pack", "warnings_of"]
+__all__ = ["DIGITS", "NAME", "fingerprint", "names_of", "pack", "warnings_of"]
 
 NAME = "submission.zip"
 FILES = ("vae.py", "vae.ipynb")
+CODE = re.compile(r"\.(py|pyw|ipynb|py\.txt)$", re.IGNORECASE)
 DIGITS = 8  # of a fingerprint, as a check prints it behind "vae.py "
 MADE_FROM = re.compile(rf"vae\.py ([0-9a-f]{{{DIGITS}}})\b")
 MTIME_SLACK = 2  # seconds; some file systems count in such steps
 
 
+def names_of(here: Path) -> list[str]:
+    """List the files to hand in: vae.py and its notebook, or what there is in its place, from which it may be made."""
+    if (here / FILES[0]).is_file():
+        return [name for name in FILES if (here / name).is_file()]
+    return sorted(path.name for path in here.iterdir() if CODE.search(path.name) and path.name != "check.py")
+
+
 def pack(here: Path, path: Path) -> list[str]:
-    """Write the zip to hand in; returns the names of the files in it. Raises OSError, where vae.py is missing too."""
-    files = {
-        name: (here / name).read_bytes() for name in FILES if name == FILES[0] or (here / name).is_file()
-    }
+    """Write the zip to hand in; returns the names of the files in it. Raises OSError."""
+    files = {name: (here / name).read_bytes() for name in names_of(here)}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
@@ -42,6 +48,8 @@ def fingerprint(vae: Path) -> str:
 def warnings_of(here: Path) -> list[str]:
     """Say what is wrong with the saved outputs of here/vae.ipynb, a sentence each."""
     path = here / "vae.ipynb"
+    if not (here / FILES[0]).is_file():
+        return []
     if not path.is_file():
         return ["there is no vae.ipynb beside vae.py; hand it in too."]
     try:

@@ -20,6 +20,10 @@ LONGEST = 40  # characters of a name that the student's process told
 # By the exception's type and words. What the first group holds is put into the hint.
 ANYWHERE = (
     (
+        r"source code string cannot contain null bytes|^SyntaxError: .*(?:codec can't decode|Non-UTF-8)",
+        "It is not in UTF-8, but in another encoding, such as UTF-16: save it as UTF-8 and hand that in.",
+    ),
+    (
         r"^PermissionError|^AccessDenied|current limit exceeds maximum|unable to open shared memory",
         (
             "The autograder lets your code start no other program, open no connection, share no memory, "

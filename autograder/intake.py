@@ -19,12 +19,12 @@ from autograder.archive import in_zip
 from autograder.files import Listing, Opener, Parts, TooBig, Unreadable, printable, shown
 from autograder.metadata import METADATA, Submitter
 from autograder.notebook import defines_a_model, to_python
-from autograder.roster import Submission, submissions
+from autograder.roster import Submission, left_out, submissions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Staged", "Submission", "Submitter", "Unreadable", "stage", "submissions"]
+__all__ = ["Staged", "Submission", "Submitter", "Unreadable", "left_out", "stage", "submissions"]
 
 MAX_CODE = files.MIB  # bytes of vae.py
 MAX_FILES = 500  # beside vae.py
@@ -61,6 +61,8 @@ def stage(source: Path, into: Path) -> Staged:
     except OSError as error:
         if files.is_ours(error):
             raise
+        if isinstance(error, FileNotFoundError):
+            raise Unreadable("its files are not there") from error
         raise Unreadable(f"{name} cannot be read: {files.reason(error)}") from error
     if stat.S_ISLNK(mode):
         raise Unreadable(f"{name} is a symbolic link, which is not followed: give what it points to")

@@ -161,6 +161,7 @@ class Lane:
 
     def __init__(self, temporary: str) -> None:
         context = open_server()
+        self.closing = threading.Lock()  # two at a time, after Ctrl-C, would close a descriptor twice
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=live, args=(theirs, temporary), name="lane")
         with safe_path():
@@ -185,12 +186,13 @@ class Lane:
 
     def close(self) -> None:
         """End the process."""
-        self.pipe.close()
-        self.process.terminate()
-        self.process.join(PATIENCE)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
+        with self.closing:
+            self.pipe.close()
+            self.process.terminate()
+            self.process.join(PATIENCE)
+            if self.process.is_alive():
+                self.process.kill()
+                self.process.join()
 
 
 def open_server() -> Any:
@@ -224,7 +226,7 @@ def live(pipe: Connection, temporary: str) -> None:
     from autograder import plugin  # pytest and the rubric: after the nursery, so that no worker has them
 
     try:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a grading cleans up behind it
+        signal.signal(signal.SIGTERM, interrupt)  # so that a grading cleans up behind it
         plugin.session(partial(serve, pipe, starter))
     except plugin.RefusedError as error:
         with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
@@ -236,8 +238,24 @@ def live(pipe: Connection, temporary: str) -> None:
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending already
         starter.close()
-        if os.getppid() != parent:  # nobody is left who would
+        if os.getppid() != parent and hung_up(pipe):  # nobody is left who would
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def interrupt(*_: object) -> None:
+    """End as by Ctrl-C, once: a second signal would break off the cleaning up."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def hung_up(pipe: Connection) -> bool:
+    """Tell whether the batch itself has ended: where only the server that forks lanes has, other lanes go on."""
+    try:
+        while pipe.poll():
+            pipe.recv()
+    except (EOFError, OSError):
+        return True
+    return False
 
 
 def serve(pipe: Connection, starter: Starter, session: Session) -> None:

@@ -166,7 +166,8 @@ def serve(pipe: Connection, folder: str) -> None:
             (resource.RLIMIT_CORE, 0),
             (resource.RLIMIT_FSIZE, MIB),
         ):
-            resource.setrlimit(limit, (most, most))
+            with contextlib.suppress(OSError, ValueError):  # this account may have a lower one
+                resource.setrlimit(limit, (most, most))
     makers: dict[bytes, Callable[[bytes], str]] = {b"code": coloured, b"notebook": rendered}
     os.chdir(folder)
     with contextlib.suppress(EOFError, OSError):

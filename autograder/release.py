@@ -7,9 +7,11 @@ versions of zlib may compress the same bytes differently). So the same project g
 from __future__ import annotations
 
 import ast
+import io
 import zipfile
 from typing import TYPE_CHECKING
 
+from autograder.results import put
 from autograder.template import is_current
 from autograder.visibility import SETTINGS, Visibility
 
@@ -34,7 +36,9 @@ def release(project: Path, out: Path, visibility: Visibility | None = None) -> l
     Raises ValueError where the students' files are not what the reference gives now: they could hold a solution.
     """
     reference = project / "reference"
-    if reference.is_dir() and not is_current(reference, project / "student_template"):
+    if not (reference / "vae.py").is_file():
+        raise ValueError("there is no reference/vae.py, from which the students' files are made")
+    if not is_current(reference, project / "student_template"):
         raise ValueError(
             "student_template/ is not made from the present reference/: run `autograder template`"
         )
@@ -106,10 +110,12 @@ def is_left_behind(path: Path, folder: Path) -> bool:
 
 
 def write(path: Path, files: Mapping[str, bytes]) -> None:
-    """Write a zip whose bytes depend on the files alone."""
-    with zipfile.ZipFile(path, "w") as archive:
+    """Write a zip whose bytes depend on the files alone; where there is no room for it, the one before stays."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, DATE)
             entry.create_system = 3  # Unix, whose modes follow
             entry.external_attr = (0o100755 if name in SCRIPTS else 0o100644) << 16
             archive.writestr(entry, files[name])
+    put(path, content.getvalue())

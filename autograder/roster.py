@@ -14,7 +14,7 @@ from autograder.archive import in_zip
 from autograder.files import Listing, Parts, TooBig, Unreadable, printable, shown
 from autograder.metadata import MAX_METADATA, METADATA, Entry, Submitter, read_metadata
 
-__all__ = ["Submission", "submissions"]
+__all__ = ["KINDS", "Submission", "left_out", "submissions"]
 
 KINDS = (".zip", ".py", ".ipynb")
 ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz")  # listed too: the result says what is wrong
@@ -77,6 +77,16 @@ def submissions(path: Path, work: Path) -> list[Submission]:
     return _matched(root, entries, listed, notes)
 
 
+def left_out(path: Path) -> list[str]:
+    """List what lies in a class's folder and is no submission, as it is shown: lists and notes, but also a lone PDF."""
+    if not path.is_dir() or (path / "vae.py").is_file():
+        return []
+    entries = _entries(path, path / "none").items()
+    return sorted(
+        printable(name) for name, source in entries if name != METADATA and not _is_submission(source)
+    )
+
+
 def _matched(
     root: Path, entries: dict[str, Path], listed: dict[str, Entry] | None, notes: dict[str, list[str]]
 ) -> list[Submission]:
@@ -89,10 +99,10 @@ def _matched(
             continue
         if listed is not None and entry is None:
             said.append(f"{printable(name)} is not listed in {METADATA}, so whose it is must be found out")
-        stem = name if source is None or source.is_dir() else Path(name).stem
+        stem = name if source is None or is_folder(source) else Path(name).stem
         safe = _name(stem, taken)
         if source is None:
-            said.append(f"{printable(name)} is listed in {METADATA}, but its files are missing")
+            said.append(f"{printable(name)} is listed in {METADATA}, but the export holds no files of it")
             source = root / f"{safe}.missing"
         number = re.fullmatch(r"submission_(\d+)", stem)
         found.append(
@@ -108,9 +118,17 @@ def _matched(
     return found
 
 
+def is_folder(path: Path) -> bool:
+    """Tell whether a path is a folder, or a link to one that can be reached."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def _is_submission(source: Path) -> bool:
     """Say whether an entry of a class's folder is handed in, not a list or a note that lies beside."""
-    return source.is_symlink() or source.is_dir() or source.suffix.lower() in (*KINDS, *ARCHIVES)
+    return source.is_symlink() or is_folder(source) or source.suffix.lower() in (*KINDS, *ARCHIVES)
 
 
 def _entries(folder: Path, work: Path) -> dict[str, Path]:

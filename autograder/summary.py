@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from autograder.results import Results
 
-__all__ = ["show"]
+__all__ = ["show", "show_faults"]
 
 WIDTH = 40  # of the longest bar
 MISTAKES = 10

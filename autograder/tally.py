@@ -21,6 +21,7 @@ NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?!\w)|\b(?:more|fe
 DIAGNOSIS = "It looks as if "
 MORE = ("It ", "The ", "You ", "Your ", "mu and logvar ", "you ", "your ", "z ")
 SYMPTOM = ("After torch.manual_seed(", "For a batch of ")
+NOT_GRADED = "Not graded: "
 MAX_WORDS = 300  # characters of a line: an exception's message is the student's own
 VARIED = "…"  # stands for a number that is not the same in all the outputs put together
 EITHER = "more or fewer"  # stands for that of both
@@ -72,6 +73,8 @@ def pass_rates(records: Sequence[Results]) -> list[PassRate]:
     """Return the rows that carry points, those that fewest have passed first."""
     rows: dict[str, list[Row]] = {}
     for record in records:
+        if "unreadable" in record.extra_data:  # that says nothing of the row
+            continue
         for row in record.tests:
             if row.max_score:
                 rows.setdefault(row.number, []).append(row)
@@ -113,6 +116,8 @@ def _one_of(numbers: set[str]) -> str:
 def _words(output: str) -> list[str]:
     """Return the diagnoses in a row's output; where there is none, its first line, behind what says more of it."""
     first, second, *rest = [line[:MAX_WORDS] for line in [*output.splitlines(), "", ""]]
+    if first.startswith(NOT_GRADED):  # what was found there is each one's own
+        return [NOT_GRADED + re.split("[;,:]", first.removeprefix(NOT_GRADED))[0]]
     if named := [line for line in (second, *rest) if line.startswith(DIAGNOSIS)]:
         return named
     if first.endswith(":"):  # what it announces is another row's

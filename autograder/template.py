@@ -9,6 +9,7 @@ The line after the colon is what stands in the solution's place; it may be missi
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,14 @@ def student_version(source: str, name: str = "vae.py") -> str:
     if begun:
         raise ValueError(f"{name}, line {begun}: the solution that begins here does not end")
     return "\n".join(kept) + "\n"
+
+
+def expect_python(source: str, name: str) -> None:
+    """Expect what Python can read. Raises ValueError, which names the line."""
+    try:
+        ast.parse(source)
+    except SyntaxError as error:
+        raise ValueError(f"{name}, line {error.lineno}: {error.msg}") from None
 
 
 def student_notebook(source: str) -> str:
@@ -117,8 +126,12 @@ def write_template(reference: Path, out: Path) -> list[Path]:
 
 def _outdated(reference: Path, out: Path) -> dict[Path, bytes]:
     """Make the template; return the files that are not there yet: where each belongs, and its content."""
+    source = (reference / "vae.py").read_text("utf-8")
+    version = student_version(source)
+    for text, what in ((source, "reference/vae.py"), (version, "reference/vae.py without its solutions")):
+        expect_python(text, what)
     template = {
-        out / "vae.py": student_version((reference / "vae.py").read_text("utf-8")),
+        out / "vae.py": version,
         out / "vae.ipynb": student_notebook((reference / "notebook.py").read_text("utf-8")),
     }
     content = {path: text.encode() for path, text in template.items()}

@@ -15,6 +15,7 @@ __all__ = ["Times", "fits", "killed_for_memory", "memory_and_threads", "removed_
 NOT_ITS_OWN = ("/dev/zero", "/memfd:", "/lib", "/usr", sys.prefix, sys.base_prefix)
 LARGEST = 32 << 20  # bytes of one file, by confine.Plan
 LONGEST = 2000  # characters of a folder's path
+COUNTS = 20  # of what lies in a folder, at most
 
 
 def memory_and_threads(pid: int) -> tuple[int, int]:
@@ -118,23 +119,34 @@ def mapped_file(pid: int, addresses: str) -> int:
 
 
 def fits(folder: Path, disk: int, files: int) -> bool:
-    """Tell whether a folder stays within so many bytes on disk and so many entries, none very deep or closed to us."""
+    """Tell whether a folder stays within so many bytes on disk and so many entries, none very deep or closed to us.
+
+    What is moved about while it is counted is counted again; one where that never ends does not fit.
+    """
+    for _ in range(COUNTS):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # since it was listed
+            return fits_now(folder, disk, files)
+    return not folder.is_dir()
+
+
+def fits_now(folder: Path, disk: int, files: int) -> bool:
+    """Tell the same. Raises FileNotFoundError or NotADirectoryError where something is not where it was listed."""
     folders = [str(folder)]
-    gone = contextlib.suppress(FileNotFoundError, NotADirectoryError)  # since it was listed
     try:
         while folders:
-            with gone, os.scandir(folders.pop()) as entries:
+            with os.scandir(folders.pop()) as entries:
                 for entry in entries:
                     files -= 1
-                    with gone:
-                        if entry.is_dir(follow_symlinks=False):
-                            if len(entry.path) > LONGEST:  # looking so deep takes ever longer
-                                return False
-                            folders.append(entry.path)
-                        elif hasattr(os.stat_result, "st_blocks"):
-                            disk -= entry.stat(follow_symlinks=False).st_blocks * 512
+                    if entry.is_dir(follow_symlinks=False):
+                        if len(entry.path) > LONGEST:  # looking so deep takes ever longer
+                            return False
+                        folders.append(entry.path)
+                    elif hasattr(os.stat_result, "st_blocks"):
+                        disk -= entry.stat(follow_symlinks=False).st_blocks * 512
                     if files < 0 or disk < 0:
                         return False
+    except (FileNotFoundError, NotADirectoryError):
+        raise
     except OSError:  # a folder that may not be listed or entered
         return False
     return True

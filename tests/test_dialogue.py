@@ -337,6 +337,19 @@ def test_lies(script: Script) -> None:
     assert dialogue.ask("g(...)", "call") == "fine"
 
 
+def test_endless() -> None:
+    """What has taken all of a question's time is named, and gets little of it from then on: others keep theirs."""
+    limits = Limits(question=7, again=3)
+    dialogue, _ = talk([LOADED, TooSlow("No answer.")], [LOADED, say("fine")], limits=limits)
+    with pytest.raises(
+        TooSlow, match=r"^No answer. It was asked for f\(...\): is there a loop without an end\?$"
+    ):
+        dialogue.ask("f(...)", "call")
+    assert dialogue.time_left("f(...)") == 3
+    assert dialogue.time_left("g(...)") == 7
+    assert dialogue.ask("f(...)", "call") == "fine"
+
+
 @pytest.mark.parametrize("verb", ["parameters", "put", "make", "modes", "reach"])
 def test_tensors_that_are_no_answer(verb: str) -> None:
     """Where no tensor is due, none is taken: not one byte of it is waited for."""

@@ -162,7 +162,7 @@ OTHERS = {
     "sparse": ("torch.eye(2).to_sparse()", "a tensor of torch.float32, torch.sparse_coo, shape (2, 2)"),
     "huge": (
         "torch.zeros(1).expand(1 << 40)",
-        "a tensor of torch.float32, torch.strided, shape (1099511627776,)",
+        "a tensor of shape (1099511627776,), far larger than any right one",
     ),
 }
 

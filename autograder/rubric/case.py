@@ -192,6 +192,8 @@ class Case:
         composed: list[Composed],
     ) -> None:
         """Compare forward's answer with what the parts give. Raises Mistake, UnjudgedError or how it failed."""
+        if failure and not composed[0].broken and self.flattens_nothing(composed[0]):
+            raise UnjudgedError("encoder", str(failure))
         if failure:
             raise composed[0].broken or self.reason(failure, held)
         try:
@@ -217,6 +219,10 @@ class Case:
             if changed(self.student, held[0]):  # whoever did it: each call is to get the same
                 self.again.arguments = self.forward.arguments(self.x, self.c)
             self.again.expect_fresh_noise(x_hat, right)
+
+    def flattens_nothing(self, right: Composed) -> bool:
+        """Tell whether VAE's encoder takes flat images only, and no images as they are."""
+        return self.forward.name == "VAE" and right.join is self.forward.joins.get("flat")
 
     def ask(self, held: list[Tensor]) -> tuple[Any, Raised | WrongKind | Ended | None]:
         """Call forward; returns its answer, and how it failed."""
