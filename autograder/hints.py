@@ -185,7 +185,7 @@ JOINING = (  # in CVAE.forward
     ),
     (
         r"cannot be multiplied \(\d+x(78\d|79[0-3]) and 794x",
-        "Fewer than num_classes numbers were joined to the image: is c made anew, or cut short?",
+        "That takes 794 numbers, and got {}: is the class not joined to the image, made anew, or cut short?",
     ),
     (
         r"must match except in dimension 0",

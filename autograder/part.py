@@ -219,6 +219,7 @@ class Model(Part):
             Part(dialogue, f"{name}.{part}", model, [part]) for part in PARTS
         )
         self.forward_is_right = False  # until it has given what the weights of all parts give, in every case
+        self.late: set[str] = set()  # parts that were not there until forward was called
         self.before: dict[
             str, Callable[[], bool]
         ] = {}  # tell whether a part was right before forward was called

@@ -115,8 +115,10 @@ class VAEForward:
         for name, part in parts.items():
             try:
                 parameters: list[Parameter] = []
-                with contextlib.suppress(Missing, Unfinished):
+                try:
                     parameters = listed[name].get()
+                except (Missing, Unfinished):
+                    model.late.add(name)
                 # Lazy layers get their shapes from a first call, and some parts are made in forward.
                 if not parameters or any(p.shape is None for p in parameters):
                     with contextlib.suppress(*UNANSWERED):  # what fails here fails again where it is judged

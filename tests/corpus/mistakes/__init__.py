@@ -1,7 +1,17 @@
 """Single mistakes: submissions that are wrong in one place, with the rows that the place costs."""
 
 from corpus import layouts
-from corpus.mistakes import cvae, decoder, encoder, files, forward, functions, loss, reparametrize
+from corpus.mistakes import (
+    cvae,
+    decoder,
+    encoder,
+    files,
+    forward,
+    functions,
+    loss,
+    reparametrize,
+    unassigned,
+)
 
 __all__ = ["MISTAKES"]
 
@@ -14,5 +24,6 @@ MISTAKES = [
     *cvae.MISTAKES,
     *files.MISTAKES,
     *functions.MISTAKES,
+    *unassigned.MISTAKES,
     *layouts.MISTAKES,
 ]

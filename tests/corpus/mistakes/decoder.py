@@ -307,4 +307,13 @@ BY_ITSELF = [
     ),
 ]
 
-MISTAKES = [*BY_ITSELF, *ACTIVATIONS, *LAYERS, *OUTPUTS, *SHAPES, *BROKEN, *SHARED]
+SATURATED = [
+    decoder(
+        "sigmoid-that-overflows",
+        SIGMOID,
+        "Apply(lambda x: torch.exp(x) / (1 + torch.exp(x))),",
+        "nan for large numbers",
+    ),
+]
+
+MISTAKES = [*SATURATED, *BY_ITSELF, *ACTIVATIONS, *LAYERS, *OUTPUTS, *SHAPES, *BROKEN, *SHARED]

@@ -32,6 +32,7 @@ RETURNS = [
     forward("in-a-tuple-more", RETURN, "return ((x_hat, mu, logvar),)", "returned 1 value;"),
     forward("z-too", RETURN, "return x_hat, mu, logvar, z", "three"),
     forward("z-for-mu", RETURN, "return x_hat, z, logvar", "mu"),
+    forward("z-for-logvar", RETURN, "return x_hat, mu, z", "z were returned in the place of logvar"),
     forward("dictionary", RETURN, 'return {"x_hat": x_hat, "mu": mu, "logvar": logvar}', "type dict"),
     forward("nothing-returned", RETURN, "", "none"),
     forward(
@@ -39,7 +40,7 @@ RETURNS = [
     ),
     forward("variance-returned", RETURN, "return x_hat, mu, logvar.exp()", "logvar"),
     forward("std-returned", RETURN, "return x_hat, mu, torch.exp(logvar / 2)", "logvar"),
-    forward("x-for-x-hat", RETURN, "return x, mu, logvar", "x_hat"),
+    forward("x-for-x-hat", RETURN, "return x, mu, logvar", "is x, the images themselves"),
     forward("flat-x-hat", RETURN, "return x_hat.flatten(1), mu, logvar", "784"),
     forward("x-hat-without-channel", RETURN, "return x_hat.squeeze(1), mu, logvar", "shape"),
     forward("x-hat-squeezed", RETURN, "return x_hat.squeeze(), mu, logvar", "shape"),
@@ -49,11 +50,22 @@ RETURNS = [
     forward("logvar-detached", RETURN, "return x_hat, mu, logvar.data", "gradient", "logvar"),
     forward("numpy", RETURN, "return x_hat.detach().numpy(), mu, logvar", "numpy"),
     forward("clamped-logvar", RETURN, "return x_hat, mu, logvar.clamp(-0.01, 0.01)", "logvar"),
+    forward("clamped-x-hat", RETURN, "return x_hat.clamp(1e-3, 1 - 1e-3), mu, logvar", "clamped"),
     forward("rounded-x-hat", RETURN, "return x_hat.round(), mu, logvar", "x_hat"),
     forward("inverted-x-hat", RETURN, "return 1 - x_hat, mu, logvar", "x_hat"),
     forward("sigmoid-again", RETURN, "return torch.sigmoid(x_hat), mu, logvar", "sigmoid"),
     forward("noise-on-x-hat", RETURN, "return x_hat + 0.01 * torch.randn_like(x_hat), mu, logvar", "x_hat"),
     forward("sum-over-batch", RETURN, "return x_hat, mu.mean(0), logvar.mean(0)", "shape"),
+]
+
+NORMALISED = [
+    forward(f"x-{name}", ENCODE, f"x = {code}\n        {ENCODE}", words)
+    for name, code, words in (
+        ("by-its-maximum", "x / x.max()", "divided by its own largest number"),
+        ("by-each-maximum", "x / x.amax((1, 2, 3), keepdim=True)", "divided by"),
+        ("stretched", "(x - x.min()) / (x.max() - x.min())", "largest number"),
+        ("standardised", "(x - x.mean()) / x.std()", "the batch's mean and deviation"),
+    )
 ]
 
 LAYERS = [
@@ -490,4 +502,15 @@ LEARNED = [
     )
 ]
 
-MISTAKES = [*GRADIENTS, *LEARNED, *RETURNS, *LAYERS, *IMAGES, *LATENTS, *MEMORY, *ERRORS, *UNSEEN]
+MISTAKES = [
+    *GRADIENTS,
+    *LEARNED,
+    *RETURNS,
+    *NORMALISED,
+    *LAYERS,
+    *IMAGES,
+    *LATENTS,
+    *MEMORY,
+    *ERRORS,
+    *UNSEEN,
+]

@@ -600,4 +600,50 @@ GRADIENTS = [
 ]
 
 COMPUTED = [*AVERAGES, *DIMENSIONS, *RECONSTRUCTIONS, *DIVERGENCES, *RESULTS]
-MISTAKES = [*GRADIENTS, *MODES, *SEEDED, *COMPUTED, *RAISED, *UNSEEN]
+LOOP = """\
+total = 0
+for i in range({images}):
+    divergence = -0.5 * torch.sum(1 + logvar[i] - mu[i] ** 2 - logvar[i].exp())
+    total = total + F.binary_cross_entropy(x_hat[i], x[i], reduction="sum") + divergence
+return total / len(x)
+"""
+SMALL = [
+    body("without-the-last-image", LOOP.format(images="len(x) - 1"), "the last image were left out"),
+    body("without-the-first-image", LOOP.format(images="1, len(x)"), "the first image were left out"),
+    kl(
+        "without-the-last-latent",
+        KL.replace("logvar", "logvar[:, :-1]").replace("mu", "mu[:, :-1]"),
+        "but one",
+    ),
+    kl(
+        "of-one-latent",
+        KL.replace("logvar", "logvar[:, 0]").replace("mu", "mu[:, 0]"),
+        "or that of one alone",
+    ),
+    result(
+        "rounded-to-cents", f"{RETURN.replace('return ', 'return torch.round(')}, decimals=2)", "is rounded"
+    ),
+    result("constant-added", f"{RETURN} + 0.005", "off by 0.005"),
+    kl(
+        "exp-and-logvar-exchanged",
+        KL.replace("logvar.exp()", "L").replace("logvar", "logvar.exp()").replace("L", "logvar"),
+        "logvar and exp(logvar) were exchanged",
+    ),
+    kl("mu-for-logvar", KL.replace("1 + logvar", "1 + mu"), "mu stood where logvar belongs"),
+    kl(
+        "logvar-squared-for-mu-squared",
+        KL.replace("mu**2", "logvar**2"),
+        "logvar squared stood where mu squared",
+    ),
+    kl("exp-of-mu", KL.replace("logvar.exp()", "mu.exp()"), "exp(mu) stood where exp(logvar)"),
+    bce(
+        "brackets-missing", "-torch.sum(x * torch.log(x_hat) + torch.log(1 - x_hat) * 1 - x)", "* 1 - x stood"
+    ),
+    bce(
+        "x-by-its-maximum",
+        'F.binary_cross_entropy(x_hat, x / x.max(), reduction="sum")',
+        "their largest number",
+    ),
+]
+
+MISTAKES = [*SMALL, *GRADIENTS, *MODES, *SEEDED, *COMPUTED, *RAISED, *UNSEEN]

@@ -482,4 +482,15 @@ UNSTEADY = [
     ),
 ]
 
-MISTAKES = [*UNSTEADY, *SIGMAS, *NOISES, *RESULTS, *BODIES, *UNSEEN, *ONE_IMAGE, *IN_PLACE]
+PRODUCTS = [
+    result("matrix-product", "return mu + sigma @ eps", ALL_FORWARDS, "@, matmul and mm"),
+    body(
+        "exp-of-one-number",
+        "import math\nreturn mu + math.exp(logvar / 2) * torch.randn_like(mu)",
+        ALL_FORWARDS,
+        "math.exp takes one number",
+    ),
+    result("mu-times-noise", "return mu * (1 + sigma * eps)", BOTH, "where mu is 0, z has no noise"),
+]
+
+MISTAKES = [*PRODUCTS, *UNSTEADY, *SIGMAS, *NOISES, *RESULTS, *BODIES, *UNSEEN, *ONE_IMAGE, *IN_PLACE]

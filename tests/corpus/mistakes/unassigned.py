@@ -1,0 +1,121 @@
+"""What is written, and not where the assignment asks for it: without =, without self, inside of something else."""
+
+from corpus.edits import Edit, Mistake, define
+
+__all__ = ["MISTAKES"]
+
+ENCODER = "self.encoder = nn.Sequential("
+MU = "self.mu_layer = nn.Linear(self.hidden_dim, latent_size)"
+HEADS = f"""\
+        {MU}  # (N, H) -> (N, Z)
+        self.logvar_layer = nn.Linear(self.hidden_dim, latent_size)  # (N, H) -> (N, Z)
+"""
+FEATURES = "features = self.encoder(x)"
+# Without self.encoder no forward can run.
+WITHOUT = ("1.1", "1.2", "4.1")
+
+
+def encoder(name: str, code: str, *words: str) -> Mistake:
+    """Something else stands where the encoder is assigned."""
+    return Mistake(f"encoder-{name}", (Edit("VAE.encoder", ENCODER, code),), WITHOUT, words)
+
+
+# An own layer that keeps its weight the other way round than nn.Linear, and has no bias.
+DENSE = define("""
+class Dense(nn.Module):
+    def __init__(self, size_in, size_out):
+        super().__init__()
+        self.W = nn.Parameter(torch.randn(size_in, size_out) / size_in**0.5)
+
+    def forward(self, x):
+        return x @ self.W
+""")
+
+MISTAKES = [
+    encoder("compared", "self.encoder == nn.Sequential(", "with == it is compared"),
+    encoder("without-self", "encoder = nn.Sequential(", "without self. before its name"),
+    Mistake(
+        "mu-layer-only-annotated",
+        (Edit("VAE.encoder", MU, MU.replace(" =", ":")),),
+        ("1.3", "4.1"),
+        ("there is a colon behind its name",),
+    ),
+    # A mistake of __init__'s, where no optimizer would find them; forward is right.
+    Mistake(
+        "heads-made-in-forward",
+        (
+            Edit("VAE.encoder", HEADS, ""),
+            Edit(
+                "VAE.forward",
+                FEATURES,
+                "if self.mu_layer is None:\n"
+                "            self.mu_layer = nn.Linear(400, self.latent_size)\n"
+                "            self.logvar_layer = nn.Linear(400, self.latent_size)\n"
+                f"        {FEATURES}",
+            ),
+        ),
+        ("1.3", "1.4"),
+        ("has it been assigned to `self.mu_layer`, in __init__",),
+    ),
+    Mistake(
+        "loss-inside-of-reparametrize",
+        (
+            Edit(
+                "reparametrize", "    return mu + sigma * eps\n", "    return mu + sigma * eps\n\n    LOSS\n"
+            ),
+            Edit("file", "def loss_function(", "def unused("),
+            Edit(
+                "file", "    LOSS\n", "    def loss_function(x_hat, x, mu, logvar):\n        return x.sum()\n"
+            ),
+        ),
+        ("5.1",),
+        ("`reparametrize.loss_function`, inside of a class or another function",),
+    ),
+    Mistake(
+        "encoder-of-the-class",
+        (
+            Edit("VAE.encoder", ENCODER, "VAE.encoder = nn.Sequential("),
+            Edit("VAE", "        self.encoder = None\n", ""),
+        ),
+        ("1.1", "1.2"),
+        ("none are registered",),
+    ),
+    Mistake(
+        "encoder-dense-without-bias",
+        (
+            DENSE,
+            Edit(
+                "VAE.encoder", "nn.Linear(input_size, self.hidden_dim)", "Dense(input_size, self.hidden_dim)"
+            ),
+            Edit(
+                "VAE.encoder",
+                "nn.Linear(self.hidden_dim, self.hidden_dim)",
+                "Dense(self.hidden_dim, self.hidden_dim)",
+                2,
+            ),
+        ),
+        ("1.1",),
+        ("no bias",),
+    ),
+    # What it keeps of the batch before shows in its own row and in forward's; the decoder shares nothing with it.
+    Mistake(
+        "encoder-remembers-the-batch-before",
+        (
+            define("""
+class Remembering(nn.Module):
+    last = None
+
+    def forward(self, x):
+        last, self.last = self.last, x.detach().mean(0)
+        return x if last is None else F.relu(x - 0.1 * last)
+"""),
+            Edit(
+                "VAE.encoder",
+                "nn.ReLU(),\n        )\n",
+                "nn.ReLU(),\n            Remembering(),\n        )\n",
+            ),
+        ),
+        ("1.2", "4.1"),
+        ("other values when it is asked again",),
+    ),
+]
