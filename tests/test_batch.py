@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import multiprocessing
 import os
 import pty
 import signal
@@ -427,6 +428,35 @@ def test_nothing_to_do(
     assert out == "class" or not (tmp_path / out).exists()
 
 
+def test_what_is_of_no_submission_is_named(run: Callable[..., batch.Outcome], tmp_path: Path) -> None:
+    """Files that are no submissions, and records of another class in the same place, are named."""
+    path = make_class(tmp_path / "class", anna=NO_VAE)
+    (path / "ben.pdf").write_bytes(b"%PDF")
+    assert run(path).left_out == ["ben.pdf"]
+    other = run(make_class(tmp_path / "other", chen=NO_VAE))
+    assert (other.left_out, other.strangers) == ([], ["anna"])
+    assert [s.name for s in other.submissions] == ["chen"]
+
+
+@pytest.mark.skipif(os.name != "posix" or not os.geteuid(), reason="root may enter every folder")
+def test_closed_folder_behind_a_link(run: Callable[..., batch.Outcome], tmp_path: Path) -> None:
+    """A link into a folder that is closed costs its own submission only."""
+    path = make_class(tmp_path / "class", anna=NO_VAE)
+    (tmp_path / "closed").mkdir()
+    (path / "ben.py").symlink_to(tmp_path / "closed" / "vae.py")
+    (tmp_path / "closed").chmod(0)
+    assert sorted(run(path).records) == ["anna", "ben"]
+
+
+def test_lane_of_a_batch_that_is_gone() -> None:
+    """A lane whose parent has ended removes the batch's files only where the batch itself has hung up."""
+    mine, theirs = multiprocessing.Pipe()
+    mine.send("a task")
+    assert not lane.hung_up(theirs)
+    mine.close()
+    assert lane.hung_up(theirs)
+
+
 def test_beside_the_submissions(run: Callable[..., batch.Outcome], tmp_path: Path) -> None:
     """A folder for the results right in that of the class is none of its submissions."""
     (tmp_path / "anna.py").write_bytes(RIGHT)
@@ -453,7 +483,7 @@ def test_export(tmp_path: Path, temporary: Path) -> None:
     for words in (
         "2 graded, mean 5.0",
         "Commonest mistakes",
-        f"2 of 2 submissions have a grade. Written to {out}",
+        f"2 of 2 submissions have a grade, 2 of them from this run. Written to {out}",
     ):
         assert words in output
     lines = list(csv.DictReader(io.StringIO((out / "grades.csv").read_text("utf-8-sig"))))
@@ -462,7 +492,7 @@ def test_export(tmp_path: Path, temporary: Path) -> None:
         ("'=1+1", "00200", "10", "0"),
         ("Late Comer", "00300", "0", "0"),
     ]
-    assert "its files are missing" in lines[2]["Note"]
+    assert "the export holds no files of it" in lines[2]["Note"]
     page = (out / "submissions" / "submission_11.html").read_text("utf-8")
     assert "printed long ago" in page
     assert "reparametrize" in page

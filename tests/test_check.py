@@ -306,14 +306,36 @@ runpy.run_path("check.py", None, "__main__")
 
 @pytest.mark.parametrize("arguments", [["--submit"], ["encoder"]])
 def test_no_vae(homework: Homework, arguments: list[str]) -> None:
-    """Without a vae.py nothing is checked or written, and one sentence says so."""
+    """Without a vae.py, and anything to make it of, nothing is checked or written, and one sentence says so."""
     (homework.folder / "vae.py").unlink()
+    (homework.folder / "vae.ipynb").unlink(missing_ok=True)
     done = homework.run(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"There is no vae.py in {homework.folder}.\n"
     assert not (homework.folder / "submission.zip").exists()
     with pytest.raises(FileNotFoundError, match=r"there is no vae\.py"):
         check(homework.folder)
+
+
+def test_notebook_alone(homework: Homework) -> None:
+    """A notebook that defines the models is checked where there is no vae.py, and handed in as it is."""
+    (homework.folder / "vae.py").unlink()
+    done = homework.run("loss")
+    assert done.returncode == 2
+    assert "Nothing could be checked: there is no vae.py; found vae.ipynb" in " ".join(done.stdout.split())
+    cell: dict[str, Any] = {
+        "cell_type": "code",
+        "source": REFERENCE,
+        "metadata": {},
+        "outputs": [],
+        "execution_count": None,
+    }
+    text = json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 4})
+    (homework.folder / "mine.ipynb").write_text(text)
+    done = homework.run("loss")
+    assert done.returncode == 0
+    assert "Note: vae.py was made from mine.ipynb" in done.stdout
+    assert "Everything is right." in done.stdout
 
 
 def notebook(*cells: tuple[int | None, str]) -> Any:

@@ -158,10 +158,10 @@ def test_low_score(apart: Apart, tmp_path: Path) -> None:
     assert "Look first at" in done.printed
 
 
-@pytest.mark.parametrize("make", ["empty folder", "text", "broken zip"])
+@pytest.mark.parametrize("make", ["empty folder", "broken zip"])
 def test_nothing_to_grade(apart: Apart, tmp_path: Path, make: str) -> None:
     """Where there is nothing to grade, that is a verdict too, with its reason."""
-    path = tmp_path / {"empty folder": "folder", "text": "notes.txt", "broken zip": "a.zip"}[make]
+    path = tmp_path / {"empty folder": "folder", "broken zip": "a.zip"}[make]
     if make == "empty folder":
         path.mkdir()
     else:
@@ -177,6 +177,8 @@ def test_nothing_to_grade(apart: Apart, tmp_path: Path, make: str) -> None:
 
 UNUSABLE = {
     "no such path": ["nowhere"],
+    "a device": ["/dev/null"],
+    "a file of another kind": [__file__.replace("test_commands.py", "container.sh")],
     "two submissions": [".", "."],
     "an unknown option": [".", "--fast"],
     "an unknown way to train": [".", "--train", "sometimes"],

@@ -19,6 +19,7 @@ from valid import problems
 
 from autograder.__main__ import main
 from autograder.release import modules, release
+from autograder.template import write_template
 from autograder.visibility import SETTINGS, Visibility, read
 
 if TYPE_CHECKING:
@@ -138,6 +139,16 @@ def test_stale_template_is_refused(
     with pytest.raises(ValueError, match="autograder template"):
         release(project, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_no_broken_template(tmp_path: Path) -> None:
+    """From a reference that Python cannot read, with its solutions or without them, no template is made."""
+    for name in ("vae.py", "notebook.py"):
+        shutil.copy(ROOT / "reference" / name, tmp_path / name)
+    source = (tmp_path / "vae.py").read_text("utf-8")
+    (tmp_path / "vae.py").write_text(f"{source}  bad syntax(\n", "utf-8")
+    with pytest.raises(ValueError, match=r"reference/vae\.py, line \d+: "):
+        write_template(tmp_path, tmp_path / "out")
 
 
 def test_release_without_jupytext(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def test_export(make: Callable[[Tree, Path], Path], wrap: Callable[[Tree], Tree]
         (),
         (),
         ("submission_13 is not listed in submission_metadata.yml, so whose it is must be found out",),
-        ("submission_14 is listed in submission_metadata.yml, but its files are missing",),
+        ("submission_14 is listed in submission_metadata.yml, but the export holds no files of it",),
     ]
     staged = [stage(one.source, tmp_path / "staged" / one.name).sha256 for one in found[:2]]
     assert staged[0] == staged[1]

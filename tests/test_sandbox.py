@@ -18,7 +18,7 @@ import pytest
 from apart import grade_source
 from places import USER, allowed
 
-from autograder import doctor
+from autograder import doctor, usage
 from autograder.channel import Channel
 from autograder.confine import LAYERS, is_safe
 from autograder.endings import TooSlow
@@ -153,6 +153,23 @@ def test_deep_tree_is_removed(tmp_path: Path) -> None:
     remove(top)
     assert time.process_time() - begin < 4  # of computing: a busy disk takes its own time
     assert [*tmp_path.iterdir()] == []
+
+
+def test_what_is_moved_about_does_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is never where it was listed is not left out of the count; what is gone once is counted anew."""
+    (tmp_path / "file").write_bytes(b"x" * 10_000)
+    moves, listed = [3], usage.os.scandir
+
+    def scandir(path: str) -> Any:
+        moves[0] -= 1
+        if moves[0] > 0:
+            raise FileNotFoundError(path)
+        return listed(path)
+
+    monkeypatch.setattr(usage.os, "scandir", scandir)
+    assert fits(tmp_path, 1 << 20, 10)
+    moves[0] = 1000
+    assert not fits(tmp_path, 1 << 20, 10)
 
 
 @pytest.mark.parametrize("mode", [0o300, 0o400])

@@ -223,6 +223,14 @@ def test_setup_refuses_other_options(setup: Setup, arguments: list[str]) -> None
     assert setup.calls.read_text() == ""
 
 
+def test_setup_tells_what_it_does(setup: Setup) -> None:
+    """With --help it says what there is, and installs nothing."""
+    told = setup.run("--help")
+    assert told.returncode == 0
+    assert "./setup.sh --dev" in told.stdout
+    assert setup.calls.read_text() == ""
+
+
 def test_setup_refuses_an_old_python(setup: Setup) -> None:
     """PYTHON that is too old, or no Python at all, is named."""
     refused = setup.run(PYTHON="/bin/false")
