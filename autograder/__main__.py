@@ -40,6 +40,12 @@ class InputError(click.ClickException):
     exit_code = 2
 
 
+class GraderError(click.ClickException):
+    """The grader itself failed."""
+
+    exit_code = 3
+
+
 SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 MAX_SEED = (1 << 63) - 1  # torch's
 SHOWN = 20  # names, where there may be many
@@ -114,7 +120,8 @@ def grade(  # noqa: PLR0913 - one for each option
     written and holds a verdict, whatever the score; 2 for unusable arguments; 3 when the grader itself failed, which
     results.json then says.
     """
-    from autograder import grade as grading  # torch: only when the arguments are usable
+    load_torch()  # only when the arguments may be usable
+    from autograder import grade as grading
     from autograder import results as records
     from autograder import visibility
     from autograder.roster import KINDS
@@ -401,6 +408,7 @@ def notebook(
 @main.command(short_help="Tell what this host can keep student code in with.")
 def doctor() -> None:
     """Tell what this host allows to keep student code in with; exit status 1 where only one's own file is safe."""
+    load_torch()
     from autograder import doctor as examiner
     from autograder.nursery import NurseryError
 
@@ -449,6 +457,16 @@ def audit(only: str, jobs: int | None, *, matrix: bool, as_json: bool) -> None:
         click.echo("\n\n".join([*([auditor.table(shown)] if shown else []), *(f.said for f in wrong)]))
         click.echo(f"\n{auditor.totals(findings)}")
     leave(1 if wrong else 0)
+
+
+def load_torch() -> None:
+    """Import torch, and where that fails, say so: it has nothing to do with what is graded."""
+    try:
+        import torch  # noqa: F401
+    except (ImportError, MemoryError, OSError) as error:
+        raise GraderError(
+            f"PyTorch cannot be loaded here: {error}. Is memory limited (ulimit -v), or was ./setup.sh not run?"
+        ) from None
 
 
 def expect_writable(path: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 from apart import grade_source
 from places import USER, allowed
 
-from autograder import doctor, usage
+from autograder import doctor
 from autograder.channel import Channel
 from autograder.confine import LAYERS, is_safe
 from autograder.endings import TooSlow
@@ -158,7 +158,7 @@ def test_deep_tree_is_removed(tmp_path: Path) -> None:
 def test_what_is_moved_about_does_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is never where it was listed is not left out of the count; what is gone once is counted anew."""
     (tmp_path / "file").write_bytes(b"x" * 10_000)
-    moves, listed = [3], usage.os.scandir
+    moves, listed = [3], os.scandir
 
     def scandir(path: str) -> Any:
         moves[0] -= 1
@@ -166,7 +166,7 @@ def test_what_is_moved_about_does_not_fit(tmp_path: Path, monkeypatch: pytest.Mo
             raise FileNotFoundError(path)
         return listed(path)
 
-    monkeypatch.setattr(usage.os, "scandir", scandir)
+    monkeypatch.setattr(os, "scandir", scandir)
     assert fits(tmp_path, 1 << 20, 10)
     moves[0] = 1000
     assert not fits(tmp_path, 1 << 20, 10)
