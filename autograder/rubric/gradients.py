@@ -134,10 +134,16 @@ class Gradients:
             direction = torch.randn(output.shape)
             try:
                 gradients = self.along([(output, direction)])
-            except Raised:
+            except Raised as error:
                 # A wrong head that changes the features in place breaks it for both, and that is its own row's.
                 if number > 0 and not all(self.forward.in_use(head).parameters for head in HEADS):
                     continue
+                if part := self.breaking_part(composed[1]):
+                    if not self.forward.in_use(part).parameters:  # a wrong part is its own row's, too
+                        continue
+                    raise self.mistake(
+                        f"its gradients cannot be computed, because of {part}.", str(error)
+                    ) from None
                 # What breaks behind the decoder on the way back is reparametrize, and row 3.2's.
                 if number > 0:
                     raise
@@ -145,6 +151,18 @@ class Gradients:
                 continue
             due.append(Due(number, name, direction, gradients))
         return due
+
+    def breaking_part(self, mu: Tensor | None) -> str:
+        """Name the part whose gradients cannot be computed even where it is called by itself, "" for none."""
+        z = torch.zeros(0) if mu is None else torch.randn(mu.shape)
+        for name, given in (("encoder", self.x), ("decoder", self.forward.to_decoder(z, self.c))):
+            part = getattr(self.model, name)
+            try:
+                y = part(given)
+                self.student.gradients([(y, torch.randn(y.shape))], [part])
+            except Raised:
+                return name
+        return ""
 
     def compare(self, due: Due, output: Tensor) -> None:
         """Compare the gradients of one output, bias by bias."""
@@ -228,7 +246,12 @@ class Gradients:
         held = self.student.put(z)
         image = self.model.decoder(self.forward.to_decoder(held, self.c))
         direction = torch.randn(image.shape)
-        (passed,), biases = self.student.gradients([(image, direction)], [held, self.model.decoder])
+        try:
+            (passed,), biases = self.student.gradients([(image, direction)], [held, self.model.decoder])
+        except Raised:
+            if self.forward.in_use("decoder").parameters:
+                raise
+            return
         joined = self.forward.joined(z, self.c)
         right = self.expect_true_parts(["decoder"], joined, image, direction, [biases])
         if right is None or aligned(passed, right[:, : z.shape[1]], ROUGH):

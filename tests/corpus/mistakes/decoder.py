@@ -314,6 +314,8 @@ SATURATED = [
         "Apply(lambda x: torch.exp(x) / (1 + torch.exp(x))),",
         "nan for large numbers",
     ),
+    # It breaks backward(), too: a wrong part is its own row's.
+    decoder("colours-in-place", SIGMOID, f"{SIGMOID} Apply(lambda x: x.mul_(255)),", "0 ... 255"),
 ]
 
 MISTAKES = [*SATURATED, *BY_ITSELF, *ACTIVATIONS, *LAYERS, *OUTPUTS, *SHAPES, *BROKEN, *SHARED]

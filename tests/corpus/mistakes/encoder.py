@@ -744,4 +744,25 @@ SHARED = [
     ),
 ]
 
-MISTAKES = [*ACTIVATIONS, *SIZES, *ORDER, *FEATURES, *MODULES, *FUSED, *HEADS, *SHARED]
+IN_PLACE = [
+    Mistake(
+        "encoder-dropout-in-place",
+        (Edit(ENCODER, LAST_RELU, "nn.ReLU(),\n            nn.Dropout(0.2, inplace=True),\n        )\n"),),
+        ("1.2",),
+        ("dropout",),
+    ),
+    # Its values are right: only that nothing is learned through it is wrong, which forward's row sees.
+    Mistake(
+        "encoder-clamp-in-place",
+        (
+            APPLY,
+            Edit(
+                ENCODER, LAST_RELU, "nn.ReLU(),\n            Apply(lambda x: x.clamp_(min=0)),\n        )\n"
+            ),
+        ),
+        ("4.1",),
+        ("cannot be computed, because of encoder",),
+    ),
+]
+
+MISTAKES = [*IN_PLACE, *ACTIVATIONS, *SIZES, *ORDER, *FEATURES, *MODULES, *FUSED, *HEADS, *SHARED]
