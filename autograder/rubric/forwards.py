@@ -17,7 +17,7 @@ from autograder.rubric.places import HEADS, find_places
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from autograder.part import Model, Parameter, Path
+    from autograder.part import Model, Parameter, Part, Path
     from autograder.promise import Promise
     from autograder.rubric.oracle import Sizes
     from autograder.student import Student
@@ -114,16 +114,7 @@ class VAEForward:
         listed = {name: part.parameters_later() for name, part in parts.items()}
         for name, part in parts.items():
             try:
-                parameters: list[Parameter] = []
-                try:
-                    parameters = listed[name].get()
-                except (Missing, Unfinished):
-                    model.late.add(name)
-                # Lazy layers get their shapes from a first call, and some parts are made in forward.
-                if not parameters or any(p.shape is None for p in parameters):
-                    with contextlib.suppress(*UNANSWERED):  # what fails here fails again where it is judged
-                        model.ask(*self.arguments(oracle.images(2), oracle.one_hot(2, classes)))
-                    parameters = part.parameters()
+                parameters = self.listed(model, name, listed[name], classes)
                 if all(p.shape is not None for p in parameters):
                     scale = 0.15 if name == "logvar_layer" else 0.4
                     scale /= self.shrunk if name in HEADS else 1
@@ -132,6 +123,25 @@ class VAEForward:
                 raise UnjudgedError(name, error) from None
         self.rest = model.draw_rest()
         return model
+
+    def listed(
+        self, model: Model, name: str, parameters: Promise[list[Parameter]], classes: int
+    ) -> list[Parameter]:
+        """List a part's parameters; lazy layers get shapes in a first call of forward, and some make parts in it.
+
+        parameters: as they are before it
+        """
+        found: list[Parameter] = []
+        try:
+            found = parameters.get()
+        except (Missing, Unfinished):
+            model.late.add(name)
+        if found and all(p.shape is not None for p in found):
+            return found
+        with contextlib.suppress(*UNANSWERED):  # what fails here fails again where it is judged
+            model.ask(*self.arguments(oracle.images(2), oracle.one_hot(2, classes)))
+        part: Part = getattr(model, name)
+        return part.parameters()
 
     def stretch(self, model: Model, x: Tensor, c: Tensor) -> None:
         """Give weights such that mu and logvar reach from -7.5 to 7.5: people clamp them at 5 and below, or at 10.
