@@ -211,10 +211,10 @@ def test_other_files(name: str, tmp_path: Path) -> None:
 
 
 def test_missing(tmp_path: Path) -> None:
-    """A source that is not there is named without the paths of this machine."""
+    """A source that is not there is told without the paths of this machine."""
     with pytest.raises(Unreadable) as refused:
         stage(tmp_path / "x.zip", tmp_path / "staged")
-    assert str(refused.value) == "x.zip cannot be read: No such file or directory"
+    assert str(refused.value) == "its files are not there"
 
 
 def test_staging_needs_an_empty_folder(tmp_path: Path) -> None:

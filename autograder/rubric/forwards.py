@@ -216,7 +216,7 @@ class CVAEForward(VAEForward):
     """CVAE.forward(x, c)."""
 
     name = "CVAE"
-    formula = "decoder(z and c), with z = reparametrize(mu, logvar)"
+    formula = "decoder(z, c), with the z that reparametrize(mu, logvar) draws"
     hint = "The encoder should get the flattened image and the class c side by side, in either order."
     rows = dict.fromkeys(("encoder", *HEADS), "6.1") | {"decoder": "6.2"}
     joins = {  # noqa: RUF012
