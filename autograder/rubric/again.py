@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from autograder.outcome import UNANSWERED
 from autograder.rubric import oracle
-from autograder.rubric.composer import Composed, Composer, fitted
+from autograder.rubric.composer import SAME, Composed, Composer, fitted
 from autograder.rubric.expect import Mistake, as_three, close
 from autograder.rubric.steadiness import is_unsteady
 
@@ -18,10 +18,8 @@ if TYPE_CHECKING:
 
     from autograder.promise import Promise
 
-__all__ = ["KEPT", "SAME", "Again"]
+__all__ = ["KEPT", "Again"]
 
-# The same operations on the same numbers: only the batching of a matrix product may differ.
-SAME = 1e-4
 KEPT = "Is something kept from an earlier call, such as a z, a class, a running mean or a counter?"
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from autograder.endings import Ended
 from autograder.outcome import UNANSWERED, Raised, WrongKind
-from autograder.rubric.again import KEPT, SAME, Again
-from autograder.rubric.composer import Composed, Composer
+from autograder.rubric.again import KEPT, Again
+from autograder.rubric.composer import SAME, Composed, Composer
 from autograder.rubric.crowd import agrees
 from autograder.rubric.expect import (
     Mistake,

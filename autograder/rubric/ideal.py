@@ -14,8 +14,8 @@ import torch
 
 from autograder.outcome import PARTS, UNANSWERED, Raised, WrongKind
 from autograder.rubric import oracle
-from autograder.rubric.again import SAME, Again
-from autograder.rubric.composer import Composed, Composer
+from autograder.rubric.again import Again
+from autograder.rubric.composer import SAME, Composed, Composer
 from autograder.rubric.conspiracy import T, plausible
 from autograder.rubric.crowd import standing_out
 from autograder.rubric.derivatives import UnknownError, follow

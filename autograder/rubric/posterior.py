@@ -10,7 +10,7 @@ import torch
 
 from autograder.outcome import UNANSWERED
 from autograder.rubric import oracle
-from autograder.rubric.again import SAME
+from autograder.rubric.composer import SAME
 from autograder.rubric.expect import Mistake, as_three, changed, close, difference
 from autograder.rubric.forward_slips import followers, input_slips, posterior_slips
 

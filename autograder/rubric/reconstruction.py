@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from autograder.outcome import UNANSWERED
-from autograder.rubric.again import SAME
-from autograder.rubric.composer import fitted
+from autograder.rubric.composer import SAME, fitted
 from autograder.rubric.expect import Mistake, as_three, close, noting, raise_all, show
 from autograder.rubric.forward_slips import IMAGE_SLIPS, NOT_RANDOM, latent_slips, scaled
 from autograder.rubric.forwards import UnjudgedError

@@ -119,7 +119,12 @@ ENCODERS = [
         "unflatten",
     ),
     cvae(
-        "encoder-forgotten", ENCODER, "self.encoder =", "encoder =", "6.1 6.3", "without self. before its name"
+        "encoder-forgotten",
+        ENCODER,
+        "self.encoder =",
+        "encoder =",
+        "6.1 6.3",
+        "without self. before its name",
     ),
     cvae(
         "encoder-set-to-none-again",

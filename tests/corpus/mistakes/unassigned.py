@@ -97,7 +97,7 @@ MISTAKES = [
         ("1.1",),
         ("no bias",),
     ),
-    # What it keeps of the batch before shows in its own row and in forward's; the decoder shares nothing with it.
+    # What it keeps of the batch before is its own row's; the decoder shares nothing with it.
     Mistake(
         "encoder-remembers-the-batch-before",
         (
@@ -115,7 +115,7 @@ class Remembering(nn.Module):
                 "nn.ReLU(),\n            Remembering(),\n        )\n",
             ),
         ),
-        ("1.2", "4.1"),
+        ("1.2",),
         ("other values when it is asked again",),
     ),
 ]
