@@ -119,5 +119,5 @@ def prepare(forward: VAEForward, models: dict[Sizes, Model], setting: Setting, x
                 model.ask(*forward.arguments(oracle.images(2), oracle.one_hot(2, sizes.classes)))
     model.train(setting.training)
     if setting.stretched:
-        forward.stretch(model, x, c)
+        forward.stretch(model, x, c, sizes.latents)
     return model

@@ -58,6 +58,12 @@ RETURNS = [
     forward("sum-over-batch", RETURN, "return x_hat, mu.mean(0), logvar.mean(0)", "shape"),
 ]
 
+CLAMPED = [
+    forward("draws-with-logvar-from-6", DRAW, "z = reparametrize(mu, logvar.clamp(min=-6))", "clamped"),
+    forward("draws-with-logvar-to-6", DRAW, "z = reparametrize(mu, logvar.clamp(max=6))", "clamped"),
+    forward("draws-with-mu-to-6", DRAW, "z = reparametrize(mu.clamp(max=6), logvar)", "clamped"),
+]
+
 NORMALISED = [
     forward(f"x-{name}", ENCODE, f"x = {code}\n        {ENCODE}", words)
     for name, code, words in (
@@ -506,6 +512,7 @@ MISTAKES = [
     *GRADIENTS,
     *LEARNED,
     *RETURNS,
+    *CLAMPED,
     *NORMALISED,
     *LAYERS,
     *IMAGES,
