@@ -184,6 +184,10 @@ JOINING = (  # in CVAE.forward
         "c has num_classes columns, which may be more than 10: is 10 written into forward?",
     ),
     (
+        r"cannot be multiplied \(\d+x794 and (79[5-9]|800)x",
+        "That takes {} numbers, and got 784 + 10: c has num_classes columns here; is 10 written into forward?",
+    ),
+    (
         r"cannot be multiplied \(\d+x(78\d|79[0-3]) and 794x",
         "That takes 794 numbers, and got {}: is the class not joined to the image, made anew, or cut short?",
     ),
