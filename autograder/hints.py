@@ -126,7 +126,7 @@ ANYWHERE = (
 )
 AT_A_LINE = (  # with the line below
     (
-        r"cannot be multiplied.*\n(?!.*self\.).*(?:\w @ \w|matmul\(|\bmm\()",
+        r"cannot be multiplied \((\d+x\d+) and \1\).*\n.*(?:\w @ \w|matmul\(|\bmm\()",
         "@, matmul and mm are the product of two matrices: numbers are multiplied, one with one, by *.",
     ),
     (

@@ -140,6 +140,30 @@ AT_ITS_LINE = {
         BCE,
         "taken for weight",
     ),
+    "a product of matrices, where one of numbers is due": (
+        "RuntimeError",
+        "mat1 and mat2 shapes cannot be multiplied (8x15 and 8x15)",
+        "return mu + sigma @ eps",
+        "the product of two matrices",
+    ),
+    "a product of matrices that do not fit": (
+        "RuntimeError",
+        "mat1 and mat2 shapes cannot be multiplied (8x784 and 400x784)",
+        "return x @ weight",
+        "takes 400 numbers, and got 784",
+    ),
+    "a function of one number": (
+        "ValueError",
+        "only one element tensors can be converted to Python scalars",
+        "sigma = math.exp(logvar / 2)",
+        "math.exp takes one number",
+    ),
+    "a layer that is not called": (
+        "TypeError",
+        "unsupported operand type(s) for +: 'Linear' and 'Tensor'",
+        "return mu + sigma * eps",
+        "without brackets",
+    ),
     "a reduction in the first place": (
         "TypeError",
         "cannot assign 'str' object to buffer 'weight' (torch Tensor or None required)",
