@@ -21,13 +21,15 @@ ALIKE = 0.7  # of two names' letters: so reparameterize, loss_fn and Vae are
 MOST = 10  # names
 DEFINED = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 THROWN_AWAY, COMPARED, ANNOTATED, LOCAL = "thrown away by another __init__", "compared", "annotated", "local"
-# Told as the place of a layer that is nowhere, with what became of it.
+EMPTY = "empty"
+# Told as the place of what is nowhere, with what became of it.
 NOWHERE = {
     THROWN_AWAY: (
         "It is assigned, but behind that __init__ calls super().__init__(), which throws all layers away: "
         "that call belongs to the top, once."
     ),
     COMPARED: "With == it is compared with something, and not assigned: a single = is due.",
+    EMPTY: "The file is empty: has your editor saved it elsewhere?",
     LOCAL: "Without self. before its name it is a variable of __init__, and gone behind that.",
     ANNOTATED: "There is a colon behind its name, which only says of what type it is: = assigns.",
 }
@@ -35,6 +37,8 @@ NOWHERE = {
 
 def in_file(module: Any, name: str) -> tuple[list[str], list[str]]:
     """List names of the module that are much like this one; and such names inside of classes and functions."""
+    if all(key.startswith("__") for key in vars(module)) and not source_of(module).strip():
+        return [], [EMPTY]
     own = {
         key: value
         for key, value in vars(module).items()
@@ -50,7 +54,11 @@ def in_file(module: Any, name: str) -> tuple[list[str], list[str]]:
 
 def within(module: Any, name: str) -> Iterator[str]:
     """List the functions of a module inside of which something has this name: behind a return it is in no bytecode."""
-    for node in ast.walk(ast.parse(source_of(module))):
+    try:
+        tree = ast.parse(source_of(module))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    for node in ast.walk(tree):
         if isinstance(node, DEFINED[1:]):
             inner = {each.name for each in ast.walk(node) if each is not node and isinstance(each, DEFINED)}
             if name in inner:

@@ -266,6 +266,12 @@ def test_elsewhere(open_vae: Open) -> None:
         assert (sorted(caught.value.failure.others), caught.value.failure.inside) == (others, inside)
 
 
+def test_empty_file(open_vae: Open) -> None:
+    """Of an empty file it is said that it is."""
+    with pytest.raises(Missing, match="The file is empty"):
+        call(open_vae(""), "loss_function")
+
+
 def test_raised_by_torch(open_vae: Open) -> None:
     """What torch raises as a NotImplementedError does not say that something is still to be written."""
     dialogue = open_vae(
