@@ -269,7 +269,7 @@ def test_elsewhere(open_vae: Open) -> None:
 def test_empty_file(open_vae: Open) -> None:
     """Of an empty file it is said that it is."""
     with pytest.raises(Missing, match="The file is empty"):
-        call(open_vae(""), "loss_function")
+        call(open_vae(b""), "loss_function")
 
 
 def test_raised_by_torch(open_vae: Open) -> None:
