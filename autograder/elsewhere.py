@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import difflib
 import dis
 import inspect
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -37,8 +39,9 @@ NOWHERE = {
 
 def in_file(module: Any, name: str) -> tuple[list[str], list[str]]:
     """List names of the module that are much like this one; and such names inside of classes and functions."""
-    if all(key.startswith("__") for key in vars(module)) and not source_of(module).strip():
-        return [], [EMPTY]
+    with contextlib.suppress(OSError):
+        if not Path(module.__file__).read_bytes().strip():
+            return [], [EMPTY]
     own = {
         key: value
         for key, value in vars(module).items()
