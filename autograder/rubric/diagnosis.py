@@ -55,7 +55,9 @@ def diagnose(behaviour: Behaviour, x: Tensor, y: Tensor) -> list[str]:
         return found or search(behaviour, x, y)
     behaviour.model.train()  # y is wrong, and so comes of this mode
     if not found and (named := search(behaviour, x, y)):
-        return [f"{TRAINING}.", *(f"In training mode {line[0].lower()}{line[1:]}" for line in named)]
+        scaled = any(" times the right one" in line for line in named)
+        why = ": is there dropout, which divides by the share that it keeps?" if scaled else "."
+        return [f"{TRAINING}{why}", *(f"In training mode {line[0].lower()}{line[1:]}" for line in named)]
     return [*found, f"{TRAINING}: is there dropout, or a batch normalisation?"]
 
 

@@ -386,7 +386,6 @@ CLASSES = [
         "image-not-flattened", ENCODE, "features = self.encoder(torch.cat([x, c], dim=1))", "not flattened"
     ),
     forward("one-hot-of-ten", CAST, "c = F.one_hot(c.argmax(1), 10).to(x.dtype)", "is 10 written into"),
-    forward("one-hot-of-the-batch", CAST, "c = F.one_hot(c.argmax(1)).to(x.dtype)", "made anew"),
     forward("clamped-x-hat", RETURN, "return x_hat.clamp(1e-3, 1 - 1e-3), mu, logvar", "clamped"),
     forward("one-hot-again", CAST, "c = F.one_hot(c.long()).to(x.dtype)", "one-hot already"),
     forward("class-unsqueezed", CAST, "c = c.unsqueeze(1).to(x.dtype)", "one dimension more"),
