@@ -85,12 +85,13 @@ class Models:
             self.registered[number] = {id(parameter) for _, parameter in weights.registered(whole)}
         return [(name, parameter) for name, parameter in listed if id(parameter) in self.registered[number]]
 
-    def assign(self, number: int, part: nn.Module, values: Sequence[Tensor]) -> None:
-        """Give a part's parameters new values."""
+    def assign(self, number: int, part: nn.Module, values: Sequence[Tensor | None]) -> None:
+        """Give a part's parameters new values, but for those where there is none."""
         parameters = [parameter for _, parameter in self.parameters(number, part)]
         with torch.no_grad():
             for parameter, value in zip(parameters, values, strict=True):
-                parameter.copy_(value)
+                if value is not None:
+                    parameter.copy_(value)
         self.filled.update(map(id, parameters))
 
     def draw_rest(self, number: int, parts: Sequence[nn.Module], seed: int) -> list[str]:

@@ -207,6 +207,13 @@ class Part:
         """Give the part's parameters new values, in the order of parameters()."""
         self.redraw(Drawn(self.known, [1.0] * len(values), given=[*values]))
 
+    def amend(self, drawn: Drawn, changes: Mapping[int, Tensor]) -> None:
+        """Give a few of the part's parameters, by their places, other values than those that were just drawn."""
+        places = range(len(drawn.parameters))
+        self.tell(self.name, "assign", path=self.path, values=[changes.get(i) for i in places])
+        values = [changes.get(i, value) for i, value in enumerate(drawn.values)]
+        self.drawn = Drawn(drawn.parameters, [1.0] * len(values), given=values)
+
 
 class Model(Part):
     """A model of the student's."""

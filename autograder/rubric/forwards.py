@@ -169,14 +169,14 @@ class VAEForward:
             drawn = model.decoder.draw(
                 [2 if p.shape == (784,) else 0.2 * deviation for deviation, p in scales]
             )
-            values = [extremes(v) if v.shape == (784,) else v for v in drawn.values]
+            changes = {i: extremes(v) for i, v in enumerate(drawn.values) if v.shape == (784,)}
             for layer in oracle.layers_of(parameters)[:1]:
                 if layer.size_in >= latents:  # it takes each latent in units of its standard deviation
                     units = torch.cat([torch.exp(-logvar / 2), torch.ones(layer.size_in - latents)])
-                    weight = values[layer.weight].flatten(1)
-                    weight = weight * (units.view(-1, 1) if layer.transposed else units)
-                    values[layer.weight] = weight.view(values[layer.weight].shape)
-            model.decoder.assign(values)
+                    weight = drawn.values[layer.weight]
+                    scaled = weight.flatten(1) * (units.view(-1, 1) if layer.transposed else units)
+                    changes[layer.weight] = scaled.view(weight.shape)
+            model.decoder.amend(drawn, changes)
 
     def expect_joined(self, model: Model, sizes: Sizes, when: str) -> None:
         """Expect parts that take what the assignment hands to them, where forward runs. Raises Mistake."""
