@@ -8,6 +8,7 @@ import gc
 gc.disable()
 
 import contextlib  # noqa: E402
+import importlib  # noqa: E402
 import math  # noqa: E402
 import os  # noqa: E402
 import shutil  # noqa: E402
@@ -120,11 +121,16 @@ def grade(  # noqa: PLR0913 - one for each option
     written and holds a verdict, whatever the score; 2 for unusable arguments; 3 when the grader itself failed, which
     results.json then says.
     """
-    load_torch()  # only when the arguments may be usable
+    from autograder.roster import KINDS
+
+    if submission and not (
+        submission.is_dir() or (submission.is_file() and submission.suffix.lower() in KINDS)
+    ):
+        raise click.UsageError(f"{submission} is not a folder, a zip, a .py file or a notebook")
+    load_torch()  # only when the arguments are usable
     from autograder import grade as grading
     from autograder import results as records
     from autograder import visibility
-    from autograder.roster import KINDS
     from autograder.schedule import Schedule, Settings
 
     gc.freeze()
@@ -134,8 +140,6 @@ def grade(  # noqa: PLR0913 - one for each option
         results = results or GRADESCOPE / "results" / "results.json"
         if not submission.is_dir():
             raise click.UsageError("give a SUBMISSION: a folder, a zip, a vae.py or a notebook")
-    elif not submission.is_dir() and not (submission.is_file() and submission.suffix.lower() in KINDS):
-        raise click.UsageError(f"{submission} is not a folder, a zip, a .py file or a notebook")
     results = results or Path("results.json")
     if not on_gradescope:  # there, grading goes on, for what is printed
         expect_writable(results)
@@ -462,7 +466,7 @@ def audit(only: str, jobs: int | None, *, matrix: bool, as_json: bool) -> None:
 def load_torch() -> None:
     """Import torch, and where that fails, say so: it has nothing to do with what is graded."""
     try:
-        import torch  # noqa: F401
+        importlib.import_module("torch")
     except (ImportError, MemoryError, OSError) as error:
         raise GraderError(
             f"PyTorch cannot be loaded here: {error}. Is memory limited (ulimit -v), or was ./setup.sh not run?"

@@ -99,7 +99,7 @@ def grade_into(path: Path, out: Path, settings: Settings) -> Outcome:
         keys = {s.name: key(s) for s in submissions}
         names = {s.name for s in submissions}
         strangers = sorted({path.stem for path in (out / "results").glob("*.json")} - names)
-        outcome = Outcome(submissions, {}, strangers=strangers, left_out=intake.left_out(path))
+        outcome = Outcome(submissions, {}, strangers=strangers, left_out=intake.left_out(path, Path(work)))
         wanted, before = [], dict[str, Results]()
         for submission in submissions:
             name = submission.name

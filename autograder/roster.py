@@ -77,11 +77,14 @@ def submissions(path: Path, work: Path) -> list[Submission]:
     return _matched(root, entries, listed, notes)
 
 
-def left_out(path: Path) -> list[str]:
-    """List what lies in a class's folder and is no submission, as it is shown: lists and notes, but also a lone PDF."""
+def left_out(path: Path, work: Path) -> list[str]:
+    """List what lies in a class's folder and is no submission, as it is shown: lists and notes, but also a lone PDF.
+
+    work: the folder that we work in
+    """
     if not path.is_dir() or (path / "vae.py").is_file():
         return []
-    entries = _entries(path, path / "none").items()
+    entries = _entries(path, work).items()
     return sorted(
         printable(name) for name, source in entries if name != METADATA and not _is_submission(source)
     )

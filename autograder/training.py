@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch.nn import functional as F
 
-from autograder import device, digits, fit, pictures
+from autograder import device, digits, fit, pictures, trainer
 from autograder.account import Board, describe, explain, record
 from autograder.files import reason
 from autograder.fit import Fit, Goal, Stage
@@ -44,7 +44,6 @@ __all__ = ["NAME", "run"]
 NAME = "Training run: both models reach a low verified loss (no points)"
 CURVES = Path(__file__).with_name("curves.json")
 TEST = 2_000  # test images for one verified loss
-WEIGHTS = 64 << 20  # bytes of a part's weights, at most
 OFTEN = 60  # steps between two verified losses, at least; half an epoch, if that is more
 # The rows that must hold for a part's parameters to say what it does.
 PARTS = {
@@ -261,8 +260,9 @@ def train_one(place: Sandbox, goal: Goal, stage: Stage, right: set[str]) -> Fit:
     sandbox = copy(place)
     question = stage.schedule.question
     left = max(0, stage.deadline - time.monotonic())
+    most = trainer.MAX_BYTES + (4 << 20)  # of an answer, with what is around the tensors
     sandbox.limits = replace(
-        place.limits, question=question, row=inf, total=left + question, answer=WEIGHTS, held=8 * WEIGHTS
+        place.limits, question=question, row=inf, total=left + question, answer=most, held=8 * most
     )
     sandbox.readable, sandbox.device = (str(stage.data),), stage.device
     return fit.train(Student(sandbox), goal, stage, right)

@@ -124,29 +124,28 @@ def fits(folder: Path, disk: int, files: int) -> bool:
     What is moved about while it is counted is counted again; one where that never ends does not fit.
     """
     for _ in range(COUNTS):
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # since it was listed
+        try:
             return fits_now(folder, disk, files)
+        except (FileNotFoundError, NotADirectoryError):  # since it was listed
+            continue
+        except OSError:  # a folder that may not be listed or entered
+            return False
     return not folder.is_dir()
 
 
 def fits_now(folder: Path, disk: int, files: int) -> bool:
-    """Tell the same. Raises FileNotFoundError or NotADirectoryError where something is not where it was listed."""
+    """Tell the same. Raises OSError where something may not be looked at, or is not where it was listed."""
     folders = [str(folder)]
-    try:
-        while folders:
-            with os.scandir(folders.pop()) as entries:
-                for entry in entries:
-                    files -= 1
-                    if entry.is_dir(follow_symlinks=False):
-                        if len(entry.path) > LONGEST:  # looking so deep takes ever longer
-                            return False
-                        folders.append(entry.path)
-                    elif hasattr(os.stat_result, "st_blocks"):
-                        disk -= entry.stat(follow_symlinks=False).st_blocks * 512
-                    if files < 0 or disk < 0:
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                files -= 1
+                if entry.is_dir(follow_symlinks=False):
+                    if len(entry.path) > LONGEST:  # looking so deep takes ever longer
                         return False
-    except (FileNotFoundError, NotADirectoryError):
-        raise
-    except OSError:  # a folder that may not be listed or entered
-        return False
+                    folders.append(entry.path)
+                elif hasattr(os.stat_result, "st_blocks"):
+                    disk -= entry.stat(follow_symlinks=False).st_blocks * 512
+                if files < 0 or disk < 0:
+                    return False
     return True

@@ -31,18 +31,14 @@ class Limits:
 
     start: float = 60  # to load vae.py; on half a CPU torchvision and matplotlib alone take 10
     question: float = 20  # right answers take milliseconds
-    again: float = (
-        2  # a question of which one took all of its time before: else one endless loop takes all rows' time
-    )
+    again: float = 2  # the like of one that took all of its time: an endless loop costs its own rows
     row: float = 40  # all questions of a row together
     total: float = 240  # all rows, by the clock; training follows, and Gradescope ends a run after 600
     memory: int = ROOM  # of a worker, beyond what it shares with the grader
     threads: int = 64  # the same
     disk: int = 256 << 20  # of a worker's folders
     files: int = 5000  # in a worker's folders
-    answer: int = (
-        20 << 20
-    )  # one answer's tensors; half as much is enough where the noise must be found in x_hat
+    answer: int = 20 << 20  # one answer's tensors; half as much is enough
     held: int = 128 << 20  # all answers' of a row; half as much is enough
 
 

@@ -221,8 +221,7 @@ class Desk:
         total = self.values.product(of, along)
         wanted = [[self.values.leaves[i]] for i in slots]
         for model, path in parts:
-            listed = self.models.parameters(model, self.layer(model, path))
-            wanted.append([p for _, p in listed if weights.is_vector(p.shape)])
+            wanted.append([p for p in self.learned(model, path) if weights.is_vector(p.shape)])
         able = [t for tensors in wanted for t in tensors if t.requires_grad]
         if total is None or not able:
             return [[None] * len(tensors) for tensors in wanted]
@@ -232,9 +231,7 @@ class Desk:
     def on_reach(self, of: list[int], along: list[Any], parts: list[list[Any]]) -> list[list[float]]:
         """Show the lengths of the gradients of <of, along> for each parameter of each part; 0 for no dependence."""
         total = self.values.product(of, along)
-        wanted = [
-            [p for _, p in self.models.parameters(model, self.layer(model, path))] for model, path in parts
-        ]
+        wanted = [self.learned(model, path) for model, path in parts]
         able = [p for parameters in wanted for p in parameters if p.requires_grad and total is not None]
         found = derive(total, able) if total is not None and able else []
         lengths = {id(p): float(g.norm()) for p, g in zip(able, found, strict=True) if g is not None}
@@ -271,6 +268,10 @@ class Desk:
             raise RuntimeError("no training was begun")
         torch.set_grad_enabled(self.enables)  # as the notebook would have it
         return self.training.go(steps, seconds)
+
+    def learned(self, model: int, path: list[str | int]) -> list[Tensor]:
+        """List the parameters of a part that its model knows of."""
+        return [p for _, p in self.models.parameters(model, self.layer(model, path))]
 
     def layer(self, model: int, path: list[str | int]) -> Any:
         """Look up a part of a model, or what stands for it where it is a function; None where it is no layer."""

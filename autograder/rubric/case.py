@@ -127,9 +127,10 @@ class Case:
         try:
             return self.composer.compose_all()
         except UnjudgedError as error:
-            if not self.ask(held)[1]:
-                with contextlib.suppress(*UNANSWERED):
-                    self.forward.expect_joined(self.model, self.setting.sizes, self.when)
+            with contextlib.suppress(*UNANSWERED):
+                self.forward.expect_joined(
+                    self.model, self.setting.sizes, lambda: not self.ask(held)[1], self.when
+                )
             raise error from None
 
     def expect_gradients_left(self, held: list[Tensor]) -> None:
@@ -192,10 +193,9 @@ class Case:
         composed: list[Composed],
     ) -> None:
         """Compare forward's answer with what the parts give. Raises Mistake, UnjudgedError or how it failed."""
-        if failure and not composed[0].broken and self.flattens_nothing(composed[0]):
-            raise UnjudgedError("encoder", str(failure))
         if failure:
-            raise composed[0].broken or self.reason(failure, held)
+            unflattened = UnjudgedError("encoder", failure) if self.flattens_nothing(composed[0]) else None
+            raise composed[0].broken or unflattened or self.reason(failure, held)
         try:
             x_hat, mu, logvar = as_three(answer, f"{self.forward.name}.forward")
         except Mistake as mistake:

@@ -22,6 +22,7 @@ from autograder.rubric.alone import ask_before
 from autograder.rubric.case import Case, Setting
 from autograder.rubric.forwards import UnjudgedError
 from autograder.rubric.ideal import Ideal
+from autograder.rubric.stretch import stretch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -119,5 +120,5 @@ def prepare(forward: VAEForward, models: dict[Sizes, Model], setting: Setting, x
                 model.ask(*forward.arguments(oracle.images(2), oracle.one_hot(2, sizes.classes)))
     model.train(setting.training)
     if setting.stretched:
-        forward.stretch(model, x, c, sizes.latents)
+        stretch(forward, model, x, c, sizes.latents)
     return model

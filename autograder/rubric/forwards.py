@@ -143,42 +143,7 @@ class VAEForward:
         part: Part = getattr(model, name)
         return part.parameters()
 
-    def stretch(self, model: Model, x: Tensor, c: Tensor, latents: int) -> None:
-        """Give weights such that mu and logvar reach from -7.5 to 7.5: people clamp them at 5 and below, or at 10.
-
-        x, c: one image (1, 1, 28, 28) and its class (1, C)
-        """
-        mu, logvar = stretched(latents)
-        with contextlib.suppress(*UNANSWERED):  # what fails here fails again where it is judged
-            model.encoder.draw([0.8 * deviation for deviation in oracle.scales(model.encoder.parameters())])
-            features = model.encoder(next(iter(self.joins.values()))(x, c))
-            for part, due in ((model.mu_layer, mu), (model.logvar_layer, logvar)):
-                parameters = part.parameters()
-                drawn = part.draw([deviation / self.shrunk for deviation in oracle.scales(parameters)])
-                given, layers = part(features), oracle.layers_of(parameters)
-                bias = layers[0].bias if len(layers) == 1 else None
-                if bias is not None and given.numel() == drawn.values[bias].numel() == latents:
-                    values = list(drawn.values)
-                    values[bias] = values[bias] + (due - given.flatten()).view(values[bias].shape)
-                    part.assign(values)
-            # Such a z must not drive pixels to 1: who expects them below, as a sigmoid has them, is right. It moves
-            # what the sigmoid gets by 0.6 or so. With biases of 7.6 many pixels are 0.0005 from 0 or 1: so clamps at
-            # 0.001 are always seen, and guards at 0.0001 never, as in the loss.
-            parameters = model.decoder.parameters()
-            scales = zip(oracle.scales(parameters), parameters, strict=True)
-            drawn = model.decoder.draw(
-                [2 if p.shape == (784,) else 0.2 * deviation for deviation, p in scales]
-            )
-            changes = {i: extremes(v) for i, v in enumerate(drawn.values) if v.shape == (784,)}
-            for layer in oracle.layers_of(parameters)[:1]:
-                if layer.size_in >= latents:  # it takes each latent in units of its standard deviation
-                    units = torch.cat([torch.exp(-logvar / 2), torch.ones(layer.size_in - latents)])
-                    weight = drawn.values[layer.weight]
-                    scaled = weight.flatten(1) * (units.view(-1, 1) if layer.transposed else units)
-                    changes[layer.weight] = scaled.view(weight.shape)
-            model.decoder.amend(drawn, changes)
-
-    def expect_joined(self, model: Model, sizes: Sizes, when: str) -> None:
+    def expect_joined(self, model: Model, sizes: Sizes, runs: Callable[[], bool], when: str) -> None:
         """Expect parts that take what the assignment hands to them, where forward runs. Raises Mistake."""
 
     def in_use(self, name: str) -> Used:
@@ -211,24 +176,6 @@ class VAEForward:
         what = error.part if error.part == "reparametrize" else f"{self.name}.{error.part}"
         row = self.rows.get(error.part, "3.1, 3.2")
         return fail(f"{self.name}.forward cannot be judged, because of {what} (row {row}):", str(error))
-
-
-def stretched(latents: int) -> tuple[Tensor, Tensor]:
-    """Draw mu and logvar (Z,) from -7.5 to 7.5, such that mu is the nearer to 0 the further logvar is.
-
-    Measured in standard deviations none is so large then that it would drown the others.
-    """
-    logvar = torch.linspace(-7.5, 7.5, latents)[torch.randperm(latents)]
-    mu = torch.linspace(-7.5, 7.5, latents)
-    nearest = torch.empty(latents)
-    nearest[logvar.abs().argsort(descending=True)] = mu[mu.abs().argsort()]
-    return nearest, logvar
-
-
-def extremes(biases: Tensor) -> Tensor:
-    """Make a tenth of a decoder's last biases (784,) so low, and a tenth so high, that pixels are nearly 0 and 1."""
-    low, high = torch.randperm(len(biases))[: len(biases) // 5].chunk(2)
-    return biases.index_fill(0, low, -7.6).index_fill(0, high, 7.6)
 
 
 class CVAEForward(VAEForward):
@@ -264,7 +211,7 @@ class CVAEForward(VAEForward):
         """List forward's arguments."""
         return [x, c]
 
-    def expect_joined(self, model: Model, sizes: Sizes, when: str) -> None:
+    def expect_joined(self, model: Model, sizes: Sizes, runs: Callable[[], bool], when: str) -> None:
         """Expect encoder and decoder to take what is joined for them; else forward, which runs, joins something else.
 
         Raises Mistake.
@@ -277,6 +224,8 @@ class CVAEForward(VAEForward):
             if taken == due:
                 continue
             part(torch.rand(2, taken))  # raises where it takes something else
+            if not runs():
+                return
             guesses = {
                 f"Is the class not joined to the {what}?": size,
                 f"Is the class joined to the {what} twice?": due + classes,

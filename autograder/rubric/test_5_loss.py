@@ -147,9 +147,11 @@ def name_small(student, inputs):
             given = torch.full_like(x, gray), x, gray * mu, logvar
             found.append(float(student.loss_function(*given).sum()))
             off.append(found[-1] - float(loss(*given)))
+    if not found:
+        return ""
     if all(abs(value - round(value, 2)) < 1e-5 for value in found):
         return "Your loss is rounded: what is learned from needs all its digits."
-    if found and max(off) - min(off) < 1e-4 < abs(off[0]):
+    if max(off) - min(off) < 1e-4 < abs(off[0]):
         return f"Your loss is off by {off[0]:.4g}, for whatever images: is a constant added?"
     return ""
 
