@@ -27,7 +27,9 @@ RETURN = "return x_hat, mu, logvar"
 @pytest.fixture
 def judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Judge]:
     """Judge a forward of a vae.py; returns which of the model's parts were called for it."""
-    monkeypatch.setattr(VAEForward, "stretch", lambda *_: None)  # which asks parts for its own ends
+    monkeypatch.setattr(
+        "autograder.rubric.composition.stretch", lambda *_: None
+    )  # which asks parts for its own ends
     monkeypatch.setattr("autograder.rubric.composition.ask_before", lambda *_: None)  # that, too
 
     with students(tmp_path) as open_student:

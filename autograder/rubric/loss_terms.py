@@ -66,9 +66,9 @@ def dissect(student: Student, inputs: Inputs) -> Iterator[str]:
     factors = [(measure(student, given), given) for given in (inputs, others)]
     (v, w), _ = factors[0]
     of_bce, of_kl = ([(pair[term], given) for pair, given in factors] for term in (0, 1))
-    right_bce = alike(bce, right)
+    right_bce, missing = alike(bce, right), left_out(inputs, bce / right)
     if abs(v - w) <= ROUGHLY * abs(v) and not right_bce:
-        yield f"The whole loss, the KL divergence too, is {name_factor(of_bce)}"
+        yield missing or f"The whole loss, the KL divergence too, is {name_factor(of_bce)}"
         return
     if right_bce:
         yield "The cross-entropy (BCE) is right; the KL divergence is wrong."
@@ -77,7 +77,7 @@ def dissect(student: Student, inputs: Inputs) -> Iterator[str]:
             f"The cross-entropy (BCE) is wrong: for mu = 0 and logvar = 0, where the KL divergence is 0, your loss is "
             f"{bce:.6g}; expected {right:.6g}."
         )
-        yield (
+        yield missing or (
             f"It is {name_factor(of_bce)}"
             if math.isfinite(v)
             else name_slip(student, inputs, bce) or blame_formula(student, inputs, bce / right)
@@ -205,12 +205,19 @@ def blame_formula(student: Student, inputs: Inputs, share: float) -> str:
             if abs(eps) > UNSURE / 100
         ]
         return f"It looks as if this were added in the logarithms: {' and '.join(added)}."
-    for which, some in (("first", slice(1, None)), ("last", slice(None, -1))):
-        if gives(cross_entropies(x_hat[some], x[some])):
-            return f"It looks as if the {which} image were left out."
     if abs(share - 1) < ROUGHLY:
         return "It is nearly right: is there an eps in the logarithm, or a clamp of x_hat?"
     return f"That is {share:.4g} times the right one, and for other x_hat another multiple: the formula is another."
+
+
+def left_out(inputs: Inputs, share: float) -> str:
+    """Tell which image is missing in a cross-entropy that is this share of the right one, "" for none."""
+    x_hat, x, _, _ = inputs
+    each = cross_entropies(x_hat, x).flatten(1).sum(1)
+    for which, some in (("first", each[1:]), ("last", each[:-1])):
+        if alike(share, float(some.sum() / each.sum())):
+            return f"It looks as if the {which} image were left out."
+    return ""
 
 
 def blame_part(
