@@ -237,7 +237,7 @@ def batch(path: Path, out: Path, **settings: Any) -> None:
     from autograder import summary
     from autograder.cluster import ClusterError
     from autograder.files import Unreadable
-    from autograder.outcome import counted
+    from autograder.wording import counted
 
     try:
         outcome = batches.run(

@@ -12,8 +12,9 @@ import msgspec
 from safetensors.torch import load as load_tensors
 
 from autograder.endings import TooBig
-from autograder.outcome import WrongKind, one_line
+from autograder.outcome import WrongKind
 from autograder.wire import DTYPES, MAX_ITEMS
+from autograder.wording import one_line
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -19,6 +19,7 @@ import msgspec
 from autograder.elsewhere import NOWHERE
 from autograder.endings import Ended
 from autograder.hints import hint
+from autograder.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,16 +33,9 @@ __all__ = [
     "Raised",
     "Unfinished",
     "WrongKind",
-    "counted",
-    "one_line",
 ]
 
 PARTS = ("encoder", "mu_layer", "logvar_layer", "decoder")  # of a model, by the assignment
-
-
-def one_line(text: object, most: int) -> str:
-    """Put a text from the student's process, of so many characters, on one line: others could pass for the grader's."""
-    return " ".join(str(text)[:most].splitlines())
 
 
 # A liar's texts are no longer than those that our worker sends (failure.py): they are searched for what they mean.
@@ -128,11 +122,6 @@ class Raised(Exception):  # noqa: N818 - it is the student's error, named as an 
 def shown(names: Sequence[str]) -> str:
     """Show the first few names that came from the student's process, cut short."""
     return ", ".join(f"`{name[:40]}`" for name in names[:5])
-
-
-def counted(number: object, noun: str) -> str:
-    """Write so many of something. number: an integer, or a word for it such as "one"."""
-    return f"{number} {noun}" if number in (1, "one") else f"{number} {noun}s"
 
 
 class Unfinished(Raised):

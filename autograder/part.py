@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from autograder import weights
-from autograder.outcome import PARTS, WrongKind, counted, one_line
+from autograder.outcome import PARTS, WrongKind
 from autograder.promise import as_it_is
 from autograder.weights import is_vector
+from autograder.wording import counted, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

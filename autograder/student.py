@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from torch import Tensor
 
 from autograder.dialogue import Dialogue
-from autograder.outcome import WrongKind, one_line
+from autograder.outcome import WrongKind
 from autograder.part import Model, as_modes, as_tensor
 from autograder.promise import Slot
+from autograder.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -464,6 +464,19 @@ def test_beside_the_submissions(run: Callable[..., batch.Outcome], tmp_path: Pat
 
 
 @pytest.mark.slow
+def test_torch_is_left_to_the_lanes(tmp_path: Path) -> None:
+    """The command itself does without torch: loading it would take seconds before the first lane starts."""
+    path = make_class(tmp_path / "class", anna=NO_VAE)
+    without = "import sys; sys.modules['torch'] = None; from autograder.__main__ import main; main()"
+    arguments = ["batch", str(path), "--out", str(tmp_path / "out"), "--quiet"]
+    done = subprocess.run(
+        [sys.executable, "-c", without, *arguments], cwd=ROOT, text=True, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert scores(tmp_path / "out") == {"anna": 6}
+
+
+@pytest.mark.slow
 def test_export(tmp_path: Path, temporary: Path) -> None:
     """Gradescope's export becomes lines, a summary, a table that runs no formula, and pages; then quietly again."""
     export = zipped(

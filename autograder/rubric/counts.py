@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from autograder.outcome import Raised, WrongKind, counted
+from autograder.outcome import Raised, WrongKind
 from autograder.rubric import oracle
 from autograder.rubric.expect import fail, show
+from autograder.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

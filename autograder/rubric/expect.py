@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from autograder.outcome import WrongKind, counted
+from autograder.outcome import WrongKind
 from autograder.part import as_tensor
+from autograder.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
