@@ -111,15 +111,24 @@ def expect_shares(eps: Tensor) -> None:
 
 
 def expect_unbound(eps: Tensor) -> None:
-    """Expect that the noise of a batch was not brought to mean 0, nor rounded.
+    """Expect that the noise of a batch was not brought to mean 0 or to one size, nor rounded.
 
     eps: (N, Z), 250 numbers at least
     """
     # Of right noise one mean of 5 to 70 numbers is below 1e-5 once in 20,000 draws; five in a row once in 10^21.
-    for where, means in (("row", eps.mean(1)), ("column", eps.mean(0))):
+    # That five sizes differ by 1e-5 of themselves at most is as rare: once in 10^17.
+    for where, means, sizes in (
+        ("row", eps.mean(1), eps.norm(dim=1)),
+        ("column", eps.mean(0), eps.norm(dim=0)),
+    ):
+        shared = ""
         if float(means.abs().max()) < 1e-5:
+            shared = "mean 0"
+        elif float(sizes.max() - sizes.min()) < 1e-5 * float(sizes.max()):
+            shared = "the same size"
+        if shared:
             raise fail(
-                f"The noise has mean 0 in each {where} of the batch: its numbers depend on each other.",
+                f"The noise has {shared} in each {where} of the batch: its numbers depend on each other.",
                 "Use what torch.randn gives as it is.",
             )
     if abs(float(eps.mean())) < 1e-6 and abs(float(eps.std()) - 1) < 1e-6:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -131,8 +132,10 @@ AFTER: dict[str, Function] = {
     "a layer normalisation": lambda x: F.layer_norm(x, x.shape[1:]),
     "a scaling to unit length": lambda x: F.normalize(x, dim=1),
     "a clamp to 0 ... 1": lambda x: x.clamp(0, 1),
-    "a clamp to -1 ... 1": lambda x: x.clamp(-1, 1),
-    "a clamp to -10 ... 10": lambda x: x.clamp(-10, 10),
+    **{
+        f"a clamp to -{end} ... {end}": partial(torch.clamp, min=-end, max=end)
+        for end in (1, 5, 10, 20, 50, 100)
+    },
 }
 
 

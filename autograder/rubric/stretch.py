@@ -1,4 +1,4 @@
-"""Weights with which a model's mu and logvar, and its pixels, go further than where people clamp them."""
+"""Weights with which a model's features, mu and logvar, and its pixels, go further than where people clamp them."""
 
 from __future__ import annotations
 
@@ -11,26 +11,33 @@ from autograder.outcome import UNANSWERED
 from autograder.rubric import oracle
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
-    from autograder.part import Model
+    from autograder.part import Model, Parameter
     from autograder.rubric.forwards import VAEForward
 
 __all__ = ["stretch"]
 
+FURTHER = 1000.0  # times the features that other weights give, which are above 6 here and there
+
 
 def stretch(forward: VAEForward, model: Model, x: Tensor, c: Tensor, latents: int) -> None:
-    """Give weights such that mu and logvar reach from -7.5 to 7.5: people clamp them at 5 and below, or at 10.
+    """Give weights such that features reach beyond 1,000, and mu and logvar from -7.5 to 7.5.
+
+    People clamp mu and logvar at 5 and below, or at 10, and features at 100 and below.
 
     x, c: one image (1, 1, 28, 28) and its class (1, C)
     """
     mu, logvar = stretched(latents)
     with contextlib.suppress(*UNANSWERED):  # what fails here fails again where it is judged
-        model.encoder.draw([0.8 * deviation for deviation in oracle.scales(model.encoder.parameters())])
+        model.encoder.draw(enlarged(model.encoder.parameters()))
         features = model.encoder(next(iter(forward.joins.values()))(x, c))
         for part, due in ((model.mu_layer, mu), (model.logvar_layer, logvar)):
             parameters = part.parameters()
-            drawn = part.draw([deviation / forward.shrunk for deviation in oracle.scales(parameters)])
+            small = FURTHER * forward.shrunk
+            drawn = part.draw([deviation / small for deviation in oracle.scales(parameters)])
             given, layers = part(features), oracle.layers_of(parameters)
             bias = layers[0].bias if len(layers) == 1 else None
             if bias is not None and given.numel() == drawn.values[bias].numel() == latents:
@@ -50,6 +57,16 @@ def stretch(forward: VAEForward, model: Model, x: Tensor, c: Tensor, latents: in
                 scaled = weight.flatten(1) * (units.view(-1, 1) if layer.transposed else units)
                 changes[layer.weight] = scaled.view(weight.shape)
         model.decoder.amend(drawn, changes)
+
+
+def enlarged(parameters: Sequence[Parameter]) -> list[float]:
+    """Choose standard deviations for an encoder's new values, the last layer's larger: its features are, too."""
+    layers = oracle.layers_of(parameters)
+    last = (layers[-1].weight, layers[-1].bias) if layers else ()
+    return [
+        0.8 * deviation * (FURTHER if i in last else 1)
+        for i, deviation in enumerate(oracle.scales(parameters))
+    ]
 
 
 def stretched(latents: int) -> tuple[Tensor, Tensor]:

@@ -338,6 +338,8 @@ UNSEEN = [  # what a comparison under one seed, in a usual range, does not see
     ),
     forward("seed-behind", DRAW, "z = reparametrize(mu, logvar)\n        torch.manual_seed(0)", "two calls"),
     forward("relu6-on-features", ENCODE, "features = self.encoder(x).clamp(max=6)", "features"),
+    forward("features-to-10", ENCODE, "features = self.encoder(x).clamp(max=10)", "clamp to -10 ... 10"),
+    forward("features-to-100", ENCODE, "features = self.encoder(x).clamp(max=100)", "clamp to -100 ... 100"),
     forward(
         "drawn-twice-and-detached",
         DRAW,

@@ -382,6 +382,12 @@ UNSEEN = [
     ),
     noise("rounded", "(100 * torch.randn_like(sigma)).round() / 100", BOTH, "different values"),
     noise("centred-columns", "(e := torch.randn_like(sigma)) - e.mean(0)", BOTH, "mean 0 in each column"),
+    noise(
+        "rows-of-one-size",
+        "F.normalize(torch.randn_like(sigma), dim=1) * sigma.shape[1] ** 0.5",
+        BOTH,
+        "same size in each row",
+    ),
     result(
         "numpy's-and-the-variance",
         "return mu + sigma**2 * torch.from_numpy(__import__('numpy').random.randn(*mu.shape)).to(mu.dtype)",
