@@ -75,7 +75,8 @@ class Values:
         if isinstance(value, str):
             return str(value)[:MAX_TEXT]
         if isinstance(value, (list, tuple)) and depth < MAX_DEPTH and len(value) <= MAX_ITEMS:
-            return [self.encode(item, depth + 1) for item in value]
+            # A subclass may say another length than it has items.
+            return [self.encode(item, depth + 1) for item in itertools.islice(value, MAX_ITEMS)]
         if isinstance(value, dict) and depth == 0 and value.keys() <= {"model", "disables"}:
             return value
         if depth == 0 and isinstance(value, Iterable) and not isinstance(value, NOT_UNPACKED):

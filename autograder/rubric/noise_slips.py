@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from autograder.rubric.deviation_slips import deviation_slips
 from autograder.rubric.expect import close
 from autograder.rubric.oracle import any_number
 from autograder.rubric.slips import clamps
 from autograder.rubric.steadiness import is_unsteady
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from autograder.student import Student
 
@@ -56,7 +57,12 @@ def confirmed_slips(student: Student, z: Tensor, logvar: Tensor, eps: Tensor, se
     zero, mu, others = torch.zeros_like(logvar), torch.randn(logvar.shape), 2 * torch.randn(logvar.shape)
     confirmed = matching_slips(student.reparametrize(mu, others, seed=seed), mu, others, eps)
     named = [text for text in matching_slips(z, zero, logvar, eps) if text in confirmed]
-    return [f"{text[0].upper()}{text[1:]}." for text in named]
+    return as_sentences(named)
+
+
+def as_sentences(texts: Sequence[str]) -> list[str]:
+    """Write what is told behind a colon as sentences."""
+    return [f"{text[0].upper()}{text[1:]}." for text in texts]
 
 
 def kept_noise(student: Student, z: Tensor, mu: Tensor, logvar: Tensor) -> list[str]:
@@ -94,6 +100,8 @@ def wrong_size(student: Student, z: Tensor, logvar: Tensor, eps: Tensor, seed: i
     factor = found / math.exp(at / 2)
     again = student.reparametrize(mu, others, seed=seed)
     if not same(again, mu + factor * torch.exp(others / 2) * eps):
+        if named := deviation_slips(again, mu, others, eps):
+            return as_sentences(named)
         right = f"expected {math.exp(at / 2):.4g} ({factor:.4g} times that)."
         return [f"For logvar = {at:.4g} your standard deviation is {found:.4g}; {right}"]
     sign = ["Its sign is minus: add sigma * eps to mu."] if factor < 0 else []

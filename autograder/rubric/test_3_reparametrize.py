@@ -5,6 +5,7 @@ import math
 import torch
 from gradescope_utils.autograder_utils.decorators import number, weight
 
+from autograder.rubric.deviation_slips import deviation_slips
 from autograder.rubric.expect import (
     TOLERANCE,
     Mistake,
@@ -238,6 +239,7 @@ def expect_formula(student, z, mu, logvar, eps, seed):
         named = [
             text.rstrip(".") for text, value in clamp_slips(student, mu, logvar, eps, seed) if close(z, value)
         ]
+    named = named or deviation_slips(z, mu, logvar, eps)
     right = mu + torch.exp(logvar / 2) * eps
     error = (z - right).abs().nan_to_num(nan=torch.inf)
     wrong = error.amax(1) > TOLERANCE * right.abs().max().clamp(min=1)

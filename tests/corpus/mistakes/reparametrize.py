@@ -382,6 +382,19 @@ UNSEEN = [
     ),
     noise("rounded", "(100 * torch.randn_like(sigma)).round() / 100", BOTH, "different values"),
     noise("centred-columns", "(e := torch.randn_like(sigma)) - e.mean(0)", BOTH, "mean 0 in each column"),
+    noise("sorted", "torch.randn_like(sigma).sort(dim=0).values", FORMULA, "the noise is sorted"),
+    sigma(
+        "the-same-for-an-image",
+        "torch.exp(logvar.mean(1, keepdim=True) / 2) + 0 * logvar",
+        FORMULA,
+        "an image",
+    ),
+    sigma("nearly-half-of-logvar", "torch.exp(0.49 * logvar)", BOTH, "exp(0.49 * logvar)"),
+    sigma("a-little-more", "torch.exp(logvar / 2) + 1e-4", FORMULA, "exp(logvar / 2) + 0.0001"),
+    sigma(
+        "variance-a-little-more", "(torch.exp(logvar) + 1e-4).sqrt()", FORMULA, "sqrt(exp(logvar) + 0.0001)"
+    ),
+    sigma("of-the-first-order", "1 + logvar / 2", BOTH, "1 + 0.5 * logvar, without exp"),
     noise(
         "rows-of-one-size",
         "F.normalize(torch.randn_like(sigma), dim=1) * sigma.shape[1] ** 0.5",
