@@ -64,7 +64,8 @@ MEMORY = {
     """,
     "in torch's shared memory": """
         import torch
-        kept = [torch.ones(2**24).share_memory_() for _ in range(48)]
+        shared = torch.UntypedStorage._new_using_fd_cpu
+        kept = [torch.tensor([]).set_(shared(2**26)).fill_(1) for _ in range(48)]
         time.sleep(2)
     """,
     "in System V segments": """

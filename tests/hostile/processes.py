@@ -192,8 +192,8 @@ LEFT = {
     """,
     "torch's shared tensors": """
         try:
-            torch.multiprocessing.set_sharing_strategy("file_system")
-            kept = [torch.ones(1000).share_memory_() for _ in range(10)]
+            shared = torch.UntypedStorage._new_using_filename_cpu
+            kept = [torch.tensor([]).set_(shared(4000)).fill_(1) for _ in range(10)]
         except (OSError, RuntimeError):
             pass
     """,

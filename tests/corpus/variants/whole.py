@@ -99,6 +99,7 @@ def hello_vae""",
             "deterministic-algorithms": "torch.use_deterministic_algorithms(True)",
             "highest-precision": 'torch.set_float32_matmul_precision("highest")',
             "another-library-for-products": "torch.backends.mkldnn.enabled = False",
+            "shared-memory": "nn.Linear(2, 2).share_memory()",
         }.items()
     ),
     Variant(
