@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import dis
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -107,7 +108,8 @@ class InNeed(importlib.abc.MetaPathFinder):
         needed = NEEDS.get(fullname)
         if not needed or fullname.partition(".")[0] not in self.finder.names:
             return None
-        if importlib.util.find_spec(needed):
+        found = importlib.util.find_spec(needed)
+        if found and found.loader is not self.finder:
             return None
         return importlib.machinery.ModuleSpec(fullname, self.finder, is_package=True)
 
@@ -146,8 +148,21 @@ class Absent:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def __iter__(self) -> NoReturn:
-        self.__fail()
+    def __iter__(self) -> Iterator[Absent]:
+        """Give nothing to a loop, such as a progress bar's, and as many things as are unpacked."""
+        frame = sys._getframe(1)  # noqa: SLF001 - nothing else tells who asks
+        operation, argument = frame.f_code.co_code[frame.f_lasti : frame.f_lasti + 2]
+        return iter([self.__use()] * (argument if dis.opname[operation] == "UNPACK_SEQUENCE" else 0))
+
+    def __subclasscheck__(self, _: object) -> bool:
+        """Be a base: only of what is said to be a class of theirs this is asked."""
+        self.__use()
+        return True
+
+    def __instancecheck__(self, _: object) -> bool:
+        """Have made nothing."""
+        self.__use()
+        return False
 
     def __lt__(self, _: object) -> NoReturn:
         self.__fail()

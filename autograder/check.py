@@ -7,11 +7,13 @@ and perhaps not the one that is on disk now. So this module imports nothing heav
 from __future__ import annotations
 
 import argparse
+import contextlib
 import html
 import importlib.util
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -178,11 +180,12 @@ def check(here: Path, *sections: str) -> None:
 def main(here: Path) -> int:
     """Check here/vae.py as the command line says; returns the exit status.
 
-    0: it was checked, whatever the points; 1: a package is missing; 2: nothing to check, or unusable arguments; 3: the
-    check itself failed; 130: Ctrl-C
+    0: it was checked, whatever the points; 1: a package is missing; 2: nothing to check, unusable arguments, or a file
+    that cannot be written; 3: the check itself failed; 130: Ctrl-C
     """
     parser = argparse.ArgumentParser(
         prog="python check.py",
+        allow_abbrev=False,
         description="Check vae.py as Gradescope will: the same rows, points and words.",
     )
     parser.add_argument(
@@ -285,17 +288,23 @@ def show_line(stream: Any, text: str) -> None:
 
 
 def submit(here: Path, chosen: argparse.Namespace) -> int:
-    """Write the zip, check what is in it, and warn of what a grader would frown upon; returns the exit status."""
+    """Write the zip, check what is in it, and warn of what a grader would frown upon; returns the exit status.
+
+    Where there is nothing to grade, an earlier zip stays.
+    """
     made = here / handin.NAME
-    try:
-        names = handin.pack(here, made)
-    except OSError as error:
-        print(f"{error.filename or made}: {error.strerror}", file=sys.stderr)
-        return 1
-    code = run(here, made, chosen)
-    if code == 2 and not (here / "vae.py").is_file():
-        made.unlink()
-    elif not chosen.quiet:
+    with tempfile.TemporaryDirectory() as folder:
+        packed = Path(folder, handin.NAME)
+        try:
+            names = handin.pack(here, packed)
+            code = run(here, packed, chosen)
+            if code == 2 and not (here / "vae.py").is_file():
+                return code
+            shutil.copyfile(packed, made)
+        except OSError as error:
+            print(f"{error.filename or made}: {error.strerror}", file=sys.stderr)
+            return 2
+    if not chosen.quiet:
         lines = ["", *(f"Warning: {warning}" for warning in handin.warnings_of(here))]
         lines.append(f"Written: {made.name}, with {' and '.join(names)}: the file to hand in on Gradescope.")
         with printing():
@@ -303,12 +312,20 @@ def submit(here: Path, chosen: argparse.Namespace) -> int:
     return code
 
 
+def state_of(path: Path) -> tuple[int, int] | None:
+    """Return what changes where a file is saved, None where there is none: some editors replace it."""
+    with contextlib.suppress(OSError):
+        state = path.stat()
+        return (state.st_mtime_ns, state.st_size) if stat.S_ISREG(state.st_mode) else None
+    return None
+
+
 def watch(path: Path, command: Sequence[str]) -> int:
     """Run the command now and whenever the file is saved, until Ctrl-C."""
     seen = None
     try:
         while True:
-            found = (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
+            found = state_of(path)
             if found != seen and found:
                 time.sleep(0.1)  # an editor may still be writing
                 if sys.stdout.isatty():

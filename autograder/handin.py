@@ -27,7 +27,8 @@ def names_of(here: Path) -> list[str]:
     """List the files to hand in: vae.py and its notebook, or what there is in its place, from which it may be made."""
     if (here / FILES[0]).is_file():
         return [name for name in FILES if (here / name).is_file()]
-    return sorted(path.name for path in here.iterdir() if CODE.search(path.name) and path.name != "check.py")
+    found = (path for path in here.iterdir() if CODE.search(path.name) and path.is_file())
+    return sorted(path.name for path in found if path.name != "check.py")
 
 
 def pack(here: Path, path: Path) -> list[str]:

@@ -17,6 +17,7 @@ __all__ = ["hint"]
 
 PYTHON = ".".join(map(str, sys.version_info[:2]))
 LONGEST = 40  # characters of a name that the student's process told
+LATER = f"It was read by Python {PYTHON} here: what only a later one knows cannot be used."
 # By the exception's type and words. What the first group holds is put into the hint.
 ANYWHERE = (
     (
@@ -31,8 +32,8 @@ ANYWHERE = (
         ),
     ),
     (
-        r"^SyntaxError: (?:f-string|invalid syntax|expected '\(')|name '\w+' from '(?:typing|itertools|enum|warnings)'",
-        f"It was read by Python {PYTHON} here: what only a later one knows cannot be used.",
+        r"^SyntaxError: f-string|name '\w+' from '(?:typing|itertools|enum|warnings)'",
+        LATER,
     ),
     (
         r"^ImportError: Cannot load backend",
@@ -125,6 +126,13 @@ ANYWHERE = (
     ),
 )
 AT_A_LINE = (  # with the line below
+    (
+        (
+            r"^SyntaxError: (?:invalid syntax(?!\. )|expected '\(').*\n\s*"
+            r"(?:type \w+|except\s*\*|(?:async )?(?:def|class) \w+\[)"
+        ),
+        LATER,
+    ),
     (
         r"cannot be multiplied \((\d+x\d+) and \1\).*\n.*(?:\w @ \w|matmul\(|\bmm\()",
         "@, matmul and mm are the product of two matrices: numbers are multiplied, one with one, by *.",

@@ -111,9 +111,12 @@ def _stage(listing: Listing, into: Path, *, within: bool = False) -> Staged:
 
 
 def _shallowest(candidates: list[Parts], listing: Listing) -> Parts | None:
-    """Return the one with the fewest folders above it; where there are several, none is guessed."""
+    """Return the one with the fewest folders above it; where there are several, none is guessed but vae.ipynb."""
     depth = min(map(len, candidates), default=0)
     shallowest = [parts for parts in candidates if len(parts) == depth]
+    named = [parts for parts in shallowest if parts[-1] == "vae.ipynb"]
+    if len(named) == 1 and len({parts[:-1] for parts in shallowest}) == 1:
+        shallowest = named  # what Jupyter calls vae-Copy1.ipynb lies beside it
     if len(shallowest) > 1:
         names = ", ".join(map(shown, shallowest[:5]))
         if len(shallowest) > 2 or any(parts[-1] == METADATA for parts in listing.files):
@@ -183,6 +186,9 @@ def _beside(listing: Listing, main: Parts, source: bytes) -> dict[Parts, Opener]
                 other_code.append(shown(parts))
         else:
             beside[inside] = opener
+            if inside == ("vae.ipynb",) and main[-1] == "vae.py" and _defines(inside, opener):
+                text = f"{shown(parts)} defines VAE or CVAE, too, and was not looked at: vae.py counts"
+                listing.notes.append(text)
     if own_nndl2:
         listing.notes.append("your own copy of nndl2 was ignored")
     if other_code:
@@ -199,6 +205,14 @@ def _belongs(inside: Parts, opener: Opener, source: bytes) -> bool:
         return True
     try:
         return bool(GRADED.search(files.read(inside, opener, MAX_CODE)))
+    except Unreadable:
+        return False
+
+
+def _defines(inside: Parts, opener: Opener) -> bool:
+    """Say whether a notebook seems to define a model."""
+    try:
+        return defines_a_model(files.read(inside, opener, files.MAX_TOTAL))
     except Unreadable:
         return False
 

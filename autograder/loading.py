@@ -7,6 +7,7 @@ import errno
 import importlib
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -26,7 +27,8 @@ START_PROGRAM = subprocess.Popen._execute_child  # type: ignore[attr-defined] # 
 
 NO_PROGRAM = "The autograder lets your code start no other program"
 NOBODY = 1 << 22  # the number of no process
-NOT_FOUND = 127  # a shell's exit status
+NOT_FOUND = 127  # the exit status of a shell that does not find a program
+INSTALLS = re.compile(r"\bpip3? install\b|\bconda install\b")
 # Where Popen hands these over, behind what is to be started.
 SHELL, PIPES = 8, slice(9, 15)
 
@@ -93,19 +95,23 @@ def start_program(popen: Any, args: Any, *others: Any) -> None:
     except PermissionError as error:
         if error.filename is not None:  # the program's own
             raise
-        name = args if isinstance(args, (str, bytes, os.PathLike)) else next(iter(args), "")
+        words = [args] if isinstance(args, (str, bytes, os.PathLike)) else [*args]
         if len(others) > PIPES.stop and others[SHELL]:
-            find_nothing(popen, others[PIPES])
+            end(popen, others[PIPES], NOT_FOUND, f"{NO_PROGRAM}\n")
             return
+        if len(others) > PIPES.stop and INSTALLS.search(" ".join(map(str, words))):
+            end(popen, others[PIPES], 0)  # what is not there then has a stand-in where nothing needs it
+            return
+        name = next(iter(words), "")
         raise FileNotFoundError(errno.ENOENT, NO_PROGRAM, name) from None
 
 
-def find_nothing(popen: Any, pipes: tuple[int, ...]) -> None:
-    """Do as a shell does that does not find the program: say so, and end with 127.
+def end(popen: Any, pipes: tuple[int, ...], status: int, errors: str = "") -> None:
+    """Do as a program does that ends at once.
 
     pipes: the ends, the parent's and the child's, of those to its input, its output and its errors; -1 for none
     """
     with contextlib.suppress(OSError):
-        os.write(pipes[-1] if pipes[-1] >= 0 else 2, f"{NO_PROGRAM}\n".encode())
+        os.write(pipes[-1] if pipes[-1] >= 0 else 2, errors.encode())
     popen._close_pipe_fds(*pipes)  # noqa: SLF001 - as Popen does once the shell has its own
-    popen.pid, popen.returncode = NOBODY, NOT_FOUND
+    popen.pid, popen.returncode = NOBODY, status

@@ -19,19 +19,27 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from autograder.files import MIB, Unreadable
-from autograder.scope import DEFINITIONS, evaluated, read
+from autograder.scope import DEFINITIONS, evaluated, given, read
 from autograder.selection import Statement, select
 
 __all__ = ["defines_a_model", "to_python"]
 
 MODELS = {"VAE", "CVAE"}
+MODEL = re.compile(rb"\bclass\s+C?VAE\b|\bC?VAE\s*(?:,\s*C?VAE\s*)?=(?!=)")
 MAX_SOURCE = MIB  # characters of all code cells together
 MEMORY = 512 * MIB  # of address space; nbconvert alone takes a quarter
 SECONDS = 60  # in all; half a processor, as on Gradescope, needs four
 CPU_SECONDS = 20
 WITHOUT_NBCONVERT = 3  # exit status
 FUTURE = "from __future__ import annotations\n"  # Python allows it at the top only
-PYTHON_CELLS = ("time", "timeit", "capture", "prun", "writefile")  # cell magics with Python below them
+PYTHON_CELLS = (
+    "time",
+    "timeit",
+    "capture",
+    "prun",
+    "writefile",
+    "file",
+)  # cell magics with Python below them
 
 
 class Exporter(Protocol):
@@ -42,8 +50,8 @@ class Exporter(Protocol):
 
 
 def defines_a_model(notebook: bytes) -> bool:
-    """Say whether the bytes of a notebook look as if a cell of it held the class VAE or CVAE."""
-    return re.search(rb"\bclass\s+C?VAE\b", notebook.replace(b"\\n", b"\n")) is not None
+    """Say whether the bytes of a notebook look as if a cell of it held the class VAE or CVAE, or gave it this name."""
+    return MODEL.search(notebook.replace(b"\\n", b"\n")) is not None
 
 
 def to_python(notebook: bytes, name: str) -> tuple[bytes, list[str]]:
@@ -124,7 +132,7 @@ def convert(notebook: bytes, exporter: Exporter) -> tuple[str, list[str]]:
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             notes.append(f"code cell {number} was left out: it is not Python")
     outer = [part for statement in statements for part in evaluated(statement.node)]
-    if not any(isinstance(part, DEFINITIONS) and part.name in MODELS for part in outer):
+    if not any(isinstance(part, (*DEFINITIONS, ast.Assign)) and MODELS & given(part) for part in outer):
         return "", notes
     imports = [part for part in outer if isinstance(part, ast.ImportFrom)]
     future = [FUTURE for part in imports if part.module == "__future__"]

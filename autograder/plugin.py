@@ -6,6 +6,7 @@ several of them.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import io
 import itertools
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 from _pytest._io import TerminalWriter
 
 from autograder import rubric
@@ -82,6 +84,7 @@ class Session:
         self.asked: Student | None = None
         self.drawn = Sizes()
         self.rows: dict[str, Row] = {}
+        self.seed = 0  # of the grading, from which each row has its own
         self.spent = 0.0  # seconds that the student's code had taken when the row began
 
     def run(self, student: Student | None, only: Sequence[str] = ()) -> list[Row]:
@@ -91,6 +94,7 @@ class Session:
         """
         items = [item for item in self.items if not only or section(item) in only]
         self.asked = student
+        self.seed = torch.default_generator.initial_seed()
         self.drawn = other_sizes()
         self.rows = {item.nodeid: blank(item) for item in items}
         order = sorted(items, key=lambda item: self.rows[item.nodeid].number in LAST) if student else []
@@ -166,11 +170,18 @@ class Session:
         if self.asked:
             self.spent = self.asked.dialogue.spent
             self.asked.dialogue.new_row()
+        # So that a row draws the same, under the same seed, whichever are judged before it.
+        torch.default_generator.manual_seed(seed_of(self.seed, self.rows[item.nodeid].number))
         begin = time.monotonic()
         try:
             return (yield)
         finally:
             self.rows[item.nodeid].extra_data["seconds"] = round(time.monotonic() - begin, 3)
+
+
+def seed_of(seed: int, number: str) -> int:
+    """Make the seed of a row of this number from the grading's."""
+    return int.from_bytes(hashlib.blake2b(f"{seed} {number}".encode(), digest_size=7).digest(), "big")
 
 
 def blank(item: pytest.Item) -> Row:

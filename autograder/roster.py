@@ -135,13 +135,20 @@ def _is_submission(source: Path) -> bool:
 
 
 def _entries(folder: Path, work: Path) -> dict[str, Path]:
-    """Return what lies in a class's folder, without junk and without the folder that we work in."""
+    """Return what lies in a class's folder, without junk, earlier results and the folder that we work in."""
     ours = Path(os.path.realpath(work))
     return {
         entry.name: entry
         for entry in folder.iterdir()
-        if not files.is_junk(entry.name) and not ours.is_relative_to(os.path.realpath(entry))
+        if not files.is_junk(entry.name)
+        and not ours.is_relative_to(os.path.realpath(entry))
+        and not _is_graded(entry)
     }
+
+
+def _is_graded(entry: Path) -> bool:
+    """Say whether an entry holds the results of a grading, an earlier one's."""
+    return is_folder(entry) and (entry / "grades.csv").is_file() and (entry / "results").is_dir()
 
 
 def _without_root(listing: Listing) -> Listing:

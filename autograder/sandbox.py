@@ -117,7 +117,7 @@ class Sandbox:
 
     def start(self) -> Worker:
         """Start a worker. Raises NurseryError."""
-        scratch = Path(tempfile.mkdtemp(prefix="vae-"))
+        scratch = Path(tempfile.mkdtemp(prefix="vae-")).absolute()  # TMPDIR may be "."
         # Another user must get to Python, and into the temporary folder.
         reached = self.starter.reaches() and closed_folder([str(scratch.parent)]) is None
         claim, uid = claim_uid() if "user" in self.layers and reached else (None, None)

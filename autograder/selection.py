@@ -18,7 +18,8 @@ __all__ = ["Statement", "select"]
 
 GRADED = {"VAE", "CVAE", "reparametrize", "loss_function", "hello_vae"}
 BLOCKS = (ast.If, ast.Try, ast.With)
-KEPT = {"Assign", "AnnAssign", "AugAssign", "TypeAlias", "Expr", *(block.__name__ for block in BLOCKS)}
+WHOLE = ("Assign", "AnnAssign", "AugAssign", "TypeAlias", "Expr", "For", "While", "Match")
+KEPT = {*WHOLE, *(block.__name__ for block in BLOCKS)}
 # What may be called while vae.py is loaded: what these modules have, but for torch.load, torch.utils.data.* and
 # the like; Python's own functions, but for a few; the student's own, where they call nothing else. A model is
 # not made: where its class is not finished, the notebook goes on after the error, and vae.py would not.

@@ -105,9 +105,12 @@ def expect_shares(eps: Tensor) -> None:
                 f"expected {due:.2%}.",
                 "Draw eps with torch.randn, randn_like or normal.",
             )
-    # Of so many draws, one in 10,000 is beyond 3.9: none at all once in 10^10.
-    if n > 250_000 and not float(eps.abs().max()) > 3.9:
-        raise fail(f"The noise, (z - mu) / sigma, is cut off: none of {n} draws is beyond 3.9.")
+    # Of so many draws, one in 10,000 is beyond 3.9: none at all once in 10^10. On one side, of 3.5, once in 10^25.
+    low, high = float(eps.min()), float(eps.max())
+    for end, found in ((3.9, max(-low, high)), (-3.5, -low), (3.5, high)):
+        if n > 250_000 and not found > abs(end):
+            side = f"below {end}" if end < 0 else f"beyond {end}"
+            raise fail(f"The noise, (z - mu) / sigma, is cut off: none of {n} draws is {side}.")
 
 
 def expect_unbound(eps: Tensor) -> None:
@@ -156,7 +159,7 @@ def expect_unrelated(one: Tensor, other: Tensor) -> None:
     """
     n = one.numel()
     for this, that, deviation in ((one, other, 1.0), (one.square() - 1, other.square() - 1, 2.0)):
-        # Products of independent numbers add up to 0, within 8 standard errors but for one pair in 10^11.
+        # Products of independent numbers add up to 0, within 8 standard errors but for one pair in 10^14.
         if not abs(float((this * that).mean())) <= 8 * deviation / math.sqrt(n):
             raise fail(
                 "Two calls of reparametrize give related noise: it must be drawn afresh in every call."

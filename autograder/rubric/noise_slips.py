@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from autograder.outcome import UNANSWERED
 from autograder.rubric.deviation_slips import deviation_slips
 from autograder.rubric.expect import close
 from autograder.rubric.oracle import any_number
@@ -80,13 +82,21 @@ def kept_noise(student: Student, z: Tensor, mu: Tensor, logvar: Tensor) -> list[
         ]
     noise = z * torch.exp(-logvar / 2)
     for set_seed in range(SEEDS):
-        if close(noise, drawn(tuple(mu.shape), set_seed), 1e-4):
+        if close(noise, drawn(tuple(mu.shape), set_seed), 1e-4) and sets(student, set_seed):
             return [
                 f"z is the same for every seed: the seed {set_seed} is set inside, before the noise is drawn."
             ]
     return [
         "z is the same for every seed: it is not random, its noise is drawn once and kept, or a seed is set inside."
     ]
+
+
+def sets(student: Student, seed: int) -> bool:
+    """Tell whether noise of another shape is of this seed, too: what is kept may come of a seed of ours."""
+    zero = torch.zeros(2, 7)
+    with contextlib.suppress(*UNANSWERED):
+        return close(student.reparametrize(zero, zero), drawn((2, 7), seed), 1e-4)
+    return False
 
 
 def wrong_size(student: Student, z: Tensor, logvar: Tensor, eps: Tensor, seed: int) -> list[str]:
@@ -118,7 +128,8 @@ def other_noise(student: Student, z: Tensor, mu: Tensor, logvar: Tensor, seed: i
     if named := clamps("the noise", z * torch.exp(-logvar / 2), drawn(tuple(z.shape), seed), 1e-4):
         return named
     if close(student.reparametrize(mu, logvar, seed=seed), z):
-        return ["z follows the seed, but is not exp(logvar / 2) times the numbers of torch.randn."]
+        what = "z follows the seed, but is not exp(logvar / 2) times the numbers of torch.randn"
+        return [f"{what}: is the noise another library's, or changed?"]
     return ["Draw the noise with torch (randn, randn_like, normal): other generators ignore torch's seed."]
 
 

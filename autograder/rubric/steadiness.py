@@ -32,7 +32,7 @@ def is_unsteady(student: Student) -> bool:
     mu, logvar = (torch.full((SIDE, SIDE), 0.5 + float(torch.rand(()))) for _ in range(2))
     with contextlib.suppress(*UNANSWERED):
         for _ in range(2):  # what is kept may just be drawn anew
-            drawn = [student.reparametrize(mu, logvar, seed=seed) for seed in (1, 1, 2)]
+            drawn = [student.reparametrize(mu, logvar, seed=seed).double() for seed in (1, 1, 2)]
             if any(z.shape != mu.shape for z in drawn):
                 return False
             one, same, other = (z - z.mean() for z in drawn)

@@ -33,6 +33,8 @@ from autograder.rubric.oracle import any_number
 ROUNDING = 3e-6
 # Of the noise, where logvar is -9: who guards the root of a variance of exp(-9) with 1e-6, as in row 5.1, is 4e-3 off.
 GUARDED = 5e-3
+# Seeds under which 15 numbers have some beyond 3.5 and below -3.5: noise that is cut off there always shows.
+FAR = (106914, 520351, 422675, 272509, 314826, 226802, 499134, 501413)
 
 
 @number("3.1")
@@ -49,7 +51,8 @@ def test_seeded_statistics(student):
     mu = torch.zeros(1, 15)
     cases = [
         (0, 1.0),
-        *((any_number(1, 2**31 - 1), 0.5 + float(torch.rand(()))) for _ in range(any_number(5, 9))),
+        (FAR[any_number(0, len(FAR) - 1)], 0.5 + float(torch.rand(()))),
+        *((any_number(1, 2**31 - 1), 0.5 + float(torch.rand(()))) for _ in range(any_number(4, 8))),
     ]
     asked = []
     for seed, value in cases:
