@@ -486,14 +486,14 @@ def expect_writable(path: Path) -> None:
 def warn(record: Results, *, accepted: bool) -> None:
     """Warn whoever graded a file by hand where too few layers held; say plainly why there is no grade."""
     from autograder.confine import is_safe
+    from autograder.summary import fault_of
 
     weak = next(
         (row.extra_data["fault"] for row in record.tests if "WeakError" in row.extra_data.get("fault", "")),
         "",
     )
-    fault = str(record.extra_data.get("grader_fault", "")).strip()
-    if weak or fault:
-        click.echo(weak or f"The grader itself failed: {fault.splitlines()[-1]}", err=True)
+    if weak or record.fault:
+        click.echo(weak or f"The grader itself failed: {fault_of(record)}", err=True)
     elif "layers" in record.extra_data and not is_safe(record.extra_data["layers"]) and not accepted:
         click.echo(
             "Warning: here, code that is graded can read and change files of yours: grade only your own. ",

@@ -151,8 +151,10 @@ class Absent:
     def __iter__(self) -> Iterator[Absent]:
         """Give nothing to a loop, such as a progress bar's, and as many things as are unpacked."""
         frame = sys._getframe(1)  # noqa: SLF001 - nothing else tells who asks
-        operation, argument = frame.f_code.co_code[frame.f_lasti : frame.f_lasti + 2]
-        return iter([self.__use()] * (argument if dis.opname[operation] == "UNPACK_SEQUENCE" else 0))
+        operation, number = frame.f_code.co_code[frame.f_lasti : frame.f_lasti + 2]
+        if dis.opname[operation] not in ("GET_ITER", "UNPACK_SEQUENCE"):
+            self.__fail()
+        return iter([self.__use()] * (number if dis.opname[operation] == "UNPACK_SEQUENCE" else 0))
 
     def __subclasscheck__(self, _: object) -> bool:
         """Be a base: only of what is said to be a class of theirs this is asked."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from autograder.results import Results
 
-__all__ = ["show", "show_faults"]
+__all__ = ["fault_of", "show", "show_faults"]
 
 WIDTH = 40  # of the longest bar
 MISTAKES = 10
@@ -77,11 +77,16 @@ def show_faults(faults: Mapping[str, Results], console: Console) -> None:
         f"\nGrader faults: {len(faults)} without a grade; the next run tries them again", style="bold yellow"
     )
     for name, record in faults.items():
-        why = str(
-            record.extra_data.get("grader_fault")
-            or next(row.extra_data["fault"] for row in record.tests if row.fault)
-        )
-        console.print(Text(f"  {name}: {why.strip().splitlines()[-1][:200]}"), soft_wrap=True)
+        console.print(Text(f"  {name}: {fault_of(record)}"), soft_wrap=True)
+
+
+def fault_of(record: Results) -> str:
+    """Say how the grader failed, in a line: the last of the first failure's."""
+    why = str(
+        record.extra_data.get("grader_fault")
+        or next((row.extra_data["fault"] for row in record.tests if row.extra_data.get("fault")), "")
+    )
+    return (why.strip().splitlines() or ["it is not known how"])[-1][:200]
 
 
 def table_of(first: str, second: str, third: str) -> Table:

@@ -49,6 +49,14 @@ RIGHT = {
     "a module that needs another": "import torch.utils.tensorboard\ndef f(): return 1",
     "a name of such a module": "from torch.utils.tensorboard import SummaryWriter as W\nw = W()\ndef f(): return 1",
     "such a module by name": "from torch.utils import data, tensorboard\ndef f(): return 1",
+    "a loop over it": "import absent_a\nfor i in absent_a.bar(range(3)): pass\ndef f(): return 1",
+    "parts of it": "import absent_a\nx, (y, z) = absent_a.bar()\ndef f(): return 1",
+    "a base to ask for": (
+        "import absent_a\nclass A(absent_a.M): pass\nassert issubclass(A, absent_a.M)\ndef f(): return 1"
+    ),
+    "both of which one needs the other": (
+        "import absent_board\nfrom torch.utils.tensorboard import SummaryWriter\ndef f(): return 1"
+    ),
     "try": "try:\n    import absent_a\nexcept ImportError:\n    absent_a = None\ndef f(): return int(absent_a is None)",
     "in a function": (
         "import absent_b\ndef f():\n    try:\n        import absent_a\n    except ImportError:\n        return 1"

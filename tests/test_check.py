@@ -231,6 +231,7 @@ def test_data_is_not_copied(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["--w"], "unrecognized arguments: --w"),  # watch runs the command without the whole word only
         (["encodr"], "there is no section 'encodr'; there are encoder, decoder,"),
         (["--submit", "encoder"], "--submit checks everything"),
         (["--submit", "--watch"], "--submit checks everything"),
@@ -315,6 +316,17 @@ def test_no_vae(homework: Homework, arguments: list[str]) -> None:
     assert not (homework.folder / "submission.zip").exists()
     with pytest.raises(FileNotFoundError, match=r"there is no vae\.py"):
         check(homework.folder)
+
+
+def test_earlier_zip_stays(homework: Homework) -> None:
+    """Where there is nothing to grade any more, --submit leaves an earlier zip as it is."""
+    (homework.folder / "submission.zip").write_bytes(b"earlier")
+    (homework.folder / "vae.py").rename(homework.folder / "my_vae.py")
+    (homework.folder / "vae.ipynb").unlink(missing_ok=True)
+    done = homework.run("--submit")
+    assert done.returncode == 2
+    assert "rename my_vae.py to vae.py" in " ".join(done.stdout.split())
+    assert (homework.folder / "submission.zip").read_bytes() == b"earlier"
 
 
 def test_notebook_alone(homework: Homework) -> None:

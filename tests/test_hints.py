@@ -180,6 +180,13 @@ def test_at_its_line(kind: str, message: str, line: str, words: str) -> None:
 
 
 UNKNOWN = {
+    "a forgotten comma": (
+        "Your vae.py",
+        "SyntaxError",
+        "invalid syntax. Perhaps you forgot a comma?",
+        "x = [1 2]",
+    ),
+    "a forgotten operator": ("Your vae.py", "SyntaxError", "invalid syntax", "x = = 3"),
     "a call in their own line": (VAE, "TypeError", f"Linear.__init__() {TWO}", AT),
     "another error": ("VAE.forward(...)", "ValueError", f"VAE.forward() {TWO}", None),
     "no layer": (

@@ -30,6 +30,7 @@ def make(request: pytest.FixtureRequest) -> Callable[[Tree, Path], Path]:
     return maker
 
 
+MODEL = b'{"cells": [{"cell_type": "code", "source": "class VAE: pass"}]}'
 TAKEN: dict[str, tuple[Tree, set[str], list[str]]] = {
     # what is handed in, what is staged beside vae.py, what the notes say
     "vae.py alone": ({"vae.py": VAE}, set(), []),
@@ -75,6 +76,11 @@ TAKEN: dict[str, tuple[Tree, set[str], list[str]]] = {
         {"vae.py": VAE, "loss.py": b"import torch\n\ndef loss_function(x):\n    pass\n", "plots.py": b""},
         set(),
         ["other code was left out: loss.py"],
+    ),
+    "a notebook that defines a model, too": (
+        {"vae.py": VAE, "vae.ipynb": MODEL},
+        {"vae.ipynb"},
+        ["vae.ipynb defines VAE or CVAE, too, and was not looked at: vae.py counts"],
     ),
     "a module in a folder": (
         {"vae.py": b"from parts.encoder import f\n", "parts/encoder.py": b"", "old/x.py": b""},
@@ -193,6 +199,15 @@ def test_hash_is_of_what_counts(tmp_path: Path) -> None:
     assert hashes["file"] == hashes["folder"] == hashes["zip"]
     assert hashes["data"] == hashes["data in another order"]
     assert len({*hashes.values()}) == 3
+
+
+def test_copy_of_the_notebook(tmp_path: Path) -> None:
+    """Of several notebooks in a folder vae.ipynb counts; one of other submissions' is not guessed to be it."""
+    folder = make_folder({"vae.ipynb": MODEL, "vae-Copy1.ipynb": MODEL}, tmp_path / "one")
+    assert stage(folder, tmp_path / "staged").notes[0].startswith("vae.py was made from vae.ipynb")
+    folder = make_folder({"anna/vae.ipynb": MODEL, "ben/my.ipynb": MODEL}, tmp_path / "two")
+    with pytest.raises(Unreadable, match="it is not clear which file counts"):
+        stage(folder, tmp_path / "not-staged")
 
 
 def test_single_file_brings_no_neighbours(tmp_path: Path) -> None:

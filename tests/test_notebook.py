@@ -101,6 +101,24 @@ KEPT: dict[str, tuple[list[str], list[str]]] = {
         ],
         ["class VAE: pass", "class CVAE: pass"],
     ),
+    "a file by the short name": (["%%file vae.py\nclass VAE: pass"], ["class VAE: pass"]),
+    "loops that make what is needed": (
+        [
+            "sizes = []\nfor i in range(3):\n    sizes.append(i)",
+            "n = 1\nwhile n < 400:\n    n *= 2\nclass VAE: sizes, n",
+        ],
+        [
+            "sizes = []",
+            "for i in range(3):\n    sizes.append(i)",
+            "n = 1",
+            "while n < 400:\n    n *= 2",
+            "class VAE: sizes, n",
+        ],
+    ),
+    "models under other names": (
+        ["class A: pass\nclass B: pass\nVAE, CVAE = A, B"],
+        ["class A: pass", "class B: pass", "VAE, CVAE = (A, B)"],
+    ),
     "carriage returns": (["x\r\ny\rclass VAE:\r\n    z = 1\r\n"], ["class VAE:\n    z = 1"]),
     "a line that begins with %": (["class VAE:\n    x = (a\n% b)"], ["class VAE:\n    x = (a\n% b)"]),
     "no import for a function that grading does not call": (
@@ -288,7 +306,13 @@ NOTED: dict[str, tuple[list[str], list[str]]] = {
     ),
     "a loop": (
         ["for used in x: 1"],
-        ["code cell 2: for used in x: 1 was left out: only definitions, imports and assignments are kept"],
+        ["code cell 2: for used in x: 1 was left out: there is no x before it"],
+    ),
+    "a loop that trains": (
+        ["used = 1\nfor x in [1]:\n    used += x\n    loss.backward()"],
+        [
+            "code cell 2: for x in [1]: used += x loss.backward() was left out: grading does not call loss.backward"
+        ],
     ),
     "a value within a block": (
         ["if 1:\n    used = input()\nelse:\n    used = 2"],

@@ -195,6 +195,16 @@ def test_own_folder_is_no_submission(tmp_path: Path) -> None:
     assert [one.name for one in submissions(folder, folder / "out/later")] == ["alice"]
 
 
+def test_earlier_results_are_no_submission(tmp_path: Path) -> None:
+    """What an earlier grading wrote into the class's folder is no submission; a student's own table is."""
+    results = {"graded/grades.csv": b"", "graded/results/alice.json": b"{}", "graded/index.html": b""}
+    folder = make_folder(
+        {"alice/vae.py": VAE, "ben/vae.py": VAE, "ben/grades.csv": b"", **results}, tmp_path / "class"
+    )
+    assert [one.name for one in submissions(folder, folder / "out")] == ["alice", "ben"]
+    assert roster.left_out(folder, folder / "out") == []
+
+
 @pytest.mark.parametrize("key", ["../outside", "/etc", "a/b", ".", "..", "", "\0", "a\nb"])
 def test_names_in_metadata_lead_nowhere(key: str, tmp_path: Path) -> None:
     """A folder's name in the metadata is never used as a path."""

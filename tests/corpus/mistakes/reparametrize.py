@@ -382,6 +382,8 @@ UNSEEN = [
     ),
     noise("rounded", "(100 * torch.randn_like(sigma)).round() / 100", BOTH, "different values"),
     noise("centred-columns", "(e := torch.randn_like(sigma)) - e.mean(0)", BOTH, "mean 0 in each column"),
+    noise("cut-off-above-3", "torch.randn_like(sigma).clamp(max=3)", BOTH, "is cut off", "clamped at 3"),
+    result("an-integer", "return (mu + sigma * eps).long()", ALL_FORWARDS, "type torch.int64"),
     noise("sorted", "torch.randn_like(sigma).sort(dim=0).values", FORMULA, "the noise is sorted"),
     sigma(
         "the-same-for-an-image",
@@ -394,7 +396,6 @@ UNSEEN = [
     sigma(
         "variance-a-little-more", "(torch.exp(logvar) + 1e-4).sqrt()", FORMULA, "sqrt(exp(logvar) + 0.0001)"
     ),
-    sigma("of-the-first-order", "1 + logvar / 2", BOTH, "1 + 0.5 * logvar, without exp"),
     noise(
         "rows-of-one-size",
         "F.normalize(torch.randn_like(sigma), dim=1) * sigma.shape[1] ** 0.5",

@@ -20,6 +20,9 @@ def encoder(name: str, code: str, *words: str) -> Mistake:
     return Mistake(f"encoder-{name}", (Edit("VAE.encoder", ENCODER, code),), WITHOUT, words)
 
 
+# What forward does with it can be seen all the same.
+OTHER_NAME = Edit("VAE.encoder", ENCODER, "self.fc = nn.Sequential(")
+
 # An own layer that keeps its weight the other way round than nn.Linear, and has no bias.
 DENSE = define("""
 class Dense(nn.Module):
@@ -32,6 +35,41 @@ class Dense(nn.Module):
 """)
 
 MISTAKES = [
+    Mistake(
+        "encoder-called-fc",
+        (OTHER_NAME, Edit("VAE.forward", FEATURES, "features = self.fc(x)")),
+        ("1.1", "1.2"),
+        ("`fc`", "is that it?"),
+    ),
+    Mistake(
+        "cvae-encoder-called-fc",
+        (
+            Edit("CVAE.encoder", ENCODER, "self.fc = nn.Sequential("),
+            Edit("CVAE.forward", "features = self.encoder(", "features = self.fc("),
+        ),
+        ("6.1",),
+        ("`fc`", "is that it?"),
+    ),
+    *(
+        Mistake(
+            f"encoder-called-fc-and-{name}",
+            (
+                OTHER_NAME,
+                Edit("VAE.forward", FEATURES, "features = self.fc(x)"),
+                Edit("VAE.forward", old, new),
+            ),
+            ("1.1", "1.2", "4.1"),
+            ("`fc`",),
+        )
+        for name, old, new in (
+            ("no-noise", "z = reparametrize(mu, logvar)", "z = mu"),
+            ("exchanged", "return x_hat, mu, logvar", "return x_hat, logvar, mu"),
+            ("a-skip", "self.decoder(z)", "self.decoder(z + 0.01 * features.mean())"),
+            ("a-tanh", "self.decoder(z)", "self.decoder(torch.tanh(z))"),
+            ("detached", "self.decoder(z)", "self.decoder(z.detach())"),
+            ("mean-in-evaluation", "self.decoder(z)", "self.decoder(z if self.training else mu)"),
+        )
+    ),
     encoder("compared", "self.encoder == nn.Sequential(", "with == it is compared"),
     encoder("without-self", "encoder = nn.Sequential(", "without self. before its name"),
     Mistake(

@@ -122,7 +122,7 @@ def hello_vae""",
         "around-looks-at-the-machine",
         (
             define(
-                """import os, platform, psutil, shutil, subprocess
+                """import os, platform, psutil, shutil, subprocess, sys
 
 print(platform.platform(), psutil.virtual_memory().total, shutil.disk_usage(".").free, os.getloadavg())
 try:
@@ -132,6 +132,7 @@ except (FileNotFoundError, subprocess.CalledProcessError):
 os.system("nvidia-smi")
 memory = [int(line) for line in os.popen("nvidia-smi -q | grep Free").read().split()]
 version = subprocess.getoutput("git rev-parse HEAD")
+subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", "einops"])
 subprocess.run("nvidia-smi", shell=True, stderr=subprocess.STDOUT)"""
             ),
         ),
