@@ -81,6 +81,7 @@ def run(path: Path, out: Path, settings: Settings) -> Outcome:
     where `out` cannot be written, or another run is writing there.
     """
     expect_apart(path, out)
+    expect_data(settings)
     new = not out.exists()
     (out / "results").mkdir(parents=True, exist_ok=True)
     try:
@@ -134,6 +135,16 @@ def expect_apart(path: Path, out: Path) -> None:
     # A folder right in that of the class is none of its submissions: the roster leaves it out.
     if place.is_relative_to(root) and (place.parent != root or (root / "vae.py").is_file()):
         raise ArgumentError(f"--out {out} lies among what is to be graded: give a folder outside of {path}")
+
+
+def expect_data(settings: Settings) -> None:
+    """Expect MNIST in the folder that is given for it; the nodes of a cluster have folders of their own."""
+    if not settings.data or settings.cluster:
+        return
+    from autograder import mnist  # torch: only where it is asked for
+
+    if not mnist.is_in(settings.data):
+        raise ArgumentError(f"--data: there is no MNIST in {settings.data}")
 
 
 def expect_some(path: Path, submissions: Sequence[Submission], pattern: str) -> None:
@@ -348,13 +359,13 @@ def files_of(submission: Submission) -> tuple[bytes | None, bytes | None]:
     """Read the vae.py that was graded and the notebook nearest to it; None where there is none."""
     with tempfile.TemporaryDirectory(prefix="vae-files-") as folder:
         staged = Path(folder)
-        try:
+        source = notebook = None
+        with contextlib.suppress(intake.Unreadable, OSError):
+            notebook = next(iter(intake.notebooks(submission.source).values()), None)
+        with contextlib.suppress(intake.Unreadable, OSError):
             intake.stage(submission.source, staged)
-            notebooks = [path for path in staged.rglob("*") if path.suffix.lower() == ".ipynb"]
-            notebooks.sort(key=lambda path: (len(path.parts), path.name != "vae.ipynb", path))
-            return (staged / "vae.py").read_bytes(), notebooks[0].read_bytes() if notebooks else None
-        except (intake.Unreadable, OSError):
-            return None, None
+            source = (staged / "vae.py").read_bytes()
+        return source, notebook
 
 
 def pictures_of(out: Path, record: Results) -> dict[str, bytes]:

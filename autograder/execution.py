@@ -57,11 +57,14 @@ class Executed:
 
 def saved(submission: Path) -> bytes:
     """Return a submission's notebook as it was handed in. Raises Unreadable."""
-    if submission.suffix == ".ipynb":
-        return files.read((submission.name,), lambda: files.open_regular(submission), MAX_NOTEBOOK)
-    with tempfile.TemporaryDirectory() as folder:
-        intake.stage(submission, Path(folder, "staged"))
-        return find(Path(folder, "staged")).read_bytes()
+    found = intake.notebooks(submission)
+    if not found:
+        raise files.Unreadable("there is no notebook")
+    first, *others = found
+    if others and first[-1] != "vae.ipynb":
+        names = ", ".join(files.shown(parts) for parts in [first, *others][:5])
+        raise files.Unreadable(f"it is not clear which notebook counts: {names}; none is called vae.ipynb")
+    return found[first]
 
 
 def execute(submission: Path, settings: Settings | None = None) -> Executed:
@@ -76,8 +79,9 @@ def execute(submission: Path, settings: Settings | None = None) -> Executed:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vae-notebook-")))
         folder.chmod(0o755)  # another user is to read the images
         place = folder / "place"
+        notebook = saved(submission)
         staged = intake.stage(submission, place / "submission")
-        shutil.copy(find(place / "submission"), place / cells.GIVEN)
+        (place / cells.GIVEN).write_bytes(notebook)
         shutil.copy(cells.__file__, place / "vae.py")
         images = digits.load(settings.data)
         write_mnist(images, folder / "MNIST" / "raw")
@@ -141,17 +145,6 @@ def page(notebook: bytes, lines: tuple[str, ...] = ()) -> str:
         raise files.Unreadable("the notebook cannot be shown: it is damaged, or too large")
     head = Markup("").join(Markup("<p><strong>{}</strong></p>\n").format(escape(line)) for line in lines)
     return web.render("notebook.html.j2", html=head + Markup(html))  # noqa: S704 - sanitized by preview.py
-
-
-def find(folder: Path) -> Path:
-    """Find the notebook of a staged submission: vae.ipynb, or the only one. Raises Unreadable."""
-    found = sorted(folder.rglob("*.ipynb"), key=lambda path: (path.name != "vae.ipynb", len(path.parts)))
-    if not found:
-        raise files.Unreadable("there is no notebook")
-    if len(found) > 1 and found[0].name != "vae.ipynb":
-        names = ", ".join(files.printable(path.name) for path in found[:5])
-        raise files.Unreadable(f"it is not clear which notebook counts: {names}; none is called vae.ipynb")
-    return found[0]
 
 
 def write_mnist(images: Digits, folder: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import stat
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -22,9 +23,10 @@ from autograder.notebook import defines_a_model, to_python
 from autograder.roster import Submission, left_out, submissions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Staged", "Submission", "Submitter", "Unreadable", "left_out", "stage", "submissions"]
+__all__ = ["Staged", "Submission", "Submitter", "Unreadable", "left_out", "notebooks", "stage", "submissions"]
 
 MAX_CODE = files.MIB  # bytes of vae.py
 MAX_FILES = 500  # beside vae.py
@@ -55,6 +57,26 @@ def stage(source: Path, into: Path) -> Staged:
     into.mkdir(parents=True, exist_ok=True)
     if any(into.iterdir()):
         raise FileExistsError(into)
+    with _listed(source) as listing:
+        return _stage(listing, into)
+
+
+def notebooks(source: Path) -> dict[Parts, bytes]:
+    """Read a submission's notebooks, vae.ipynb and the shallowest first, whether there is a vae.py or not.
+
+    Raises Unreadable; an OSError is a fault of this machine's.
+    """
+    with _listed(source) as listing:
+        found = [parts for parts in listing.files if parts[-1].lower().endswith(".ipynb")]
+        found.sort(key=lambda parts: (parts[-1] != "vae.ipynb", len(parts), parts))
+        return {
+            parts: files.read(parts, listing.files[parts], files.MAX_TOTAL) for parts in found[:MAX_NOTES]
+        }
+
+
+@contextmanager
+def _listed(source: Path) -> Iterator[Listing]:
+    """List what a submission holds. Raises Unreadable."""
     name, suffix = printable(source.name), source.suffix.lower()
     try:
         mode = source.lstat().st_mode
@@ -67,14 +89,15 @@ def stage(source: Path, into: Path) -> Staged:
     if stat.S_ISLNK(mode):
         raise Unreadable(f"{name} is a symbolic link, which is not followed: give what it points to")
     if stat.S_ISDIR(mode):
-        return _stage(files.in_folder(source), into)
-    if stat.S_ISREG(mode) and suffix == ".zip":
+        yield files.in_folder(source)
+    elif stat.S_ISREG(mode) and suffix == ".zip":
         with files.open_regular(source) as file:
-            return _stage(in_zip(file), into)
-    if stat.S_ISREG(mode) and suffix in (".py", ".ipynb"):
+            yield in_zip(file)
+    elif stat.S_ISREG(mode) and suffix in (".py", ".ipynb"):
         staged_as = VAE_PY if suffix == ".py" else (source.name,)
-        return _stage(Listing({staged_as: partial(files.open_regular, source)}), into)
-    raise Unreadable(f"{name} is not a folder, a zip, a .py file or a notebook")
+        yield Listing({staged_as: partial(files.open_regular, source)})
+    else:
+        raise Unreadable(f"{name} is not a folder, a zip, a .py file or a notebook")
 
 
 def _stage(listing: Listing, into: Path, *, within: bool = False) -> Staged:

@@ -69,7 +69,8 @@ def student_files(project: Path) -> Files:
     package = project / "autograder"
     names = [f"{module.replace('.', '/')}.py" for module in modules(package, CHECK)]
     names += ["__init__.py", "*.json", "rubric/*.py", "rubric/pytest.ini"]
-    return files | {f"autograder/{name}": content for name, content in read(package, names).items()}
+    files |= {f"autograder/{name}": content for name, content in read(package, names).items()}
+    return files | {f"autograder/{name}": content for name, content in read(project, ["LICENSE"]).items()}
 
 
 def modules(package: Path, *roots: str) -> set[str]:

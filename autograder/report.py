@@ -174,8 +174,8 @@ def is_lost(record: Results, row_number: str) -> bool:
 
 def rows_of(mistake: Mistake) -> str:
     """Return in which rows a mistake was found, in short."""
-    if len(mistake.rows) > 3:
-        return f"rows {mistake.rows[0]} to {mistake.rows[-1]}"
+    if len(mistake.rows) > 6:
+        return f"{len(mistake.rows)} rows"
     return ("row " if len(mistake.rows) == 1 else "rows ") + ", ".join(mistake.rows)
 
 

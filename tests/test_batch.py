@@ -405,6 +405,7 @@ def test_busy(tmp_path: Path) -> None:
         ("class", "class", [], "lies among what is to be graded"),
         ("class", "class/ben/out", [], "lies among what is to be graded"),
         ("class/ben", "class/ben/out", [], "lies among what is to be graded"),
+        ("class", "out", ["--data", "empty"], "--data: there is no MNIST in"),
     ],
     ids=[
         "nobody",
@@ -413,6 +414,7 @@ def test_busy(tmp_path: Path) -> None:
         "the same folder",
         "in a submission",
         "in the only submission",
+        "no MNIST",
     ],
 )
 def test_nothing_to_do(

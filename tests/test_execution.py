@@ -160,6 +160,7 @@ FOUND: dict[str, tuple[list[str], str | None]] = {
     "the nearest of that name": (["a/vae.ipynb", "vae.ipynb"], "vae.ipynb"),
     "below": (["a/vae.ipynb"], "a/vae.ipynb"),
     "two others": (["a.ipynb", "b.ipynb"], None),
+    "in capitals": (["MINE.IPYNB"], "MINE.IPYNB"),
     "none": ([], None),
 }
 
@@ -169,12 +170,12 @@ def test_which_notebook(tmp_path: Path, names: list[str], expected: str | None) 
     """The notebook called vae.ipynb counts, or the only one; otherwise none is guessed."""
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
+        (tmp_path / name).write_text(name)
     if expected is None:
         with pytest.raises(Unreadable):
-            execution.find(tmp_path)
+            execution.saved(tmp_path)
     else:
-        assert execution.find(tmp_path) == tmp_path / expected
+        assert execution.saved(tmp_path) == expected.encode()
 
 
 def make_link(path: Path) -> None:

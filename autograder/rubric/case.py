@@ -88,6 +88,11 @@ class Case:
             self.judge(forward_first=forward_first)
             self.expect_same(before)
         except Mistake:
+            if part := self.composer.rewritten():
+                raise self.fail(
+                    f"it changes the weights of {part}, or makes that anew, whenever it is called.",
+                    "Layers are made in __init__, once, and only an optimizer changes what they hold.",
+                ) from None
             self.composer.expect_rest()
             raise
 

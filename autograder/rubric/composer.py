@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from autograder.outcome import UNANSWERED, WrongKind
+from autograder.outcome import PARTS, UNANSWERED, WrongKind
 from autograder.rubric import oracle
 from autograder.rubric.conspiracy import Witness
 from autograder.rubric.expect import close, show
 from autograder.rubric.forwards import UnjudgedError
 
 if TYPE_CHECKING:
-    from autograder.part import Model
+    from autograder.part import Drawn, Model, Part
     from autograder.rubric.forwards import Join, VAEForward
 
 __all__ = ["SAME", "Composed", "Composer", "fitted"]
@@ -123,6 +123,24 @@ class Composer:
             raise UnjudgedError(part if fits else "encoder", error) from None
         return features, mu, logvar
 
+    def rewritten(self) -> str:
+        """Name a part whose weights are others behind a call of forward, and not behind one of its own; "" for none."""
+        parts: list[Part] = [getattr(self.model, name) for name in PARTS]
+        given = [(part, part.drawn) for part in parts if part.drawn]
+        with contextlib.suppress(*UNANSWERED):
+            for part, drawn in given:
+                part.redraw(drawn)
+            self.model.ask(*self.forward.arguments(self.x, self.c))
+            for part, drawn in given:
+                if not holds(part, drawn):
+                    part.redraw(drawn)
+                    layers = oracle.layers_of(part.known)
+                    with contextlib.suppress(*UNANSWERED):
+                        part.ask(torch.rand(2, layers[0].size_in) if layers else self.x)
+                    if holds(part, drawn):
+                        return part.name
+        return ""
+
     def expect_rest(self) -> None:
         """Expect each part to give the same result for the same input and seed. Raises UnjudgedError."""
         given = next(iter(self.forward.joins.values()))(self.x, self.c)
@@ -178,6 +196,12 @@ class Composer:
     def made(self, right: Composed, seed: int | None = None) -> Tensor:
         """Make x_hat of the same mu and logvar with the student's reparametrize and decoder."""
         return self.decode(self.student.reparametrize(right.mu, right.logvar, seed=seed))
+
+
+def holds(part: Part, drawn: Drawn) -> bool:
+    """Tell whether a part has the weights that it was given."""
+    found = [value for _, value in part.values()]
+    return len(found) == len(drawn.values) and all(map(close, found, drawn.values))
 
 
 def finite(tensor: Tensor) -> Tensor:

@@ -175,7 +175,8 @@ class VAEForward:
         """Word that a part makes forward impossible to judge."""
         what = error.part if error.part == "reparametrize" else f"{self.name}.{error.part}"
         row = self.rows.get(error.part, "3.1, 3.2")
-        return fail(f"{self.name}.forward cannot be judged, because of {what} (row {row}):", str(error))
+        rows = f"rows {row}" if "," in row else f"row {row}"
+        return fail(f"{self.name}.forward cannot be judged, because of {what} ({rows}):", str(error))
 
 
 class CVAEForward(VAEForward):

@@ -338,6 +338,18 @@ UNSEEN = [  # what a comparison under one seed, in a usual range, does not see
     ),
     forward("seed-behind", DRAW, "z = reparametrize(mu, logvar)\n        torch.manual_seed(0)", "two calls"),
     forward("relu6-on-features", ENCODE, "features = self.encoder(x).clamp(max=6)", "features"),
+    forward(
+        "makes-a-layer-anew",
+        LOGVAR,
+        "self.logvar_layer = nn.Linear(400, self.latent_size)\n        logvar = self.logvar_layer(features)",
+        "it changes the weights of vae.logvar_layer, or makes that anew",
+    ),
+    forward(
+        "shrinks-weights",
+        ENCODE,
+        "features = self.encoder(x)\n        with torch.no_grad():\n            self.mu_layer.weight *= 0.99",
+        "it changes the weights of vae.mu_layer, or makes that anew",
+    ),
     forward("features-to-10", ENCODE, "features = self.encoder(x).clamp(max=10)", "clamp to -10 ... 10"),
     forward("features-to-100", ENCODE, "features = self.encoder(x).clamp(max=100)", "clamp to -100 ... 100"),
     forward(

@@ -377,7 +377,7 @@ UNSEEN = [
         "half-of-an-own-generator's-noise",
         "return mu + torch.exp(logvar / 2) * torch.randn(mu.shape, generator=GENERATOR) / 2\n",
         ALL_FORWARDS,
-        "because of reparametrize (row 3.1, 3.2)",
+        "because of reparametrize (rows 3.1, 3.2)",
         above="GENERATOR = torch.Generator()\nGENERATOR.seed()",
     ),
     noise("rounded", "(100 * torch.randn_like(sigma)).round() / 100", BOTH, "different values"),
