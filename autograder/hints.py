@@ -227,6 +227,7 @@ GIVEN = {
         for layer in ("mu_layer", "logvar_layer")
     },
 }
+ONE_MORE = r"missing 1 required (?:positional|keyword-only) argument: '(\w+)'"
 WITHOUT_SELF = r"takes [01] positional arguments? but 2 were given"
 MISCALLED = (
     r"\(\) (?:missing \d+ required positional argument|takes .*positional argument"
@@ -282,6 +283,10 @@ def miscalled(what: str, message: str) -> str:
     """Say how something is called whose def takes other arguments."""
     if what in CALLED:
         called, due = CALLED[what]
+        surplus = re.search(ONE_MORE, message)
+        if surplus and not re.search(rf"\b{surplus[1]}\b", due):
+            name = surplus[1][:LONGEST]
+            return f"It is called as {called}: {name} is one argument more. Is there a self, or is a default missing?"
         return f"It is called as {called}: due is {due}." if re.search(MISCALLED, message) else ""
     if what in GIVEN and re.search(MISCALLED, message):
         lacks_self = re.search(WITHOUT_SELF, message)

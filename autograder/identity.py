@@ -27,7 +27,7 @@ def versions() -> dict[str, str]:
 
 @functools.cache
 def hash_of_rubric() -> str:
-    """Hash all of the grader's code that a verdict depends on."""
+    """Hash all of the grader's code, so that a record tells by which it was made."""
     digest = hashlib.sha256()
     package = Path(__file__).parent
     for path in sorted(package.rglob("*.py")):

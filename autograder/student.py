@@ -5,7 +5,7 @@
     mu = model.mu_layer(features)                       # what came back goes over as itself, gradients and all
     (biases,) = student.gradients([(mu, ones)], [model.encoder])
 
-How a question can end is told in dialogue.py.
+How a question can end is told in outcome.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The training loop beside the student's code, in the worker; like worker.py it imports nothing else of ours.
+"""The training loop beside the student's code, in the worker; it imports nothing else of ours.
 
 It trains as the notebook does, with nndl2.helper.train_vae: Adam with a learning rate of 1e-3, made anew for
 each epoch; batches of 128 in random order, the last partial one dropped; the student's own loss_function. What

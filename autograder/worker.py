@@ -2,8 +2,8 @@
 
 It runs with the student's rights and in the student's process, so nothing here is secret and nothing here is
 believed: the grader checks each answer for itself. Of ours it imports only what it needs for that: loading.py
-with absent.py, differentiation.py, elsewhere.py, failure.py, models.py with weights.py, trainer.py, values.py, and
-wire.py, which tells the form of questions and answers.
+with absent.py, differentiation.py, elsewhere.py, failure.py, functions.py, models.py with weights.py, trainer.py,
+values.py, and wire.py, which tells the form of questions and answers.
 """
 
 from __future__ import annotations

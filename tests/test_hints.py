@@ -24,6 +24,11 @@ KNOWN = {
         "reparametrize() missing 1 required positional argument: 'logvar'",
         "without self",
     ),
+    "a function with more": (
+        "loss_function(...)",
+        "loss_function() missing 1 required positional argument: 'beta'",
+        "beta is one argument more",
+    ),
     "a CVAE's encoder that joins": (
         "CVAE.encoder(...)",
         "Encoder.forward() missing 1 required positional argument: 'c'",

@@ -111,7 +111,7 @@ class Whole:
         """Tell whether other noise changes x_hat alone, and other images in the batch, or the mode, nothing."""
         x_hat, mu, logvar = found
         other = self.ask(self.held, self.seed + 1)
-        alone = self.ask([tensor[:1] for tensor in self.forward.arguments(self.x, self.c)], self.seed)
+        alone = self.ask([tensor[:1] for tensor in self.forward.arguments(self.x, self.c.long())], self.seed)
         self.model.eval()
         settled = self.ask(self.held, self.seed)
         pairs = ((other[1], mu), (other[2], logvar), (alone[1], mu[:1]), (alone[2], logvar[:1]))
