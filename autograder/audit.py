@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from autograder import batch, gradebook
-from autograder.results import ROWS
+from autograder.results import RECIPE, ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -90,7 +90,7 @@ def compare(entry: Known, record: Results) -> Finding:
     rows = {row.number: row for row in record.tests if row.max_score}
     lost = tuple(number for number, row in rows.items() if not row.score)
     # What every student reads at a row says nothing about this one's mistake.
-    heard = "\n".join(rows[number].output.partition("\nTo see it")[0] for number in lost).lower()
+    heard = "\n".join(rows[number].output.partition(f"\n{RECIPE}")[0] for number in lost).lower()
     shown = [
         f"{number}: {rows[number].output}" for number in ROWS if number in {*lost, *entry.lost} & {*rows}
     ]

@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from autograder.results import RECIPE, cause
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,11 +18,9 @@ __all__ = ["Mistake", "PassRate", "ending", "histogram", "mistakes", "pass_rates
 
 # What a grading measures or draws at random; not the digits in names such as T4 or fc1.
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?!\w)|\b(?:more|fewer)(?= than )")
-# How the rubric begins a line that names a mistake, wherever that shows; one that says more of the line before;
-# and a first line that tells what is seen, the same for many mistakes.
+# How the rubric begins a line that names a mistake, wherever that shows, and one that says more of the line before.
 DIAGNOSIS = "It looks as if "
 MORE = ("It ", "The ", "You ", "Your ", "mu and logvar ", "you ", "your ", "z ")
-SYMPTOM = ("After torch.manual_seed(", "For a batch of ")
 NOT_GRADED = "Not graded: "
 MAX_WORDS = 300  # characters of a line: an exception's message is the student's own
 VARIED = "…"  # stands for a number that is not the same in all the outputs put together
@@ -115,13 +115,14 @@ def _one_of(numbers: set[str]) -> str:
 
 def _words(output: str) -> list[str]:
     """Return the diagnoses in a row's output; where there is none, its first line, behind what says more of it."""
-    first, second, *rest = [line[:MAX_WORDS] for line in [*output.splitlines(), "", ""]]
+    own = output.partition(f"\n{RECIPE}")[0]
+    first, second, *rest = [line[:MAX_WORDS] for line in [*own.splitlines(), "", ""]]
     if first.startswith(NOT_GRADED):  # what was found there is each one's own
         return [NOT_GRADED + re.split("[;,:]", first.removeprefix(NOT_GRADED))[0]]
     if named := [line for line in (second, *rest) if line.startswith(DIAGNOSIS)]:
         return named
     if first.endswith(":"):  # what it announces is another row's
         return [first[:-1]]
-    if second and first.startswith(SYMPTOM):
-        return [second]
+    if named_apart := cause(first, second):
+        return [named_apart]
     return [f"{second} ({first})" if second.startswith(MORE) else first]

@@ -168,6 +168,15 @@ GISTS = {
         "Your loss is 2.\nThe cross-entropy (BCE) is right.",
         "Your loss is 2. The cross-entropy (BCE) is right.",
     ),
+    "what many mistakes show by": (
+        "After torch.manual_seed(0), z has the mean 1.\nYour sigma is X.\nTo see it in your notebook:",
+        "Your sigma is X.",
+    ),
+    "the same behind it": ("z is not mu + exp(logvar / 2) * eps: your sigma is X.", "Your sigma is X."),
+    "that alone": (
+        "After torch.manual_seed(0), z has the mean 1.\nTo see it in your notebook:\n\n    It looks as if",
+        "After torch.manual_seed(0), z has the mean 1.",
+    ),
     "an exception": (
         "VAE(1) raised X: y\n  vae.py, line 3 in f:  g()\n  vae.py, line 7 in g:  h()",
         "VAE(1) raised X: y (vae.py, line 7 in g: h())",
