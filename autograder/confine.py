@@ -240,11 +240,10 @@ def drop_user(plan: Plan) -> None:
     """Become the user planned, or as root without one: keep the name and lose its powers."""
     uid = plan.uid
     if os.name != "posix" or os.geteuid() != 0:
+        drop_powers()  # an ordinary user has all of them in a user namespace of its own
         raise kernel.Unavailable("not started as root")
     if uid is None:
-        with contextlib.suppress(kernel.Unavailable):
-            kernel.lock_capabilities()
-            kernel.drop_capabilities()
+        drop_powers()
         why = "no other user id is free, or may be taken here"
         for what, paths in (
             ("Python", needed()),
@@ -254,6 +253,13 @@ def drop_user(plan: Plan) -> None:
                 why = f"{folder} is closed to other users, and {what} lies in it"
         raise kernel.Unavailable(f"{why}; it has no capabilities instead")
     become(uid)
+
+
+def drop_powers() -> None:
+    """Lose all capabilities, as far as that is possible, for good."""
+    for step in (kernel.lock_capabilities, kernel.drop_capabilities):
+        with contextlib.suppress(kernel.Unavailable):
+            step()
 
 
 def become(uid: int) -> None:

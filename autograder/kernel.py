@@ -100,7 +100,7 @@ def forbid_new_privileges() -> None:
 
 
 def lock_capabilities() -> None:
-    """As root, before the user is changed: no execve and no later uid 0 brings a capability back."""
+    """With the capability to, before the user is changed: no execve and no later uid 0 brings a capability back."""
     _prctl("secure bits", _PR_SET_SECUREBITS, _SECUREBITS)
     for capability in range(64):
         try:
