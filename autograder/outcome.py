@@ -121,7 +121,7 @@ class Raised(Exception):  # noqa: N818 - it is the student's error, named as an 
 
 def shown(names: Sequence[str]) -> str:
     """Show the first few names that came from the student's process, cut short."""
-    return ", ".join(f"`{name[:40]}`" for name in names[:5])
+    return ", ".join(f"`{name[:40]}`" for name in names[:8])
 
 
 class Unfinished(Raised):

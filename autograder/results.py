@@ -16,12 +16,19 @@ __all__ = ["RECIPE", "ROWS", "Results", "Row", "cause", "clean", "gist", "put", 
 # Those of the assignment, of one point each.
 ROWS = ("1.1", "1.2", "1.3", "1.4", "2.1", "3.1", "3.2", "4.1", "5.1", "6.1", "6.2", "6.3")
 MAX_OUTPUT = 8_000  # characters of a row's output
+# Marks above and below letters, of which several stacked up hide other lines.
+ACCENTS = (
+    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
+    "\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+)
 # Control characters but newline and tab, ANSI sequences first; lone surrogates; characters that turn the text round, or
 # that nobody sees, but a program reads; and accents on accents.
 UNWANTED = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f]|[\ud800-\udfff]"
     "|[\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]"
-    "|[\u00ad\u200b\u2060-\u2064\U000e0000-\U000e007f]|(?<=[\u0300-\u036f]{4})[\u0300-\u036f]+"
+    "|[\u00ad\u115f\u1160\u180e\u200b\u2060-\u2064\u3164\ufe00-\ufe0e\uffa0\ufff9-\ufffb]"
+    "|[\U0001d173-\U0001d17a\U000e0000-\U000e01ef]"
+    f"|(?<=[{ACCENTS}]{{4}})[{ACCENTS}]+"
 )
 DIAGNOSIS = ("It looks as if ", "The cross-entropy (BCE) is ")  # in the words of the rubric
 # How a line begins that many mistakes show by: what one of them is stands below it, or behind it.

@@ -4,8 +4,9 @@
 
 The changes are cosmic-ray's (pip install cosmic-ray). MODULE is a file or a folder below autograder/; rubric/ where
 none is named. A change to the rubric must be seen by its tests and the short run of the corpus or, with --all, by the
-whole corpus; a change to another module by that module's own tests. What survives is printed, to be read: it changes
-no verdict that the corpus knows of, and may be one that cannot (a word, a bound that is never met).
+whole corpus; a change to another module by that module's own tests, or by all quick ones where it has none. What
+survives is printed, to be read: it changes no verdict that the corpus knows of, and may be one that cannot (a word, a
+bound that is never met).
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ PARTS = (
 # These change what no verdict depends on, or nothing.
 LEFT_OUT = ("core/AddNot", "core/Variable", "core/RemoveDecorator", "core/ZeroIterationForLoop")
 RUBRIC = ("tests/test_ideal.py", "tests/test_slips.py", "tests/test_oracle.py", "tests/test_rubric.py")
+NO_TESTS = 5  # pytest's exit status
 SECONDS = 900  # for the tests of one change; one that hangs is noticed
 
 
@@ -62,7 +64,8 @@ def tests_of(path: Path, *, whole: bool) -> list[str]:
     """Choose the tests that must notice a change of a file."""
     if path.parent.name == "rubric":
         return [*RUBRIC, *([] if whole else ["-m", "not slow"])]
-    return [f"tests/test_{path.stem}.py", "-m", "not slow"]
+    own = HOME / "tests" / f"test_{path.stem}.py"
+    return [f"tests/{own.name}" if own.is_file() else "tests", "-m", "not slow"]
 
 
 def notice(folder: Path, tests: list[str]) -> bool:
@@ -82,6 +85,8 @@ def notice(folder: Path, tests: list[str]) -> bool:
         )
     except subprocess.TimeoutExpired:
         return True
+    if done.returncode == NO_TESTS:
+        sys.exit(f"no test was run: {' '.join(tests)}")
     return done.returncode != 0
 
 

@@ -121,6 +121,8 @@ TEXTS = {
     "line separators": ("a\u2028b\u2029c\x85d", f"a{MARK}b{MARK}c{MARK}d"),
     "byte-order mark": ("\ufeffx", f"{MARK}x"),
     "letters that nobody sees": ("a\u00adb\u200b\U000e0041\U000e0042", f"a{MARK}b{MARK * 3}"),
+    "bytes that nobody sees": ("a\U000e0101\u3164\ufe01\u180eb", f"a{MARK * 4}b"),
+    "circles on a letter": ("e" + "\u20dd" * 60 + "f", f"e{4 * chr(0x20DD)}{MARK}f"),
     "accents": ("e\u0301 n\u0303", "e\u0301 n\u0303"),
     "accents on accents": ("e" + "\u0301" * 300 + "f", f"e{4 * chr(0x301)}{MARK}f"),
     "empty": ("", ""),
