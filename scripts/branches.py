@@ -47,6 +47,8 @@ def main() -> None:
     parser.add_argument("modules", nargs="*", metavar="MODULE")
     parser.add_argument("--brief", action="store_true", help="leave the corpus out")
     chosen = parser.parse_args()
+    if unknown := [module for module in chosen.modules if not (HOME / "autograder" / module).exists()]:
+        parser.error(f"there is no autograder/{unknown[0]}")
     with tempfile.TemporaryDirectory() as place:
         settings = Path(place) / "settings"
         settings.write_text(SETTINGS)

@@ -118,11 +118,14 @@ def no_process(*_: object) -> NoReturn:
 def main() -> None:
     """Run cases until they are done, and say how many failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("targets", nargs="*", default=list(SEEDS))
+    parser.add_argument("targets", nargs="*", metavar="target", help=f"{', '.join(SEEDS)}; none means all")
     parser.add_argument("--cases", type=int, default=100_000)
     parser.add_argument("--minutes", type=float, default=60.0, help="at most, for each target")
     parser.add_argument("--seed", type=int, default=time.time_ns())
     arguments = parser.parse_args()
+    if unknown := [target for target in arguments.targets if target not in SEEDS]:
+        parser.error(f"there is no target {unknown[0]!r}; there are {', '.join(SEEDS)}")
+    arguments.targets = arguments.targets or [*SEEDS]
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     signal.signal(signal.SIGALRM, too_slow)
     warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""Grade hostile submissions and say what came of them that must not: all 900, or those whose names hold a word.
+"""Grade hostile submissions and say what came of them that must not: all, or those whose names hold a word.
 
     python scripts/hostile.py [WORD ...] [--brief] [--alone LAYER] [--jobs N] [--names]
 

@@ -141,6 +141,8 @@ def main() -> int:
         else:
             paths = [Path(what).resolve() for what in options.what or [ROOT / "reference"]]
             submissions = [Submission(path.name, path, right=False) for path in paths]
+        if not submissions:
+            parser.error(f"no right variant's name holds {' or '.join(options.what)}")
         until = time.monotonic() + 3600 * options.hours
         grade_all(submissions, counts, options.times, until, options.record)
         results = [(submission, counts[submission.key()]) for submission in submissions]
