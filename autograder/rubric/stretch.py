@@ -31,13 +31,16 @@ def stretch(forward: VAEForward, model: Model, x: Tensor, c: Tensor, latents: in
     x, c: one image (1, 1, 28, 28) and its class (1, C)
     """
     mu, logvar = stretched(latents)
+    small = FURTHER * forward.shrunk
     with contextlib.suppress(*UNANSWERED):  # what fails here fails again where it is judged
+        heads = [
+            (part, part.parameters(), due)
+            for part, due in ((model.mu_layer, mu), (model.logvar_layer, logvar))
+        ]
+        weights = [part.draw([deviation / small for deviation in oracle.scales(p)]) for part, p, _ in heads]
         model.encoder.draw(enlarged(model.encoder.parameters()))
-        features = model.encoder(next(iter(forward.joins.values()))(x, c))
-        for part, due in ((model.mu_layer, mu), (model.logvar_layer, logvar)):
-            parameters = part.parameters()
-            small = FURTHER * forward.shrunk
-            drawn = part.draw([deviation / small for deviation in oracle.scales(parameters)])
+        features = features_of(forward, model, x, c)
+        for (part, parameters, due), drawn in zip(heads, weights, strict=True):
             given, layers = part(features), oracle.layers_of(parameters)
             bias = layers[0].bias if len(layers) == 1 else None
             if bias is not None and given.numel() == drawn.values[bias].numel() == latents:
@@ -57,6 +60,15 @@ def stretch(forward: VAEForward, model: Model, x: Tensor, c: Tensor, latents: in
                 scaled = weight.flatten(1) * (units.view(-1, 1) if layer.transposed else units)
                 changes[layer.weight] = scaled.view(weight.shape)
         model.decoder.amend(drawn, changes)
+
+
+def features_of(forward: VAEForward, model: Model, x: Tensor, c: Tensor) -> Tensor:
+    """Ask the encoder for features, in the first way that it can take."""
+    *joins, last = forward.joins.values()
+    for join in joins:
+        with contextlib.suppress(*UNANSWERED):
+            return model.encoder(join(x, c))
+    return model.encoder(last(x, c))
 
 
 def enlarged(parameters: Sequence[Parameter]) -> list[float]:
