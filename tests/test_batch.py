@@ -371,6 +371,7 @@ def test_pictures(run: Callable[..., batch.Outcome], tmp_path: Path, monkeypatch
 def test_data(run: Callable[..., batch.Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The folder with MNIST that a batch is given is that of each grading."""
     monkeypatch.setattr(lane, "live", faulty.live)
+    make_folder({"train-images-idx3-ubyte": b""}, tmp_path / "mnist")
     outcome = run(make_class(tmp_path / "class", anna=RIGHT), data=tmp_path / "mnist")
     assert outcome.records["anna"].extra_data["data"] == str(tmp_path / "mnist")
 
