@@ -286,7 +286,7 @@ def miscalled(what: str, message: str) -> str:
         surplus = re.search(ONE_MORE, message)
         if surplus and not re.search(rf"\b{surplus[1]}\b", due):
             name = surplus[1][:LONGEST]
-            return f"It is called as {called}: {name} is one argument more. Is there a self, or is a default missing?"
+            return f"It is called as {called}: due is {due}. {name}, which it wants too, has no default."
         return f"It is called as {called}: due is {due}." if re.search(MISCALLED, message) else ""
     if what in GIVEN and re.search(MISCALLED, message):
         lacks_self = re.search(WITHOUT_SELF, message)

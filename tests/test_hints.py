@@ -27,7 +27,7 @@ KNOWN = {
     "a function with more": (
         "loss_function(...)",
         "loss_function() missing 1 required positional argument: 'beta'",
-        "beta is one argument more",
+        "without self. beta, which it wants too, has no default.",
     ),
     "a CVAE's encoder that joins": (
         "CVAE.encoder(...)",
