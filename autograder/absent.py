@@ -152,9 +152,10 @@ class Absent:
         """Give nothing to a loop, such as a progress bar's, and as many things as are unpacked."""
         frame = sys._getframe(1)  # noqa: SLF001 - nothing else tells who asks
         operation, number = frame.f_code.co_code[frame.f_lasti : frame.f_lasti + 2]
-        if dis.opname[operation] not in ("GET_ITER", "UNPACK_SEQUENCE"):
+        wanted = {"GET_ITER": 0, "UNPACK_SEQUENCE": number}.get(dis.opname[operation])
+        if wanted is None:
             self.__fail()
-        return iter([self.__use()] * (number if dis.opname[operation] == "UNPACK_SEQUENCE" else 0))
+        return iter([self.__use()] * wanted)
 
     def __subclasscheck__(self, _: object) -> bool:
         """Be a base: only of what is said to be a class of theirs this is asked."""

@@ -356,16 +356,16 @@ def report(out: Path, outcome: Outcome) -> None:
 
 
 def files_of(submission: Submission) -> tuple[bytes | None, bytes | None]:
-    """Read the vae.py that was graded and the notebook nearest to it; None where there is none."""
+    """Read the vae.py that was graded, and vae.ipynb or the notebook nearest to the top; None where there is none."""
     with tempfile.TemporaryDirectory(prefix="vae-files-") as folder:
         staged = Path(folder)
-        source = notebook = None
+        source, notebook = None, b""
         with contextlib.suppress(intake.Unreadable, OSError):
-            notebook = next(iter(intake.notebooks(submission.source).values()), None)
+            _, notebook = intake.notebooks(submission.source)
         with contextlib.suppress(intake.Unreadable, OSError):
             intake.stage(submission.source, staged)
             source = (staged / "vae.py").read_bytes()
-        return source, notebook
+        return source, notebook or None
 
 
 def pictures_of(out: Path, record: Results) -> dict[str, bytes]:

@@ -61,17 +61,18 @@ def stage(source: Path, into: Path) -> Staged:
         return _stage(listing, into)
 
 
-def notebooks(source: Path) -> dict[Parts, bytes]:
-    """Read a submission's notebooks, vae.ipynb and the shallowest first, whether there is a vae.py or not.
+def notebooks(source: Path) -> tuple[list[Parts], bytes]:
+    """List a submission's notebooks, vae.ipynb and the shallowest first, and read the first; b"" where there is none.
+
+    A vae.py need not be there.
 
     Raises Unreadable; an OSError is a fault of this machine's.
     """
     with _listed(source) as listing:
         found = [parts for parts in listing.files if parts[-1].lower().endswith(".ipynb")]
         found.sort(key=lambda parts: (parts[-1] != "vae.ipynb", len(parts), parts))
-        return {
-            parts: files.read(parts, listing.files[parts], files.MAX_TOTAL) for parts in found[:MAX_NOTES]
-        }
+        content = files.read(found[0], listing.files[found[0]], files.MAX_TOTAL) if found else b""
+        return found, content
 
 
 @contextmanager

@@ -26,20 +26,15 @@ __all__ = ["defines_a_model", "to_python"]
 
 MODELS = {"VAE", "CVAE"}
 MODEL = re.compile(rb"\bclass\s+C?VAE\b|\bC?VAE\s*(?:,\s*C?VAE\s*)?=(?!=)")
+NEAR = 200  # bytes
 MAX_SOURCE = MIB  # characters of all code cells together
 MEMORY = 512 * MIB  # of address space; nbconvert alone takes a quarter
 SECONDS = 60  # in all; half a processor, as on Gradescope, needs four
 CPU_SECONDS = 20
 WITHOUT_NBCONVERT = 3  # exit status
 FUTURE = "from __future__ import annotations\n"  # Python allows it at the top only
-PYTHON_CELLS = (
-    "time",
-    "timeit",
-    "capture",
-    "prun",
-    "writefile",
-    "file",
-)  # cell magics with Python below them
+# Cell magics with Python below them.
+PYTHON_CELLS = ("time", "timeit", "capture", "prun", "writefile", "file")
 
 
 class Exporter(Protocol):
@@ -51,7 +46,10 @@ class Exporter(Protocol):
 
 def defines_a_model(notebook: bytes) -> bool:
     """Say whether the bytes of a notebook look as if a cell of it held the class VAE or CVAE, or gave it this name."""
-    return MODEL.search(notebook.replace(b"\\n", b"\n")) is not None
+    text = notebook.replace(b"\\n", b"\n")
+    # Of megabytes of pictures only what is near such a name is looked through.
+    near = (text[max(0, at.start() - NEAR) : at.end() + NEAR] for at in re.finditer(rb"VAE", text))
+    return any(MODEL.search(part) for part in near)
 
 
 def to_python(notebook: bytes, name: str) -> tuple[bytes, list[str]]:
