@@ -25,7 +25,7 @@ from autograder.cores import cores
 from autograder.lane import Graded, Lanes, Task, open_server
 from autograder.progress import Progress
 from autograder.results import Results
-from autograder.startup import ENDING
+from autograder.startup import ENDING, unheard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -248,7 +248,7 @@ def crew(jobs: int) -> Iterator[tuple[Callable[[Task], Future[bytes]], int]]:
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Let no Ctrl-C break off what is being done."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, *ENDING)}
+    before = {number: signal.signal(number, unheard) for number in (signal.SIGINT, *ENDING)}
     try:
         yield
     finally:

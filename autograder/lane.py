@@ -34,6 +34,7 @@ import msgspec
 from autograder import kernel
 from autograder.interpreter import safe_path
 from autograder.results import Results
+from autograder.startup import unheard
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -236,7 +237,7 @@ def live(pipe: Connection, temporary: str) -> None:
     except (KeyboardInterrupt, RuntimeError):
         raise SystemExit(1) from None
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending already
+        signal.signal(signal.SIGTERM, unheard)  # it is ending already
         starter.close()
         if os.getppid() != parent and hung_up(pipe):  # nobody is left who would
             shutil.rmtree(temporary, ignore_errors=True)
@@ -244,7 +245,7 @@ def live(pipe: Connection, temporary: str) -> None:
 
 def interrupt(*_: object) -> None:
     """End as by Ctrl-C, once: a second signal would break off the cleaning up."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, unheard)
     raise KeyboardInterrupt
 
 

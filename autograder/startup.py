@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ENDING", "expect_current_folder", "prepare", "printing"]
+__all__ = ["ENDING", "expect_current_folder", "prepare", "printing", "unheard"]
 
 
 # What timeout, Slurm and a terminal that is closed send; Windows knows no such terminal.
@@ -36,6 +36,10 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def unheard(*_: object) -> None:
+    """Do nothing about a signal: where SIG_IGN is set while one comes, Python prints that it was ignored in a race."""
 
 
 def expect_current_folder() -> None:

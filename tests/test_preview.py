@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -137,10 +138,12 @@ def test_too_slow(maker: Preview, monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes too long gives nothing, its process ends, and the next one is rendered by another."""
     assert maker.notebook(notebook()) is not None
     first = maker.process
-    with monkeypatch.context() as patch:
-        patch.setattr(preview, "SECONDS", 0)
-        assert maker.notebook(notebook()) is None
     assert first is not None
+    assert first.pid is not None
+    os.kill(first.pid, signal.SIGSTOP)
+    with monkeypatch.context() as patch:
+        patch.setattr(preview, "SECONDS", 0.2)
+        assert maker.notebook(notebook()) is None
     assert not first.is_alive()
     assert maker.notebook(notebook()) is not None
     assert maker.process is not first
