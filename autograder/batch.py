@@ -306,7 +306,7 @@ def suffices(record: Results, train: str) -> bool:
 
 def key(submission: Submission) -> str:
     """Hash what a record depends on: the submission's files and the grader. One that cannot be hashed is always new."""
-    grader = [identity.hash_of_rubric(), identity.versions(), submission.notes]
+    grader = [identity.hash_of_grader(), identity.versions(), submission.notes]
     digest = hashlib.sha256(json.dumps(grader, sort_keys=True).encode())
     try:
         for name, content in contents(submission.source):

@@ -45,7 +45,7 @@ class Parcel:
 
     task: Task
     files: Mapping[str, bytes]
-    rubric: str
+    grader: str
 
 
 @contextmanager
@@ -121,13 +121,13 @@ def pack(task: Task) -> Parcel:
         staged = intake.stage(task.source, Path(folder))
         paths = [path for path in Path(folder).rglob("*") if path.is_file()]
         files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-    return Parcel(replace(task, notes=(*task.notes, *staged.notes)), files, identity.hash_of_rubric())
+    return Parcel(replace(task, notes=(*task.notes, *staged.notes)), files, identity.hash_of_grader())
 
 
 def perform(parcel: Parcel) -> bytes:
     """Grade a submission on a worker of the cluster; returns what comes of it as MessagePack."""
     gc.enable()  # the command line disables it, for itself
-    if parcel.rubric != identity.hash_of_rubric():
+    if parcel.grader != identity.hash_of_grader():
         raise ClusterError("a worker of the cluster has another version of the autograder")
     with tempfile.TemporaryDirectory(prefix="vae-parcel-") as folder:
         for name, content in parcel.files.items():

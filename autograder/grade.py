@@ -95,6 +95,7 @@ def compose(rows: list[Row], extra: dict[str, Any], begin: float) -> Results:
         extra_data=extra,
     )
     extra["versions"] = identity.versions()
+    extra["grader"] = identity.hash_of_grader()
     extra["rubric"] = identity.hash_of_rubric()
     results.output = summary(results)
     results.execution_time = round(time.monotonic() - begin, 3)

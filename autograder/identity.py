@@ -8,7 +8,7 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-__all__ = ["hash_of_rubric", "versions"]
+__all__ = ["hash_of", "hash_of_grader", "hash_of_rubric", "versions"]
 
 PACKAGES = ("torch", "numpy", "pytest", "safetensors", "vae-autograder")
 
@@ -26,10 +26,20 @@ def versions() -> dict[str, str]:
 
 
 @functools.cache
-def hash_of_rubric() -> str:
+def hash_of_grader() -> str:
     """Hash all of the grader's code, so that a record tells by which it was made."""
+    return hash_of(Path(__file__).parent)
+
+
+@functools.cache
+def hash_of_rubric() -> str:
+    """Hash the rubric alone, which the students' check has too: where both are equal, both ask for the same."""
+    return hash_of(Path(__file__).parent / "rubric")
+
+
+def hash_of(folder: Path) -> str:
+    """Hash the modules below a folder and their names; returns 64 hexadecimal digits."""
     digest = hashlib.sha256()
-    package = Path(__file__).parent
-    for path in sorted(package.rglob("*.py")):
-        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()

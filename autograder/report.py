@@ -192,7 +192,8 @@ def page(entry: Entry, before: Entry | None, after: Entry | None, preview: Previ
         "Seed": extra.get("seed"),
         "Time": f"{entry.results.execution_time:.1f} s",
         "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
-        "Grader (SHA-256)": extra.get("rubric"),
+        "Grader (SHA-256)": extra.get("grader"),
+        "Rubric (SHA-256; the same in the students' check)": extra.get("rubric"),
     }
     notebook = preview.notebook(entry.notebook) if entry.notebook is not None else None
     return web.render(

@@ -190,7 +190,7 @@ def test_resume(run: Callable[..., batch.Outcome], tmp_path: Path) -> None:
     assert scores(tmp_path / "out") == {"anna": 12, "ben": 12, "chen": 6, "dora": 0}
     (path / "anna" / "data.txt").write_text("new")
     (tmp_path / "out" / "results" / "chen.json").write_text("{damaged")
-    with mock.patch.object(identity, "hash_of_rubric", return_value="another"):
+    with mock.patch.object(identity, "hash_of_grader", return_value="another"):
         assert run(path, only="ben").graded == 1
     assert sorted(run(path).records) == ["anna", "ben", "chen", "dora"]
 

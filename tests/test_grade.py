@@ -56,6 +56,7 @@ def test_reference(grade: Grade) -> None:
     assert results.extra_data.keys() >= {
         "seed",
         "submission",
+        "grader",
         "rubric",
         "versions",
         "layers",

@@ -18,6 +18,7 @@ from test_commands import call_main
 from valid import problems
 
 from autograder.__main__ import main
+from autograder.identity import hash_of
 from autograder.release import modules, release
 from autograder.template import write_template
 from autograder.visibility import SETTINGS, Visibility, read
@@ -100,6 +101,16 @@ def test_students_zip(zips: dict[str, zipfile.ZipFile]) -> None:
     for name in names:
         if not name.startswith("autograder/"):
             assert zips["student.zip"].read(name) == (ROOT / "student_template" / name).read_bytes()
+
+
+def test_one_rubric(zips: dict[str, zipfile.ZipFile], tmp_path: Path) -> None:
+    """Students and Gradescope have one rubric, and records say so by its hash; the graders' hashes differ."""
+    packages = []
+    for name, archive in zips.items():
+        archive.extractall(tmp_path / name)
+        packages.append(tmp_path / name / "autograder")
+    assert len({hash_of(package / "rubric") for package in packages}) == 1
+    assert len({hash_of(package) for package in packages}) == len(packages)
 
 
 @pytest.mark.parametrize("name", ["student.zip", "autograder.zip"])
