@@ -262,6 +262,7 @@ def batch(path: Path, out: Path, **settings: Any) -> None:
     if not settings["quiet"]:
         with printing():
             summary.show(outcome.records)
+            summary.show_changes(outcome.earlier, outcome.records)
             have = f"{done} of {counted(total, 'submission')} {'has' if total == 1 else 'have'} a grade"
             click.echo(f"\n{have}, {outcome.graded} of them from this run. Written to {out}.")
             for names, what in (

@@ -63,6 +63,7 @@ class Outcome:
 
     submissions: Sequence[Submission]
     records: dict[str, Results]  # by name; with those of the grader's own faults
+    earlier: dict[str, Results]  # what this run has graded anew, as it was graded before
     graded: int = 0  # in this run
     interrupted: bool = False
     strangers: Sequence[str] = ()  # names of records in the same place, of no submission of this class
@@ -100,7 +101,9 @@ def grade_into(path: Path, out: Path, settings: Settings) -> Outcome:
         keys = {s.name: key(s) for s in submissions}
         names = {s.name for s in submissions}
         strangers = sorted({path.stem for path in (out / "results").glob("*.json")} - names)
-        outcome = Outcome(submissions, {}, strangers=strangers, left_out=intake.left_out(path, Path(work)))
+        outcome = Outcome(
+            submissions, {}, {}, strangers=strangers, left_out=intake.left_out(path, Path(work))
+        )
         wanted, before = [], dict[str, Results]()
         for submission in submissions:
             name = submission.name
@@ -117,9 +120,12 @@ def grade_into(path: Path, out: Path, settings: Settings) -> Outcome:
         ):
             try:
                 for submission, graded in gradings:
-                    graded.record.extra_data |= {"key": keys[submission.name], "train": settings.train}
-                    save(out, submission.name, graded)
-                    outcome.records[submission.name] = graded.record
+                    name = submission.name
+                    graded.record.extra_data |= {"key": keys[name], "train": settings.train}
+                    if earlier := read_if_there(record_path(out, name)):
+                        outcome.earlier[name] = earlier
+                    save(out, name, graded)
+                    outcome.records[name] = graded.record
                     outcome.graded += 1
                     progress.advance(label(submission), graded.record)
             except KeyboardInterrupt:
@@ -292,11 +298,16 @@ def matches(submission: Submission, pattern: str) -> bool:
 
 def recorded(path: Path, current: str) -> Results | None:
     """Read a record if it is there and is that of this submission by this grader."""
+    record = read_if_there(path)
+    return record if record and record.extra_data.get("key") == current else None
+
+
+def read_if_there(path: Path) -> Results | None:
+    """Read a record if it is there and can be read."""
     try:
-        record = results.read(path)
+        return results.read(path)
     except (OSError, msgspec.MsgspecError):
         return None
-    return record if record.extra_data.get("key") == current else None
 
 
 def suffices(record: Results, train: str) -> bool:

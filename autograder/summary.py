@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from autograder.results import Results
 
-__all__ = ["fault_of", "show", "show_faults"]
+__all__ = ["fault_of", "show", "show_changes", "show_faults"]
 
 WIDTH = 40  # of the longest bar
 MISTAKES = 10
@@ -69,6 +69,22 @@ def show_mistakes(records: Sequence[Results], console: Console) -> None:
         table.add_row(rows, str(len(mistake.made_by)), Text(mistake.words))
     console.print("\nCommonest mistakes", style="bold")
     console.print(table)
+
+
+def show_changes(
+    then: Mapping[str, Results], now: Mapping[str, Results], console: Console | None = None
+) -> None:
+    """Print which verdicts are not those of an earlier grading."""
+    found = tally.changes(then, now)
+    if not found:
+        return
+    console = console or Console(highlight=False)
+    console.print(f"\nOther than in the grading before: {len(found)} of {len(now)}", style="bold")
+    for change in found:
+        old, new = (f"{score:g}" for score in change.scores)
+        rows = [*(f"{row} lost" for row in change.lost), *(f"{row} won" for row in change.won)]
+        why = "; it has been handed in anew" if change.has_new_files else ""
+        console.print(Text(f"  {change.name}: {old} → {new} ({', '.join(rows)}{why})"), soft_wrap=True)
 
 
 def show_faults(faults: Mapping[str, Results], console: Console) -> None:

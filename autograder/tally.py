@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from autograder.results import RECIPE, cause
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from autograder.results import Results, Row
 
-__all__ = ["Mistake", "PassRate", "ending", "histogram", "mistakes", "pass_rates"]
+__all__ = ["Change", "Mistake", "PassRate", "changes", "ending", "histogram", "mistakes", "pass_rates"]
 
 # What a grading measures or draws at random; not the digits in names such as T4 or fc1.
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?!\w)|\b(?:more|fewer)(?= than )")
@@ -53,6 +53,17 @@ class Mistake:
     made_by: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Change:
+    """What a submission has other than in an earlier grading: its score, the rows lost and won since, its files."""
+
+    name: str
+    scores: tuple[float, float]  # then and now
+    lost: tuple[str, ...]
+    won: tuple[str, ...]
+    has_new_files: bool
+
+
 def ending(row: Row) -> str:
     """Return how a row ended: passed, failed, not run, or grader fault."""
     if row.fault:
@@ -60,6 +71,21 @@ def ending(row: Row) -> str:
     said = row.extra_data.get("ending")
     unrun = said in ("not run", "training fault") or (said == "unreadable" and row.max_score is None)
     return "not run" if unrun else row.status
+
+
+def changes(then: Mapping[str, Results], now: Mapping[str, Results]) -> list[Change]:
+    """Return whose rows went otherwise in an earlier grading; where the grader failed, nothing went at all."""
+    found = []
+    for name, new in sorted(now.items()):
+        old = then.get(name)
+        if old is None or old.fault or new.fault:
+            continue
+        before, after = ({row.number for row in record.tests if row.score} for record in (old, new))
+        if before != after:
+            files = {record.extra_data.get("submission") for record in (old, new)}
+            rows = tuple(sorted(before - after)), tuple(sorted(after - before))
+            found.append(Change(name, (old.score, new.score), *rows, has_new_files=len(files) > 1))
+    return found
 
 
 def histogram(records: Sequence[Results]) -> list[tuple[int, int]]:

@@ -614,6 +614,23 @@ def test_progress() -> None:
     assert "1 grader faults" in said[True, False]
 
 
+def test_changes(run: Callable[..., batch.Outcome], tmp_path: Path) -> None:
+    """What is graded anew and goes otherwise is told: by another grader, or with other files; the rest is not."""
+    path = make_class(tmp_path / "class", anna=RIGHT, ben=NO_SIGMA, chen=RIGHT)
+    assert run(path).earlier == {}
+    kept = results.read(tmp_path / "out" / "results" / "anna.json")
+    kept.tests[0].score, kept.tests[0].status, kept.score = 0.0, "failed", 11.0
+    results.write(tmp_path / "out" / "results" / "anna.json", kept)
+    (path / "ben" / "vae.py").write_bytes(RIGHT)
+    again = run(path, redo=True)
+    file = io.StringIO()
+    summary.show_changes(again.earlier, again.records, Console(file=file, width=60, highlight=False))
+    _, head, *lines = file.getvalue().splitlines()
+    assert head == "Other than in the grading before: 2 of 3"
+    assert lines[0] == "  anna: 11 → 12 (1.1 won)"
+    assert lines[1:] == ["  ben: 10 → 12 (3.1 won, 3.2 won; it has been handed in anew)"]
+
+
 def test_summary() -> None:
     """The summary has the scores, each row, the ten commonest mistakes, and apart from them the grader's faults."""
     file = io.StringIO()
