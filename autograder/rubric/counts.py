@@ -47,7 +47,7 @@ def expect_count(part: Part, expected: Sequence[tuple[int, int]], hint: str = ""
         return
     amount = SMALL[abs(found - right)] if abs(found - right) < len(SMALL) else abs(found - right)
     layers = oracle.layers_of(parameters)
-    plain = len(layers) * 2 == len(parameters)
+    plain = len(layers) * 2 == len(parameters) and not common_bias(parameters)
     if hint and len(layers) > len(expected):  # which a model of other sizes had not
         hint = "Another model has as many as it should: is a list of layers kept from one model to the next?"
     raise fail(
@@ -149,7 +149,20 @@ def explain_odd(parameters: Sequence[Parameter]) -> str:
         return f"{which} no bias."
     if any(p.shape and len(p.shape) == 2 for p in extra):
         return "Some of your fully connected layers have no bias."
+    if name := common_bias(parameters):
+        return f"{name} is one number, the bias of all units of its layer; in nn.Linear each has its own."
     return explain_extra(extra, parameters)
+
+
+def common_bias(parameters: Sequence[Parameter]) -> str:
+    """Return the name of the first bias that is one number for a layer of several units, "" where there is none."""
+    for layer in oracle.layers_of(parameters):
+        if (
+            layer.bias is not None
+            and layer.size_out > torch.Size(parameters[layer.bias].shape or ()).numel() == 1
+        ):
+            return parameters[layer.bias].name
+    return ""
 
 
 def explain_extra(extra: Sequence[Parameter], parameters: Sequence[Parameter]) -> str:

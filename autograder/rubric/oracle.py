@@ -86,6 +86,8 @@ def layers_of(parameters: Sequence[Parameter]) -> list[Layer]:
             layers.append(Layer(i, own[0], columns, rows))
         elif own and math.prod(parameters[own[0]].shape or ()) == columns:
             layers.append(Layer(i, own[0], rows, columns, transposed=True))
+        elif own and math.prod(parameters[own[0]].shape or ()) == 1:  # the same for all units
+            layers.append(Layer(i, own[0], columns, rows))
     return [turned(layer, first=k == 0, only=len(layers) == 1) for k, layer in enumerate(layers)]
 
 
@@ -175,6 +177,8 @@ def scales(parameters: Sequence[Parameter], size_out: int | None = None) -> list
             scale = 2 * math.sqrt(2 / max(1, fan_in)) * (0.1 if size_out in shape else 1)
         elif size_out in shape:
             scale = 0.5
+        elif math.prod(shape) == 1:  # one bias for all units, which together must not become silent
+            scale = 0.1
         chosen.append(scale)
     return chosen
 

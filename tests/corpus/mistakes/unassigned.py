@@ -34,6 +34,18 @@ class Dense(nn.Module):
         return x @ self.W
 """)
 
+# One with the same bias for all its units: a large one would silence them together.
+ONE_BIAS = define("""
+class OneBias(nn.Module):
+    def __init__(self, size_in, size_out):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(size_out, size_in) / size_in**0.5)
+        self.bias = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x):
+        return F.linear(x, self.weight) + self.bias
+""")
+
 MISTAKES = [
     Mistake(
         "encoder-called-fc",
@@ -117,6 +129,25 @@ MISTAKES = [
         ),
         ("1.1", "1.2"),
         ("none are registered",),
+    ),
+    Mistake(
+        "encoder-biases-of-one-number",
+        (
+            ONE_BIAS,
+            Edit(
+                "VAE.encoder",
+                "nn.Linear(input_size, self.hidden_dim)",
+                "OneBias(input_size, self.hidden_dim)",
+            ),
+            Edit(
+                "VAE.encoder",
+                "nn.Linear(self.hidden_dim, self.hidden_dim)",
+                "OneBias(self.hidden_dim, self.hidden_dim)",
+                2,
+            ),
+        ),
+        ("1.1",),
+        ("1.bias is one number, the bias of all units",),
     ),
     Mistake(
         "encoder-dense-without-bias",
