@@ -67,6 +67,13 @@ ANYWHERE = (
         "Is super().__init__() missing at the top of __init__, or are its last brackets?",
     ),
     (
+        r"in-?place operation|modified in-?place",
+        (
+            "The gradient is computed from a tensor that is changed in place, by +=, [...] = or a method whose name "
+            "ends in _: make a new tensor there."
+        ),
+    ),
+    (
         r"super\(type, obj\): obj must be an instance",
         "Is another class named in super(...) than the one that it stands in? Plain super() needs none.",
     ),

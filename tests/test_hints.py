@@ -127,6 +127,12 @@ AT_ITS_LINE = {
         "mu, logvar = self.encoder(x)",
         "encoder gives one tensor",
     ),
+    "changed in place": (
+        "RuntimeError",
+        "one of the variables needed for gradient computation has been modified by an inplace operation",
+        "",
+        "make a new tensor there",
+    ),
     "two tensors for a part": (
         "TypeError",
         f"Sequential.forward() {TWO}",

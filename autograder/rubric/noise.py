@@ -10,6 +10,7 @@ from torch import Tensor
 
 from autograder.rubric.expect import close, expect_shape, fail, show
 from autograder.rubric.oracle import any_number
+from autograder.wording import counted
 
 if TYPE_CHECKING:
     from autograder.student import Student
@@ -27,6 +28,7 @@ __all__ = [
 # Each statistic below is within 7 standard errors for right noise but for one draw in 10^11.
 ERRORS = 7.0
 FEW = (1, 20)  # whose noise brings torch's generator to where it is known
+SAME = 0.9  # a correlation that noise which comes back, or is mirrored, has where it does
 REPEATED = 0.3  # a correlation that noise which repeats, or is mirrored, has at least
 
 
@@ -171,7 +173,6 @@ def expect_fresh(eps: Tensor) -> None:
 
     eps: (N, Z)
     """
-    columns = eps.shape[1]
     flat = (eps - eps.mean()).flatten()
     if not float(flat.abs().max()) > 0:
         raise fail("z is not random: it has the same noise, or none, in every element.")
@@ -179,11 +180,11 @@ def expect_fresh(eps: Tensor) -> None:
     # Round the end and on from the beginning: what repeats after d elements shows at d, or at the rest of the circle.
     spectrum = torch.fft.rfft(flat.float(), length)
     powers = torch.view_as_real(spectrum).square().sum(-1)
-    correlation = torch.fft.irfft(powers, length)[1 : length // 2 + 1] / (flat @ flat)
-    worst = int(correlation.abs().argmax())
+    found = torch.fft.irfft(powers, length)[1 : length // 2 + 1] / (flat @ flat)
+    worst = int(found.abs().argmax())
     # Right noise stays within 8.5 / sqrt(n) at all n distances, but for one draw in 10^11.
-    if not float(correlation.abs()[worst]) <= 8.5 / math.sqrt(n):
-        if float(correlation.abs()[worst]) < REPEATED:  # a few numbers far out may look like it
+    if not float(found.abs()[worst]) <= 8.5 / math.sqrt(n):
+        if float(found.abs()[worst]) < REPEATED:  # a few numbers far out may look like it
             expect_moments(eps, "The noise, (z - mu) / sigma, should be standard normal")
         if any(float((eps.diff(dim=dim) >= 0).double().mean()) > 0.95 for dim in (0, 1)):
             raise fail(
@@ -193,20 +194,31 @@ def expect_fresh(eps: Tensor) -> None:
         distance = max(
             worst + 1, length - worst - 1, key=lambda d: float((flat[d:] @ flat[: max(0, n - d)]).abs())
         )
-        if distance % columns == 0:
-            rows = distance // columns
-            where = (
-                "all images of a batch (rows) get the same noise"
-                if rows == 1
-                else f"the noise repeats after {rows} rows"
-            )
-        elif distance < columns:
-            where = f"the latents of an image get the same noise, or it repeats after {distance} columns"
-        else:
-            where = f"the noise repeats after {distance} elements"
         raise fail(
-            f"The noise is not drawn afresh for every element: {where}.", "Draw eps with the shape of mu."
+            f"The noise is not drawn afresh for every element: {way_back(flat.view_as(eps), distance)}.",
+            "Draw eps with the shape of mu.",
         )
+
+
+def way_back(eps: Tensor, distance: int) -> str:
+    """Say what comes back after so many elements, row after row, and to which part where that is not all.
+
+    eps: (N, Z)
+    """
+    columns = eps.shape[1]
+    rows, rest = divmod(distance, columns)
+    if rest and not rows:
+        one, other = eps[:, distance:], eps[:, :-distance]
+        apart = "the latents of an image" if distance == 1 else f"latents {distance} columns apart"
+        where = f"the latents of an image get the same noise, or it repeats after {distance} columns"
+    else:
+        one, other = eps.flatten()[distance:], eps.flatten()[:-distance]
+        apart = f"numbers {distance} elements apart" if rest else f"images {rows} rows apart"
+        where = f"the noise repeats after {counted(distance, 'element') if rest else counted(rows, 'row')}"
+        if distance == columns:
+            apart, where = "images next to each other", "all images of a batch (rows) get the same noise"
+    related = correlation(one, other)
+    return where if abs(related) >= SAME else f"{apart} have noise with a correlation of {related:.2f}"
 
 
 def expect_no_trace(eps: Tensor, mu: Tensor) -> None:

@@ -384,6 +384,18 @@ UNSEEN = [
     noise("centred-columns", "(e := torch.randn_like(sigma)) - e.mean(0)", BOTH, "mean 0 in each column"),
     noise("cut-off-above-3", "torch.randn_like(sigma).clamp(max=3)", BOTH, "is cut off", "clamped at 3"),
     result("an-integer", "return (mu + sigma * eps).long()", ALL_FORWARDS, "type torch.int64"),
+    noise(
+        "mixed-with-the-latent-before",
+        "((e := torch.randn_like(sigma)) + e.roll(1, 1)) / 2**0.5",
+        BOTH,
+        "the latents of an image have noise with a correlation of 0.5",
+    ),
+    noise(
+        "of-pairs-of-images",
+        "torch.randn((len(mu) + 1) // 2, mu.shape[1]).repeat_interleave(2, 0)[: len(mu)]",
+        FORMULA,
+        "images next to each other have noise with a correlation of 0.5",
+    ),
     noise("sorted", "torch.randn_like(sigma).sort(dim=0).values", FORMULA, "the noise is sorted"),
     sigma(
         "the-same-for-an-image",
