@@ -44,15 +44,13 @@ def functions(found: Tensor, logvar: Tensor, rounding: float, *, more: bool) -> 
     more: whether they are of more than one image
     """
     right = torch.exp(logvar / 2)
-    added, squares = found - right, found.square() - right.square()
-    if is_one_number(found, rounding):
-        yield f"{float(found.mean()):.4g}" + (
-            ", whatever logvar is" if more else " for all latents of the image"
-        )
-    if is_one_number(added, rounding):
-        yield f"exp(logvar / 2) {signed(float(added.mean()), 2)}"
-    if is_one_number(squares, 2 * rounding * float(found.abs().max())):
-        yield f"sqrt(exp(logvar) {signed(float(squares.mean()), 2)})"
+    even = torch.full_like(found, rounding)
+    if (number := one_number(found, even)) is not None:
+        yield f"{number:.4g}" + (", whatever logvar is" if more else " for all latents of the image")
+    if (added := one_number(found - right, even)) is not None:
+        yield f"exp(logvar / 2) {signed(added, 2)}"
+    if (added := one_number(found.square() - right.square(), 2 * rounding * found.abs())) is not None:
+        yield f"sqrt(exp(logvar) {signed(added, 2)})"
     if float(found.min()) > rounding / RELATIVE:
         line = line_through(logvar, found.log(), rounding / float(found.min()))
         if line and abs(line[0] - 0.5) > 2 * RELATIVE:
@@ -69,13 +67,18 @@ def is_of_rows(found: Tensor, telling: Tensor, rounding: float) -> bool:
     found, telling: (N, Z)
     """
     rows = [row[known] for row, known in zip(found, telling, strict=True) if int(known.sum()) > 1]
-    return len(rows) > 2 and all(is_one_number(row, rounding) for row in rows)
+    return len(rows) > 2 and all(one_number(row, torch.full_like(row, rounding)) is not None for row in rows)
 
 
-def is_one_number(values: Tensor, rounding: float) -> bool:
-    """Tell whether values are the same but for rounding, and not 0."""
-    mean = float(values.mean())
-    return abs(mean) > 3 * rounding and float((values - mean).abs().max()) <= RELATIVE * abs(mean) + rounding
+def one_number(values: Tensor, rounding: Tensor) -> float | None:
+    """Return the number that all values are but for their rounding, None where there is none or it is 0.
+
+    values, rounding: of the same shape
+    """
+    weights = rounding.clamp(min=1e-12) ** -2
+    mean = float((weights * values).sum() / weights.sum())
+    alike = bool(((values - mean).abs() <= RELATIVE * abs(mean) + rounding).all())
+    return mean if alike and abs(mean) > 3 * float(rounding.min()) else None
 
 
 def signed(number: float, digits: int) -> str:
