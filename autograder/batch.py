@@ -286,11 +286,11 @@ def label(submission: Submission) -> str:
 def matches(submission: Submission, pattern: str) -> bool:
     """Tell whether a pattern fits a submission's name, number, or one of its submitters; none fits all.
 
-    Capital and small letters are alike.
+    Capital and small letters are alike, and a first or a last name is enough.
     """
     words = [submission.name, gradebook.own_name(submission), submission.submission_id]
     for submitter in submission.submitters:
-        words += [submitter.name, submitter.email, submitter.sid]
+        words += [submitter.name, *submitter.name.split(), submitter.email, submitter.sid]
     return not pattern or any(
         word and fnmatch.fnmatchcase(word.casefold(), pattern.casefold()) for word in words
     )

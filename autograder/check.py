@@ -80,7 +80,10 @@ class Verdict:
 
         left = [row for row in self.rows if row["status"] != "passed"]
         if not left:
-            return [*lines, "Everything is right."]
+            sections = dict.fromkeys(map(section_of, self.rows))
+            if sections.keys() >= {*SECTIONS}:
+                return [*lines, "Everything is right."]
+            return [*lines, f"What was checked is right: {', '.join(sections)}."]
         section = section_of(left[0])
         numbers = ", ".join(row["number"] for row in left if section_of(row) == section)
         return [
@@ -106,7 +109,7 @@ class Verdict:
             broken = [
                 [line] if line.startswith(" ") else textwrap.wrap(line, max(20, width - 13)) for line in said
             ]
-            lines += [f"{'':13}{dim}{line}{plain}" for group in broken for line in group]
+            lines += [f"{'':13}{line}" for group in broken for line in group]
         return "\n".join([*lines, "", *self.summary()])
 
     def as_html(self) -> str:

@@ -67,6 +67,10 @@ ANYWHERE = (
         "Is super().__init__() missing at the top of __init__, or are its last brackets?",
     ),
     (
+        r"^BdbQuit",
+        "A breakpoint() or pdb.set_trace() stopped it just before: take that out.",
+    ),
+    (
         r"in-?place operation|modified in-?place",
         (
             "The gradient is computed from a tensor that is changed in place, by +=, [...] = or a method whose name "
@@ -133,6 +137,18 @@ ANYWHERE = (
     ),
 )
 AT_A_LINE = (  # with the line below
+    (
+        r"^SyntaxError: .*\n\s*(?:<{7}|={7}|>{7})",
+        "Git left both versions of a conflict there: keep one, and take out the lines of <<<<<<<, ======= and >>>>>>>.",
+    ),
+    (
+        r"^SyntaxError: .*\n\s*```",
+        "That is what stands around code in a chat or in Markdown, and no Python: take it out.",
+    ),
+    (
+        r"^SyntaxError: .*\n[A-Z][a-z']*[,.!:]?(?: [A-Za-z']+[,.!:]?){3,}$",
+        "That is a sentence, and no Python: take it out, or put a # before it.",
+    ),
     (
         (
             r"^SyntaxError: (?:invalid syntax(?!\. )|expected '\(').*\n\s*"

@@ -74,6 +74,7 @@ class Modes(NamedTuple):
 
     training: bool
     left_disabled: bool  # gradients, by a call since this was asked last
+    disabled_by_file: bool  # gradients, when vae.py was imported
 
 
 class Part:
@@ -274,8 +275,8 @@ def as_names(value: object) -> list[str]:
 
 def as_modes(value: object) -> Modes:
     """Read what a worker says of them; a liar's are those that no row expects."""
-    training, left = value if isinstance(value, list) and len(value) == 2 else (False, True)
-    return Modes(training is True, left is True)
+    flags = value if isinstance(value, list) and len(value) == 3 else (False, True, True)
+    return Modes(*(flag is True for flag in flags))
 
 
 def as_shape(value: object) -> tuple[int, ...]:
@@ -307,4 +308,6 @@ def as_tensor(value: object, what: str) -> Tensor:
         if kind.endswith(" 1 value")
         else ""
     )
+    if isinstance(value, (int, float)):
+        comma = " Return the tensor itself, without .item() and float(...)."
     raise WrongKind(f"{what} returned {kind}, where a tensor is due.{comma}")

@@ -145,8 +145,12 @@ class Student:
 
     def left_disabled(self) -> bool:
         """Tell whether a call since this was asked last has left gradients disabled."""
+        return self.modes().left_disabled
+
+    def modes(self) -> Modes:
+        """Tell what has left gradients disabled; of no model."""
         modes: Modes = self.dialogue.promise(as_modes, "gradients", "modes", model=None).get()
-        return modes.left_disabled
+        return modes
 
     def put(self, tensor: Tensor, like: str = "linear") -> Tensor:
         """Hand a tensor over to stay: each call that gets it gets the same one.

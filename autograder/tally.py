@@ -22,6 +22,7 @@ NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?!\w)|\b(?:more|fe
 DIAGNOSIS = "It looks as if "
 MORE = ("It ", "The ", "You ", "Your ", "mu and logvar ", "you ", "your ", "z ")
 NOT_GRADED = "Not graded: "
+CONSEQUENCE = " cannot be judged, because of "  # of a mistake that another row names
 MAX_WORDS = 300  # characters of a line: an exception's message is the student's own
 VARIED = "…"  # stands for a number that is not the same in all the outputs put together
 EITHER = "more or fewer"  # stands for that of both
@@ -147,7 +148,9 @@ def _words(output: str) -> list[str]:
         return [NOT_GRADED + re.split("[;,:]", first.removeprefix(NOT_GRADED))[0]]
     if named := [line for line in (second, *rest) if line.startswith(DIAGNOSIS)]:
         return named
-    if first.endswith(":"):  # what it announces is another row's
+    if CONSEQUENCE in first:
+        return []
+    if first.endswith(":"):
         return [first[:-1]]
     if named_apart := cause(first, second):
         return [named_apart]

@@ -68,8 +68,7 @@ class Desk:
         self.module: ModuleType | None = None
         self.enables = True  # whether the module leaves gradients enabled
         self.dtype = torch.get_default_dtype()  # as the module leaves it
-        # Whether gradients were, by the module or by a call, since this was asked last.
-        self.left_disabled = False
+        self.left_disabled = False  # whether a call has left gradients disabled since this was asked last
         self.models = Models()
         self.values = Values()
         self.training: trainer.Training | None = None
@@ -111,7 +110,6 @@ class Desk:
         self.module = load(self.path)
         torch.set_num_threads(threads)  # more than there are cores take ten times as long
         self.enables, self.dtype = torch.is_grad_enabled(), torch.get_default_dtype()
-        self.left_disabled = not self.enables
 
     # -- questions ---------------------------------------------------------------------------------------------
 
@@ -152,9 +150,13 @@ class Desk:
             nn.Module.train(whole, train)
 
     def on_modes(self, model: int | None) -> list[bool]:
-        """Tell whether a model is in train mode, and whether gradients were left disabled since this was asked last."""
+        """Tell whether a model is in train mode, and what has left gradients disabled.
+
+        That is a call, since this was asked last; and the module, when it was imported.
+        """
         left, self.left_disabled = self.left_disabled, False
-        return [model is not None and bool(getattr(self.models[model], "training", False)), left]
+        training = model is not None and bool(getattr(self.models[model], "training", False))
+        return [training, left, not self.enables]
 
     def on_parameters(self, model: int, path: list[str | int], values: bool) -> list[Any]:  # noqa: FBT001
         """List a part's parameters: name, shape and, where asked for, values.

@@ -127,6 +127,15 @@ AT_ITS_LINE = {
         "mu, logvar = self.encoder(x)",
         "encoder gives one tensor",
     ),
+    "a conflict of git's": (
+        "SyntaxError",
+        "invalid syntax",
+        "<<<<<<< HEAD",
+        "Git left both versions",
+    ),
+    "a fence": ("SyntaxError", "invalid syntax", "```python", "what stands around code"),
+    "a sentence": ("SyntaxError", "invalid syntax", "Sure! Here is the code:", "That is a sentence"),
+    "a debugger": ("BdbQuit", "", "    x_hat = self.decoder(z)", "breakpoint()"),
     "changed in place": (
         "RuntimeError",
         "one of the variables needed for gradient computation has been modified by an inplace operation",

@@ -15,6 +15,7 @@ from autograder.rubric.counts import explain_odd
 from autograder.rubric.diagnosis import diagnose
 from autograder.rubric.expect import TOLERANCE, Mistake, close, difference, expect_shape, fail, show
 from autograder.rubric.layouts import unpack
+from autograder.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -118,7 +119,7 @@ class Behaviour:
     def too_few(self) -> Mistake:
         """Word that there are not enough layers."""
         return fail(
-            f"{self.part.name} should be made of {self.length} fully connected layers; yours has: "
+            f"{self.part.name} should be made of {counted(self.length, 'fully connected layer')}; yours has: "
             f"{oracle.sizes_of(self.layers)}.",
             explain_odd(self.parameters),
         )

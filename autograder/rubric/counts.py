@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from autograder.part import Parameter, Part
     from autograder.rubric.oracle import Layer
 
-__all__ = ["FIFTEEN", "ORDINALS", "expect_count", "explain_odd"]
+__all__ = ["FIFTEEN", "ORDINALS", "awaken", "expect_count", "explain_odd"]
 
 FIFTEEN = "It is right for 15 latents: is 15 written into your code? Use latent_size."
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
@@ -29,22 +29,23 @@ WEIGHTS = re.compile(r"(^|\.)(weight|bias)$")
 SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
-def expect_count(part: Part, expected: Sequence[tuple[int, int]], hint: str = "") -> None:
+def expect_count(part: Part, expected: Sequence[tuple[int, int]], hint: str = "") -> bool:
     """Expect as many parameters as fully connected layers of these sizes (in, out) have.
 
     hint: a last line, where the student should look when the count is wrong
+    Returns whether they were lazy, and have their shapes from a call that was made here.
     """
     parameters = part.parameters()
     if part.function:
         raise part.no_layer([part.function])
-    if any(p.shape is None for p in parameters):
+    if lazy := any(p.shape is None for p in parameters):
         parameters = awaken(part, expected[0][0])
     if any(p.shape is None for p in parameters):
         raise fail(f"{part.name} has lazy layers, whose sizes are not known before they are used once.")
     found = sum(torch.Size(p.shape or ()).numel() for p in parameters)
     right = sum((size_in + 1) * size_out for size_in, size_out in expected)
     if found == right:
-        return
+        return lazy
     amount = SMALL[abs(found - right)] if abs(found - right) < len(SMALL) else abs(found - right)
     layers = oracle.layers_of(parameters)
     plain = len(layers) * 2 == len(parameters) and not common_bias(parameters)

@@ -52,7 +52,7 @@ class FreeNoise:
         self.hand_on(self.forward.furnish(self.own, self.own_classes), own_latents, self.own_classes)
         eps, *_ = self.recover(self.own, self.number, own_latents, self.own_classes)
         if not float(eps.abs().max()) < 8:
-            raise self.unlike("the decoder does not get a z drawn from mu and logvar.")
+            raise fail("the decoder does not get a z drawn from mu and logvar.")
         self.forward.furnish(self.own, self.own_classes)
         model = self.forward.furnish(self.forward.make(self.latents, self.classes), self.classes)
         model.train(training)
@@ -110,11 +110,11 @@ class FreeNoise:
             size = float((found * due).sum() / (due * due).sum())
             off = abs(size - 1) > 0.005  # less may be rounding's, or the share of a few numbers
             if self.forward.name == "CVAE" and close(found, due, 1e-3):
-                raise self.unlike(
+                raise fail(
                     "the decoder gets the z that reparametrize draws. "
                     "Does it get another c, or is x_hat changed behind it?"
                 )
-            raise self.unlike(
+            raise fail(
                 "the decoder gets nearly the z that reparametrize draws, and not quite, or x_hat is changed behind it. "
                 + (
                     f"The standard deviation of its noise is {size:.4g} times what it should be. "
@@ -142,7 +142,7 @@ class FreeNoise:
             more.append(torch.where(found.abs() < FAR, found - z, 0))
         one, other = more
         if close(one, other, 1e-3) and float(one.abs().max()) > 0.01:
-            raise self.unlike(
+            raise fail(
                 "the decoder gets the z that reparametrize draws and something more, the same in each draw. "
                 "Is something added to z, or is mu changed before it is drawn?"
             )
@@ -168,34 +168,27 @@ class FreeNoise:
         for x_hat, *others in answers:  # at once: numbers of shapes that do not fit could fill the memory
             if x_hat.numel() != number * 784 or [tuple(t.shape) for t in others] != [*due[1:]]:
                 shapes = ", ".join(show(t.shape) for t in (x_hat, *others))
-                raise self.unlike(
+                raise fail(
                     f"for {latents} latents it returns tensors of the shapes {shapes};"
                     f" expected {', '.join(map(show, due))}."
                 )
         x_hat, mu, logvar = answers[0]
         if any(close(x_hat, again) for again, _, _ in answers[1:]):
-            raise self.unlike(
+            raise fail(
                 "two calls give the same x_hat: is there no noise in z, is a seed set, or is z kept from an earlier "
                 "call?"
             )
         inputs = latents + (classes if self.forward.name == "CVAE" else 0)
         given = torch.logit(x_hat.double().reshape(number, 784))
         if not close(given[:, inputs:], torch.zeros(number, 784 - inputs)):
-            raise self.unlike("x_hat is not what the decoder gives, or the decoder does not get z.")
+            raise fail("x_hat is not what the decoder gives, or the decoder does not get z.")
         if not close(given[:, latents:inputs], c.double()[:, : inputs - latents], 1e-3):
-            raise self.unlike("the decoder does not get the class c behind z, as it is.")
+            raise fail("the decoder does not get the class c behind z, as it is.")
         mu, logvar = mu.double(), logvar.double()
         eps = (given[:, :latents] - mu) * torch.exp(-logvar / 2)
         if not torch.isfinite(eps).all():
-            raise self.unlike("the decoder does not get a z drawn from mu and logvar.")
+            raise fail("the decoder does not get a z drawn from mu and logvar.")
         return eps, mu, logvar
-
-    def unlike(self, text: str) -> Mistake:
-        """Word that x_hat is not the composition's."""
-        return fail(
-            f"{self.forward.name}.forward{self.when}: {text}",
-            f"x_hat should be {self.forward.formula}.",
-        )
 
     def hand_on(self, model: Model, latents: int, classes: int) -> None:
         """Give the decoder weights with which pixel i is the sigmoid of its i-th input. Raises Mistake."""
@@ -204,7 +197,7 @@ class FreeNoise:
         inputs = latents + (classes if self.forward.name == "CVAE" else 0)
         chain = next(oracle.chains(layers, inputs, 4), [])
         if [layer.size_out for layer in chain] != [oracle.H] * 3 + [784] or len(parameters) != 2 * len(chain):
-            raise self.unlike(
+            raise fail(
                 "it is something else under the same seed, and with other noise it cannot be compared, since its "
                 f"decoder is not of the right make (row {self.forward.rows['decoder']})."
             )

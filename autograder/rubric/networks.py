@@ -13,7 +13,7 @@ from autograder.rubric import oracle
 from autograder.rubric.affine import is_linear_in_disguise
 from autograder.rubric.alone import is_right_alone
 from autograder.rubric.behaviour import Behaviour
-from autograder.rubric.counts import expect_count
+from autograder.rubric.counts import awaken, expect_count
 from autograder.rubric.expect import Mistake, fail
 from autograder.rubric.sharing import expect_apart
 from autograder.weights import is_vector
@@ -50,9 +50,11 @@ def expect_linear(
     hint: where to look when only these sizes are wrong
     """
     part: Part = getattr(model, name)
-    expect_count(part, [(oracle.H, size_out)], hint)
+    lazy = expect_count(part, [(oracle.H, size_out)], hint)
     other = fresh() if fresh else None
     if other:
+        if lazy:
+            awaken(getattr(other, name), oracle.H)
         expect_apart(getattr(other, name), {part: (oracle.H,)})
     if is_right_alone(model, name, (oracle.H,)):
         return

@@ -40,12 +40,14 @@ def expect_standard_normal(student: Student) -> None:
     rows, columns = (any_number(1050, 1100), any_number(120, 130))
     if all(is_torchs(student, shape) for shape in ((rows, any_number(3, 5)), (any_number(3, 5), columns))):
         return
-    eps = torch.cat(draw_twice(student, (rows, columns)))
+    draws = draw_twice(student, (rows, columns))
+    eps = torch.cat(draws)
     expect_fresh(eps)
     expect_moments(eps, "The noise, (z - mu) / sigma, should be standard normal")
     expect_shares(eps)
-    expect_unrelated(*eps.chunk(2))
-    expect_everywhere(eps)
+    expect_unrelated(*draws)
+    for draw in draws:
+        expect_everywhere(draw)
 
 
 def is_torchs(student: Student, shape: tuple[int, int]) -> bool:
@@ -218,6 +220,8 @@ def way_back(eps: Tensor, distance: int) -> str:
         if distance == columns:
             apart, where = "images next to each other", "all images of a batch (rows) get the same noise"
     related = correlation(one, other)
+    if related <= -SAME:
+        where += ", with the opposite sign"
     return where if abs(related) >= SAME else f"{apart} have noise with a correlation of {related:.2f}"
 
 
@@ -231,9 +235,12 @@ def expect_no_trace(eps: Tensor, mu: Tensor) -> None:
     apart = mu - mu.mean()
     trace = float((eps * apart).sum() / apart.norm())
     if not 0.3 <= size <= 2.4 or not abs(trace) <= 8.5:
+        what = f"For {len(eps)} images, (z - mu) / sigma is no standard normal noise"
+        if 0.3 <= size <= 2.4:
+            raise fail(f"{what}: it depends on mu, so z does not come from mu and logvar.")
         raise fail(
-            f"For {len(eps)} images, (z - mu) / sigma is no standard normal noise: z does not come from mu and logvar.",
-            f"Their standard deviation is {math.sqrt(size):.3f}; expected about 1.",
+            f"{what}: its standard deviation is {math.sqrt(size):.3f}; expected about 1.",
+            "Is z, or x_hat, the mean of several draws?" if size < 1 else "",
         )
 
 
@@ -255,7 +262,7 @@ def expect_everywhere(eps: Tensor) -> None:
     eps: (N, Z)
     """
     squares = eps * eps
-    # Of right noise, sums of squares over 120 latents or 2000 images leave these bounds once in 10^10 draws.
+    # Of right noise, sums of squares over 120 latents or 1000 images leave these bounds once in 10^10 draws.
     for which, sums, low, high in (
         ("row (image)", squares.mean(1), 0.3, 2.4),
         ("column (latent)", squares.mean(0), 0.7, 1.35),

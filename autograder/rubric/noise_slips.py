@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from autograder.outcome import UNANSWERED
 from autograder.rubric.deviation_slips import deviation_slips
-from autograder.rubric.expect import close
+from autograder.rubric.expect import changed, close
 from autograder.rubric.oracle import any_number
 from autograder.rubric.slips import clamps
 from autograder.rubric.steadiness import is_unsteady
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["clamp_slips", "drawn", "ends", "matching_slips", "multiple_of", "seeded_slips"]
 
+ALWAYS_ONE = "1, whatever logvar is"
+# What z may go through, and the way back.
+THROUGH = {"tanh": (torch.tanh, torch.atanh), "sigmoid": (torch.sigmoid, torch.logit)}
 SEEDS = 1000  # that people set: 0, 1, 42, 123
 UNSTEADY = (
     "What it gives changes from call to call, and not with the seed alone: does reparametrize count its calls, keep "
@@ -42,12 +45,16 @@ def seeded_slips(student: Student, z: Tensor, mu: Tensor, logvar: Tensor, seed: 
 
     z, mu, logvar: (1, Z); mu is 0, logvar the same everywhere
     """
+    held = student.put(mu)
+    student.reparametrize(held, logvar, seed=seed)
+    if changed(student, held):
+        return ["reparametrize changes its input mu, which is no place for the noise."]
     eps = drawn(tuple(mu.shape), seed)
     if known := confirmed_slips(student, z, logvar, eps, seed) or kept_noise(student, z, mu, logvar):
         return known
     found = wrong_size(student, z, logvar, eps, seed)
     if is_unsteady(student):
-        return [*found, UNSTEADY]
+        return [UNSTEADY]
     return found or other_noise(student, z, mu, logvar, seed)
 
 
@@ -128,8 +135,8 @@ def other_noise(student: Student, z: Tensor, mu: Tensor, logvar: Tensor, seed: i
     if named := clamps("the noise", z * torch.exp(-logvar / 2), drawn(tuple(z.shape), seed), 1e-4):
         return named
     if close(student.reparametrize(mu, logvar, seed=seed), z):
-        what = "z follows the seed, but is not exp(logvar / 2) times the numbers of torch.randn"
-        return [f"{what}: is the noise another library's, or changed?"]
+        what = "z is not exp(logvar / 2) times the numbers that torch.randn gives under this seed"
+        return [f"{what}: is the noise another library's, or is it, or z, changed behind that?"]
     return ["Draw the noise with torch (randn, randn_like, normal): other generators ignore torch's seed."]
 
 
@@ -162,7 +169,11 @@ def clamp_slips(
 
 def matching_slips(z: Tensor, mu: Tensor, logvar: Tensor, eps: Tensor) -> list[str]:
     """Name the slips that make this z, (N, Z) as all others, of the noise eps."""
-    return [text for text, value in formula_slips(mu, logvar, eps).items() if same(z, value)]
+    named = [text for text, value in formula_slips(mu, logvar, eps).items() if same(z, value)]
+    right = mu + torch.exp(logvar / 2) * eps
+    return named or [
+        f"z goes through a {name}" for name, (function, _) in THROUGH.items() if same(z, function(right))
+    ]
 
 
 def formula_slips(mu: Tensor, logvar: Tensor, eps: Tensor) -> dict[str, Tensor]:
@@ -195,11 +206,15 @@ def formula_slips(mu: Tensor, logvar: Tensor, eps: Tensor) -> dict[str, Tensor]:
         "softplus(logvar)": F.softplus(logvar),
         "softplus(logvar / 2)": F.softplus(logvar / 2),
         "exp(logvar // 2), with logvar / 2 rounded to an integer": (logvar // 2).exp(),
-        "1, whatever logvar is": torch.ones_like(logvar),
+        ALWAYS_ONE: torch.ones_like(logvar),
         "the same for all of the batch, a mean of all sigmas": std.mean().expand_as(std),
     }
     wrong = {f"your standard deviation is {text}": value for text, value in deviations.items()}
-    without = {f"you forgot to add mu, and {text}": value * eps for text, value in wrong.items()}
+    without = {
+        f"you forgot to add mu, and {text}": value * eps
+        for text, value in wrong.items()
+        if text != f"your standard deviation is {ALWAYS_ONE}"  # z is the noise alone
+    }
     return (
         {text: mu + value * eps for text, value in wrong.items()}
         | {
@@ -215,8 +230,10 @@ def formula_slips(mu: Tensor, logvar: Tensor, eps: Tensor) -> dict[str, Tensor]:
             "sigma is added to the noise, not multiplied by it": mu + std + eps,
             "z is the noise alone, whatever mu and logvar are": eps,
             "mu is added to the noise first, and then once more": mu + std * (mu + eps),
-            "z goes through a tanh": torch.tanh(mu + std * torch.atanh(eps)),
-            "z goes through a sigmoid": torch.sigmoid(mu + std * torch.logit(eps)),
+            **{
+                f"z goes through a {name}": function(mu + std * inverse(eps))
+                for name, (function, inverse) in THROUGH.items()
+            },
             "mu is averaged over the batch": mu.mean(0) + std * eps,
             "sigma is averaged over the batch": mu + std.mean(0) * eps,
             "logvar is averaged over the batch": mu + (logvar.mean(0) / 2).exp() * eps,

@@ -135,10 +135,9 @@ class Reconstruction:
                 raise self.forward.blame(right.broken) from None
             if wrong := noise.wrong_alone():
                 raise self.forward.blame(UnjudgedError("reparametrize", wrong)) from None
-            raise self.fail(
-                f"x_hat is not {self.forward.formula}, with your own decoder and reparametrize.",
-                str(mistake),
-            ) from None
+            what, *more = str(mistake).splitlines()
+            due = f"x_hat should be {self.forward.formula}, with your own decoder and reparametrize."
+            raise self.fail(f"{what[0].lower()}{what[1:]}", *more, due) from None
 
     def expect_slips_absent(self, x_hat: Tensor, right: Composed, formula: Tensor) -> None:
         """Name the slip that would give just this x_hat, where there is one."""

@@ -18,7 +18,8 @@ def test_decoder(student, sizes):
 
         decoder = VAE(784, 20).decoder
         print(decoder)  # expected: three times Linear and ReLU, then Linear, Sigmoid and Unflatten
-        print(sum(p.numel() for p in decoder.parameters()))  # expected: 643584
+        for pixels, latents in ((784, 15), (345, 20)):
+            print(sum(p.numel() for p in VAE(pixels, latents).decoder.parameters()))  # expected: 641584, 467545
         x_hat = decoder(1000 * torch.randn(5, 20))
         print(x_hat.shape, x_hat.min().item(), x_hat.max().item())  # expected: (5, 1, 28, 28), 0.0, 1.0
     """

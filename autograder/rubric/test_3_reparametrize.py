@@ -44,9 +44,10 @@ def test_seeded_statistics(student):
 
     To see it in your notebook:
 
-        torch.manual_seed(0)
-        z = reparametrize(torch.zeros(1, 15), torch.ones(1, 15))
-        print(z.shape, z.mean().item(), z.std().item())  # expected: (1, 15), -0.4363, 1.6860
+        for seed in (0, 1):  # expected: (1, 15), -0.4363, 1.6860 and (1, 15), -0.3768, 1.0913
+            torch.manual_seed(seed)
+            z = reparametrize(torch.zeros(1, 15), torch.ones(1, 15))
+            print(z.shape, z.mean().item(), z.std().item())
     """
     mu = torch.zeros(1, 15)
     cases = [
@@ -105,7 +106,7 @@ def test_formula_and_noise(student):
         )
     held = {"mu": student.put(mu), "logvar": student.put(logvar)}
     mistakes: list[Mistake] = []
-    if student.left_disabled():  # so far only vae.py itself ran
+    if student.modes().disabled_by_file:
         mistakes.append(disabling("vae.py, where it is imported,"))
     z = student.reparametrize(held["mu"], held["logvar"], seed=seed)
     expect_untouched(student, "reparametrize", held)
@@ -123,7 +124,9 @@ def test_formula_and_noise(student):
             zeros = torch.zeros(any_number(1000, 1200), any_number(100, 120))
             with noting(mistakes):
                 z = student.reparametrize(zeros, zeros)
-                if z.shape == zeros.shape:
+                if z.shape == zeros.shape and not any(
+                    "z goes through" in str(mistake) for mistake in mistakes
+                ):
                     expect_noise(z)
             raise_all(mistakes)
     else:  # noise that torch's seed does not reach is charged in 3.1; here its distribution counts
@@ -215,10 +218,9 @@ def expect_as_drawn(eps, seed):
     shift = float(eps.mean() - factor * noise.mean())
     # Its sign is for 3.1: minus the noise is as good.
     if abs(abs(factor) - 1) > 1e-3 or abs(shift) > 1e-3:
-        raise fail(
-            f"The noise, (z - mu) / sigma, is {factor:.4g} times what torch.randn gives"
-            + (f", plus {shift:.3g}." if abs(shift) > 1e-3 else ".")
-        )
+        times = f"{factor:.4g} times " if abs(abs(factor) - 1) > 1e-3 else ""
+        plus = f", plus {shift:.3g}" if abs(shift) > 1e-3 else ""
+        raise fail(f"The noise, (z - mu) / sigma, is {times}what torch.randn gives{plus}.")
 
 
 def expect_formula(student, z, mu, logvar, eps, seed):
@@ -227,6 +229,8 @@ def expect_formula(student, z, mu, logvar, eps, seed):
     expect_shape(f"z for mu and logvar of shape {show(mu.shape)}", z.nan_to_num(), mu.shape)
     right = mu + torch.exp(logvar / 2) * eps
     if close(z, right):
+        if not eps.any():
+            raise fail("z has no noise: it is mu, and logvar is not used.")
         return
     if not close(z, mu) and close(student.reparametrize(mu, logvar, seed=seed), mu):
         raise fail(
@@ -275,4 +279,6 @@ def expect_gradients(student, z, held, logvar, eps):
                 "Look for detach(), .data, torch.no_grad(), torch.normal() and sample() in place of rsample().",
             )
         if not close(gradient, expected, 1e-3):
-            raise fail(f"The gradient of z with respect to {name} is not the right one.")
+            factor = multiple_of(gradient, expected.detach())
+            times = f" It is {factor:.4g} times that." if factor else ""
+            raise fail(f"The gradient of z with respect to {name} is not the right one.{times}")

@@ -17,6 +17,7 @@ from autograder.rubric.oracle import any_number, loss
 # guards a logarithm, of a variance of exp(-9), with 1e-6.
 EXTREMES = (("mu", -20.0), ("mu", 20.0), ("logvar", -9.0), ("logvar", 9.0))
 FAR_OFF = 2e-4
+FEW = 20  # images, of which all pixels are added up one after the other without rounding too much
 # A pixel so near to 0, and one so near to 1, show a clamp of x_hat. There guards of 1e-4 in both logarithms make 0.36,
 # a clamp at 1e-3 on one side makes 0.69.
 NEAR_0, OFF = 5e-4, 0.5
@@ -29,12 +30,12 @@ def test_loss(student):
 
     To see it in your notebook:
 
-        torch.manual_seed(0)
-        x_hat, x = torch.rand(2, 8, 1, 28, 28)
+        torch.manual_seed(0); x_hat, x = torch.rand(2, 8, 1, 28, 28)
         mu, logvar = 3 * torch.randn(2, 8, 15)
         given = [t.requires_grad_() for t in (x_hat, mu, logvar)]
         loss = loss_function(x_hat, x, mu, logvar)
         print(loss.item())  # expected: 1085.0146
+        print(loss_function(x_hat[..., :2, :2], x[..., :2, :2], mu, logvar).item())  # expected: 298.0944
         print(*(g.abs().sum().item() for g in torch.autograd.grad(loss, given)))  # expected: 8738.99, 35.093, 232.540
     """
     notebook = (
@@ -97,7 +98,8 @@ def expect_value(student, inputs):
             f"loss_function returned a tensor of shape {show(found.shape)}; expected a scalar, of shape ().",
             *name_shape(found.shape, inputs),
         )
-    if alike(float(found), float(expected)):
+    # Who adds up all pixels one after the other, in float32, rounds the more the more there are: 3e-7 for each image.
+    if alike(float(found), float(expected), float(expected) * max(1, len(inputs[0]) / FEW)):
         return
     raise fail(
         f"For a batch of {len(inputs[0])} your loss is {float(found):.6g}; expected {float(expected):.6g}.",
