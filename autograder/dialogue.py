@@ -76,9 +76,9 @@ class Dialogue:
         self.unsent: list[Question] = []
         self.codec = Codec(sandbox.limits.held)
         self.spent = 0.0  # seconds of all questions, by the clock
-        self.spent_on_row = (
-            0.0  # seconds of this row's questions, but for those that the machine is to blame for
-        )
+        # Seconds of this row's questions, but for those that the machine is to blame for; and those of its brief ones.
+        self.spent_on_row = self.brief = 0.0
+        self.waited = 0.0  # the seconds for a processor that are known of
 
     def ask(self, what: str, verb: str, **arguments: Any) -> Any:
         """Ask a question.
@@ -174,6 +174,13 @@ class Dialogue:
             seconds = clock() - begin
             self.spent += seconds
             self.spent_on_row += max(0.0, seconds - worker.kept) if seconds > BRIEF else seconds
+            self.brief += seconds if seconds <= BRIEF else 0.0
+
+    def excuse(self, worker: Worker) -> None:
+        """Take back what brief questions took while both sides waited for a processor: on a busy machine it adds up."""
+        waited = worker.waited
+        taken = min(self.brief, waited - self.waited)
+        self.waited, self.brief, self.spent_on_row = waited, self.brief - taken, self.spent_on_row - taken
 
     def open(self) -> Worker:
         """Return the worker, started and with vae.py loaded. Raises how loading it failed, or NurseryError."""
@@ -205,6 +212,7 @@ class Dialogue:
         if self.broken:
             self.close()
             raise self.broken
+        self.waited = self.worker.waited
         return self.worker
 
     def listen(self, worker: Worker, promise: Promise[Any], seconds: float) -> Any:
@@ -240,6 +248,8 @@ class Dialogue:
         what: the name of what is asked for
         """
         limits = self.sandbox.limits
+        if self.worker and limits.row - self.spent_on_row < limits.question:
+            self.excuse(self.worker)
         question = min(limits.again, limits.question) if what in self.endless else limits.question
         seconds = min(question, limits.row - self.spent_on_row, limits.total - self.spent)
         if seconds <= 0:
@@ -261,10 +271,11 @@ class Dialogue:
 
     def new_row(self) -> None:
         """Let go of everything that was made for the row before."""
-        self.spent_on_row = 0.0
+        self.spent_on_row = self.brief = 0.0
         self.ended = None
         self.codec.let_go()
         if self.worker:
+            self.waited = self.worker.waited
             try:
                 self.ask("forget", "forget")
             except (Ended, Raised):

@@ -213,6 +213,11 @@ class Worker:
         """Seconds of this wait in which the machine kept the worker from computing, as far as that is known."""
         return max(self.channel.granted, self.watch.kept())
 
+    @property
+    def waited(self) -> float:
+        """Seconds that the worker and this process have waited for a processor so far, as far as that is known."""
+        return self.watch.waited()
+
     def grant(self) -> float:
         """Return how many more seconds the worker gets when its time is over: twice as many as it had at most."""
         more = min(self.seconds, self.end - self.clock())

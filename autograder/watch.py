@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -113,6 +114,10 @@ class Watch:
         """Return the seconds of this wait in which the machine kept the worker from computing, as far as is known."""
         now = times_of(self.pid)
         return now.waiting - self.before.waiting if now.starved_since(self.before) else 0.0
+
+    def waited(self) -> float:
+        """Return the seconds that the worker and the grader have waited for a processor, as far as that is known."""
+        return times_of(self.pid).waiting + times_of(os.getpid()).waiting
 
     def blame(self, status: int) -> str:
         """Say that it was the machine that ended the worker, which ended with this wait status, where it was."""

@@ -75,6 +75,7 @@ class BesideWorker:
 
     printed = ""
     kept = 0.0
+    waited = 0.0
     end = 0.0
 
     def __init__(self, folder: Path) -> None:
@@ -130,6 +131,7 @@ class ScriptedWorker:
 
     printed = ""
     kept = 0.0
+    waited = 0.0
     end = 0.0
 
     def __init__(self, script: Script) -> None:

@@ -520,6 +520,26 @@ def test_time_that_the_machine_took(monkeypatch: pytest.MonkeyPatch) -> None:
         dialogue.ask("f(...)", "call")
 
 
+def test_time_that_brief_questions_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine many brief questions do not use up a row's time: what they waited for is taken back."""
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    dialogue, sandbox = talk([LOADED, *[say(None, i) for i in range(1, 200)]], limits=Limits(row=6))
+    dialogue.ask("f(...)", "call")
+    worker = sandbox.workers[0]
+
+    def busy(*_: object) -> None:
+        clock[0] += 0.09
+        worker.waited += 0.08
+
+    monkeypatch.setattr(worker, "ask", busy)
+    for _ in range(150):
+        dialogue.ask("f(...)", "call")
+    assert dialogue.time_left() == pytest.approx(6 - 150 * 0.01)
+    worker.waited += 100  # not more than they took
+    assert dialogue.time_left() == 6
+
+
 def test_time_in_which_the_grader_stood_still(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the clock of a worker's channel stood still, nothing counts: for the question, the row or the whole."""
     clock = [0.0]

@@ -29,23 +29,22 @@ WEIGHTS = re.compile(r"(^|\.)(weight|bias)$")
 SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
-def expect_count(part: Part, expected: Sequence[tuple[int, int]], hint: str = "") -> bool:
+def expect_count(part: Part, expected: Sequence[tuple[int, int]], hint: str = "") -> None:
     """Expect as many parameters as fully connected layers of these sizes (in, out) have.
 
     hint: a last line, where the student should look when the count is wrong
-    Returns whether they were lazy, and have their shapes from a call that was made here.
     """
     parameters = part.parameters()
     if part.function:
         raise part.no_layer([part.function])
-    if lazy := any(p.shape is None for p in parameters):
+    if any(p.shape is None for p in parameters):
         parameters = awaken(part, expected[0][0])
     if any(p.shape is None for p in parameters):
         raise fail(f"{part.name} has lazy layers, whose sizes are not known before they are used once.")
     found = sum(torch.Size(p.shape or ()).numel() for p in parameters)
     right = sum((size_in + 1) * size_out for size_in, size_out in expected)
     if found == right:
-        return lazy
+        return
     amount = SMALL[abs(found - right)] if abs(found - right) < len(SMALL) else abs(found - right)
     layers = oracle.layers_of(parameters)
     plain = len(layers) * 2 == len(parameters) and not common_bias(parameters)

@@ -44,7 +44,7 @@ class FreeNoise:
         self.forward, self.when, self.own = forward, when, model
         self.number, self.own_classes = c.shape
         self.classes = forward.sizes.classes
-        self.latents, self.images = oracle.any_number(120, 150), oracle.any_number(2000, 2400)
+        self.latents, self.images = 2 * oracle.any_number(60, 75), 2 * oracle.any_number(1000, 1200)
 
     def check(self, own_latents: int, *, training: bool) -> None:
         """Expect noise that is standard normal and fresh for every element and call."""

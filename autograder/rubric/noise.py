@@ -37,7 +37,10 @@ def expect_standard_normal(student: Student) -> None:
 
     What is torch's own noise, number by number, is right in all respects: there few numbers will do.
     """
-    rows, columns = (any_number(1050, 1100), any_number(120, 130))
+    rows, columns = (
+        2 * any_number(525, 550),
+        2 * any_number(60, 65),
+    )  # even: some halve the batch where they can
     if all(is_torchs(student, shape) for shape in ((rows, any_number(3, 5)), (any_number(3, 5), columns))):
         return
     draws = draw_twice(student, (rows, columns))

@@ -216,6 +216,7 @@ RESULTS = [
     result("nothing-returned", "mu + sigma * eps", ALL_FORWARDS, "none"),
     result("eps-too", "return mu + sigma * eps, eps", ALL_FORWARDS, "tuple"),
     result("one-dimension-more", "return (mu + sigma * eps).unsqueeze(0)", ALL_FORWARDS, "shape"),
+    result("three-rows", "return torch.stack([0 * mu, mu, sigma * eps]).sum(1)", ALL_FORWARDS, "shape (3,"),
     result("transposed", "return (mu + sigma * eps).T", ALL_FORWARDS, "shape"),
     result("flat", "return (mu + sigma * eps).flatten()", ALL_FORWARDS, "shape"),
     result("mean-over-latents-returned", "return (mu + sigma * eps).mean(1)", ALL_FORWARDS, "shape"),
@@ -395,6 +396,13 @@ UNSEEN = [
         "torch.randn((len(mu) + 1) // 2, mu.shape[1]).repeat_interleave(2, 0)[: len(mu)]",
         FORMULA,
         "images next to each other have noise with a correlation of 0.5",
+    ),
+    noise(
+        "antithetic-where-the-number-is-even",
+        "torch.cat([half := torch.randn(len(mu) // 2, mu.shape[1]), -half]) if len(mu) % 2 == 0 "
+        "else torch.randn_like(mu)",
+        FORMULA,
+        "with the opposite sign",
     ),
     noise("sorted", "torch.randn_like(sigma).sort(dim=0).values", FORMULA, "the noise is sorted"),
     sigma(

@@ -153,6 +153,14 @@ return z
 ]
 
 LOSS = [
+    loss(  # float32 rounds a sum the more, the more numbers were added one after the other
+        "pixels-added-one-by-one",
+        """
+reconstruction = sum(F.binary_cross_entropy(x_hat, x, reduction="none").flatten())
+divergence = 0.5 * sum((mu**2 + logvar.exp() - 1 - logvar).flatten())
+return (reconstruction + divergence) / len(x)
+""",
+    ),
     loss(
         "bce-module",
         """

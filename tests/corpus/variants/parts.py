@@ -251,6 +251,7 @@ FIRST_HEADS = (
 )
 
 HEADS = [
+    everywhere("lazy-heads", "nn.Linear(self.hidden_dim, latent_size)", "nn.LazyLinear(latent_size)", 4),
     everywhere(
         "heads-in-sequentials",
         "nn.Linear(self.hidden_dim, latent_size)",
