@@ -18,7 +18,7 @@ import time  # noqa: E402
 
 # More threads only get in each other's way; and where there are several, a fork or Landlock would miss some.
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")
+    os.environ[variable] = "1"
 
 from pathlib import Path  # noqa: E402
 from typing import TYPE_CHECKING, Any  # noqa: E402
@@ -136,9 +136,11 @@ def grade(  # noqa: PLR0913 - one for each option
     gc.freeze()
     on_gradescope = submission is None
     if submission is None:
-        submission = GRADESCOPE / "submission"
+        submission = (GRADESCOPE / "submission").resolve()  # it may be a link, of the platform's
         results = results or GRADESCOPE / "results" / "results.json"
         if not submission.is_dir():
+            if GRADESCOPE.is_dir():
+                raise GraderError(f"there is no folder {submission}: the platform has not put one there")
             raise click.UsageError("give a SUBMISSION: a folder, a zip, a vae.py or a notebook")
     results = results or Path("results.json")
     if not on_gradescope:  # there, grading goes on, for what is printed

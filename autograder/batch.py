@@ -207,6 +207,29 @@ def save(out: Path, name: str, graded: Graded) -> None:
 def grade_all(
     submissions: Sequence[Submission], settings: Settings
 ) -> Generator[tuple[Submission, Graded], None, None]:
+    """Grade submissions, several at a time, and give each with what came of it as it is finished.
+
+    Those for which there was no memory beside the others come last, one at a time.
+    """
+    crowded = []
+    with closing(grade_each(submissions, settings)) as gradings:
+        for submission, graded in gradings:
+            if settings.cluster or settings.jobs == 1 or not ran_short(graded.record):
+                yield submission, graded
+            else:
+                crowded.append(submission)
+    with closing(grade_each(crowded, replace(settings, jobs=1))) as gradings:
+        yield from gradings
+
+
+def ran_short(record: Results) -> bool:
+    """Tell whether the machine ended student code for want of memory, which others may have taken."""
+    return any(row.extra_data.get("ending") == results.OUT_OF_MEMORY for row in record.tests)
+
+
+def grade_each(
+    submissions: Sequence[Submission], settings: Settings
+) -> Generator[tuple[Submission, Graded], None, None]:
     """Grade submissions, several at a time, and give each with what came of it as it is finished."""
     if not submissions:
         return

@@ -136,8 +136,7 @@ def shut_process(plan: Plan, socket: int, output: int) -> None:
         os.dup2(null, 0)
         os.dup2(output, 1)
         os.dup2(output, 2)
-        os.closerange(3, socket)
-        os.closerange(socket + 1, 4096)
+        shut_descriptors(socket)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
@@ -155,6 +154,20 @@ def shut_process(plan: Plan, socket: int, output: int) -> None:
     numpy.random.seed()  # noqa: NPY002 - a student may draw from this one
     torch.default_generator.seed()
     torch.set_num_threads(1)
+
+
+def shut_descriptors(socket: int) -> None:
+    """Close all descriptors but the first three and this one, however high."""
+    try:
+        opened = [int(path.name) for path in Path("/dev/fd").iterdir()]  # /proc/self/fd on Linux
+    except OSError:
+        opened = []
+        os.closerange(3, socket)
+        os.closerange(socket + 1, 1 << 16)
+    for number in opened:
+        if number > 2 and number != socket:
+            with contextlib.suppress(OSError):  # that of the list itself
+                os.close(number)
 
 
 def reset_warnings() -> None:
@@ -194,9 +207,11 @@ def set_limits(plan: Plan) -> None:
     """Set the resource limits. The grader watches the resident memory itself: no limit here bounds it."""
     import resource  # not on Windows
 
-    mapped = 8 << 30  # where nothing tells how much it is
+    mapped, data = 8 << 30, 4 << 30  # where nothing tells how much it is
     with contextlib.suppress(OSError):
-        mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        mapped, *_, data, _ = (
+            int(n) * resource.getpagesize() for n in Path("/proc/self/statm").read_text().split()
+        )
     limits = {
         # CUDA maps more than there is: the memory of all GPUs and of the host.
         resource.RLIMIT_AS: resource.RLIM_INFINITY if plan.device == "cuda" else mapped + plan.address_space,
@@ -206,24 +221,28 @@ def set_limits(plan: Plan) -> None:
         resource.RLIMIT_NOFILE: 1024 if plan.device == "cuda" else plan.files,
     }
     # It counts all processes of a user; an ordinary one has others, but not in namespaces of its own.
-    if (plan.uid is not None and "user" in plan.layers) or counted_apart():
+    apart = plan.uid is not None and "user" in plan.layers
+    with contextlib.suppress(OSError):  # where there is no /proc, it is not known
+        apart = apart or counted_apart()
+    if apart:
         limits[resource.RLIMIT_NPROC] = plan.processes
     for limit, value in limits.items():
         hard = resource.getrlimit(limit)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)  # noqa: PLW2901
         resource.setrlimit(limit, (value, value))
-    expect_room(plan, mapped)
+    expect_room(plan, mapped, data)
 
 
-def expect_room(plan: Plan, mapped: int) -> None:
+def expect_room(plan: Plan, mapped: int, data: int) -> None:
     """Expect what right code may need of this account, whose own limits may be lower. Raises kernel.Unavailable.
 
-    mapped: bytes that were before the student's code
+    mapped: bytes that were before the student's code; data: those of them that can be written
     """
     import resource  # not on Windows
 
     allowed = {
         "v, of memory": (resource.RLIMIT_AS, mapped + ROOM),
+        "d, of data": (resource.RLIMIT_DATA, data + ROOM),
         "t, of processor time": (resource.RLIMIT_CPU, plan.cpu),
         "f, of a file's size": (resource.RLIMIT_FSIZE, plan.file_size),
         "n, of open files": (resource.RLIMIT_NOFILE, plan.files),

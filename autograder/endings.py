@@ -5,6 +5,7 @@ Ended              the student's code gave no answer
 |   +-- OutOfTime  of which earlier questions have left nothing
 +-- TooBig         an answer larger than any right one, or too much memory
 +-- Died           the process ended: a signal, os._exit
+|   +-- OutOfMemory  the machine ended it, for want of memory
 +-- Malformed      bytes that are no answer
 """
 
@@ -14,7 +15,17 @@ import contextlib
 import os
 import signal
 
-__all__ = ["Died", "Ended", "Malformed", "OutOfTime", "TooBig", "TooSlow", "describe", "is_kill"]
+__all__ = [
+    "Died",
+    "Ended",
+    "Malformed",
+    "OutOfMemory",
+    "OutOfTime",
+    "TooBig",
+    "TooSlow",
+    "describe",
+    "is_kill",
+]
 
 
 class Ended(Exception):  # noqa: N818 - an ending is not always an error
@@ -35,6 +46,10 @@ class TooBig(Ended):
 
 class Died(Ended):
     """The process ended in the middle of a question."""
+
+
+class OutOfMemory(Died):
+    """The machine's memory was used up, by this process or by others."""
 
 
 class Malformed(Ended):

@@ -53,7 +53,20 @@ DAMAGE = (
 # of these, what is no fault of whoever handed the files in
 OURS = (
     *(errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC),
-    getattr(errno, "ESTALE", errno.EIO),  # not on Windows
+    *(errno.EAGAIN, errno.EBUSY, errno.ENODEV, errno.ENXIO),
+    # Of file systems that come over a network, or are damaged; not each system has all.
+    *(
+        getattr(errno, name, errno.EIO)
+        for name in ("ESTALE", "ETIMEDOUT", "ENOTCONN", "EHOSTDOWN", "EHOSTUNREACH")
+    ),
+    *(
+        getattr(errno, name, errno.EIO)
+        for name in ("ECONNRESET", "ECONNREFUSED", "ENETDOWN", "ENETUNREACH", "EPROTO")
+    ),
+    *(
+        getattr(errno, name, errno.EIO)
+        for name in ("EREMOTEIO", "EUCLEAN", "EBADMSG", "ENOLCK", "EKEYEXPIRED")
+    ),
 )
 BAD_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 

@@ -23,10 +23,10 @@ import torch
 from _pytest._io import TerminalWriter
 
 from autograder import rubric
-from autograder.endings import Died, Ended, Malformed, TooBig, TooSlow
+from autograder.endings import Died, Ended, Malformed, OutOfMemory, TooBig, TooSlow
 from autograder.nursery import NurseryError
 from autograder.outcome import Missing, Raised, Unfinished, WrongKind
-from autograder.results import ROWS, Row, clean
+from autograder.results import OUT_OF_MEMORY, ROWS, Row, clean
 from autograder.rubric.expect import Mistake
 from autograder.rubric.oracle import Sizes, other_sizes
 
@@ -46,6 +46,7 @@ ENDINGS: tuple[tuple[type[Exception], str], ...] = (
     (WrongKind, "wrong kind of answer"),
     (TooSlow, "too slow"),
     (TooBig, "too big"),
+    (OutOfMemory, OUT_OF_MEMORY),
     (Died, "died"),
     (Malformed, "malformed answer"),
     (Ended, "no answer"),

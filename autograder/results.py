@@ -11,7 +11,19 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["RECIPE", "ROWS", "Results", "Row", "cause", "clean", "gist", "put", "read", "write"]
+__all__ = [
+    "OUT_OF_MEMORY",
+    "RECIPE",
+    "ROWS",
+    "Results",
+    "Row",
+    "cause",
+    "clean",
+    "gist",
+    "put",
+    "read",
+    "write",
+]
 
 # Those of the assignment, of one point each.
 ROWS = ("1.1", "1.2", "1.3", "1.4", "2.1", "3.1", "3.2", "4.1", "5.1", "6.1", "6.2", "6.3")
@@ -34,6 +46,7 @@ DIAGNOSIS = ("It looks as if ", "The cross-entropy (BCE) is ")  # in the words o
 # How a line begins that many mistakes show by: what one of them is stands below it, or behind it.
 SYMPTOM = ("After torch.manual_seed(", "For a batch of ")
 FORMULA = "z is not mu + exp(logvar / 2) * eps: "
+OUT_OF_MEMORY = "out of memory"  # how a row ends whose process the machine ended for that
 RECIPE = "To see it"  # how the lines begin that are the same for all who lose the row
 
 

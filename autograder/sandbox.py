@@ -40,7 +40,7 @@ import msgspec
 
 from autograder.channel import Channel, OversizeError, StalledError
 from autograder.confine import LAYERS, Plan, is_safe
-from autograder.endings import Died, Ended, TooBig, TooSlow, describe
+from autograder.endings import Died, Ended, OutOfMemory, TooBig, TooSlow, describe
 from autograder.leftovers import remove, sweep_files, sweep_ipc
 from autograder.namespaces import closed_folder
 from autograder.nursery import Nursery, NurseryError, Spawner, Starter
@@ -118,10 +118,10 @@ class Sandbox:
     def start(self) -> Worker:
         """Start a worker. Raises NurseryError."""
         scratch = Path(tempfile.mkdtemp(prefix="vae-")).absolute()  # TMPDIR may be "."
-        # Another user must get to Python, and into the temporary folder.
-        reached = self.starter.reaches() and closed_folder([str(scratch.parent)]) is None
-        claim, uid = claim_uid() if "user" in self.layers and reached else (None, None)
         try:
+            # Another user must get to Python, and into the temporary folder.
+            reached = self.starter.reaches() and closed_folder([str(scratch.parent)]) is None
+            claim, uid = claim_uid() if "user" in self.layers and reached else (None, None)
             plan = self.furnish(scratch, uid)
             connection, output, pid = self.starter.start(plan)
             worker = Worker(self.starter, scratch, claim, Watch(pid, scratch, self.limits, self.starter))
@@ -241,7 +241,8 @@ class Worker:
             raise TooBig(str(limit)) from None
         except (EOFError, ConnectionError):
             status = self.stop()
-            raise Died(describe(status) + self.watch.blame(status)) from None
+            machine = self.watch.blame(status)
+            raise (OutOfMemory if machine else Died)(describe(status) + machine) from None
 
     def stop(self) -> int:
         """End the worker and all that came from it, and remove its folders; returns its wait status."""

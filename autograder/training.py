@@ -58,7 +58,7 @@ NEEDED = {
 SECTIONS = {"VAE": "12345", "CVAE": "356"}  # of the rubric: what a model's training rests on
 UNWRITTEN = ("missing", "unfinished")
 UNJUDGED = ("too slow", "out of time", "stopped")
-HOPELESS = ("too slow", "too big", "died", "malformed answer", "no answer", "grader fault")
+HOPELESS = ("too slow", "too big", "out of memory", "died", "malformed answer", "no answer", "grader fault")
 
 
 class AsideError(Exception):

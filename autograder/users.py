@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import select
 import signal
 import socket
@@ -23,16 +24,19 @@ PATIENCE = 15  # seconds for a process of ours, as a worker's user, to answer
 
 
 def claim_uid() -> tuple[socket.socket | None, int | None]:
-    """Claim a user id that no other grading on this host has, for as long as the returned socket lives.
+    """Claim a user id that nobody has and no other grading, for as long as the returned socket lives.
 
-    An abstract socket's name is taken by one process at a time and comes free with its death.
+    An abstract socket's name is taken by one process at a time and comes free with its death. Another container on this
+    kernel does not see it, and counts a user's processes with ours: so the first id to be tried is drawn.
     Returns (None, None) where no user can be dropped to.
     """
     if sys.platform != "linux" or os.geteuid() != 0:
         return None, None
-    first = os.getpid() % (LAST_UID - FIRST_UID)
+    taken, first = running_users(), secrets.randbelow(LAST_UID - FIRST_UID)
     for i in range(LAST_UID - FIRST_UID):
         uid = FIRST_UID + (first + i) % (LAST_UID - FIRST_UID)
+        if uid in taken or is_known(uid):
+            continue
         claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             claim.bind(f"\0vae-autograder-uid-{uid}")
@@ -41,6 +45,27 @@ def claim_uid() -> tuple[socket.socket | None, int | None]:
         else:
             return claim, uid
     return None, None
+
+
+def running_users() -> set[int]:
+    """List whose processes run: all of a worker's user are killed when it ends."""
+    found = set()
+    with contextlib.suppress(OSError), os.scandir("/proc") as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):  # it has ended
+                found.add(entry.stat().st_uid)
+    return found
+
+
+def is_known(uid: int) -> bool:
+    """Tell whether this machine knows somebody by a user id, whose files a worker might read."""
+    import pwd  # not on Windows
+
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
 
 
 def rules_users() -> bool:

@@ -13,11 +13,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import faulty
+import msgspec
 import psutil
 import pytest
 from apart import REFERENCE
@@ -612,6 +615,31 @@ def test_progress() -> None:
     assert said[False, True] == ""
     assert "2/3" in said[True, False]
     assert "1 grader faults" in said[True, False]
+
+
+def test_short_of_memory(run: Callable[..., batch.Outcome], tmp_path: Path) -> None:
+    """Where others may have taken the memory that a submission needed, it is graded once more, alone."""
+    path = make_class(tmp_path / "class", anna=RIGHT, ben=RIGHT)
+    asked: list[tuple[int, str]] = []
+
+    @contextmanager
+    def crew(jobs: int) -> Iterator[tuple[Callable[[lane.Task], Future[bytes]], int]]:
+        def submit(task: lane.Task) -> Future[bytes]:
+            asked.append((jobs, task.name))
+            graded = lane.Graded(record())
+            if (jobs, task.name) != (1, "ben") and task.name == "ben":
+                graded.record.tests[0].extra_data = {"ending": results.OUT_OF_MEMORY}
+            future: Future[bytes] = Future()
+            future.set_result(msgspec.msgpack.encode(graded))
+            return future
+
+        yield submit, jobs
+
+    with mock.patch.object(batch, "crew", crew):
+        assert run(path, jobs=2).graded == 2
+    assert asked == [(2, "anna"), (2, "ben"), (1, "ben")]
+    kept = results.read(tmp_path / "out" / "results" / "ben.json")
+    assert "ending" not in kept.tests[0].extra_data
 
 
 def test_changes(run: Callable[..., batch.Outcome], tmp_path: Path) -> None:

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from autograder import kernel
-from autograder.confine import KEPT_VARIABLES, Plan, clean_environment, drop_user, noted, readable, set_limits
+from autograder.confine import (
+    KEPT_VARIABLES,
+    Plan,
+    clean_environment,
+    drop_user,
+    noted,
+    readable,
+    set_limits,
+    shut_process,
+)
 
 if TYPE_CHECKING:
     from apart import Apart
@@ -177,3 +186,35 @@ def test_beside_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: st
     assert [
         name for name in theirs if any((tmp_path / name).is_relative_to(path) for path in opened)
     ] == theirs[:3]
+
+
+def descriptors(folder: str) -> str:
+    """Have a child open some descriptors and shut itself in; returns which of them are still open then."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            found = Path(folder, "found").open("w", encoding="utf-8")  # noqa: SIM115 - its descriptor is the one to keep
+            hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            numbers = [os.dup2(found.fileno(), n) for n in (100, 101, min(5000, hard - 1))]
+            shut_process(Plan(folder, folder), found.fileno(), numbers[0])
+            found.write(" ".join(str(is_open(n)) for n in (found.fileno(), *numbers)))
+            found.close()
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    return Path(folder, "found").read_text("utf-8")
+
+
+def is_open(number: int) -> bool:
+    """Tell whether a descriptor is open."""
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
+def test_descriptors(apart: Apart, tmp_path: Path) -> None:
+    """No descriptor but those given is left open, however high its number is."""
+    assert apart(descriptors, str(tmp_path)).value == "True False False False"

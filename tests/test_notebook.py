@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -451,14 +452,40 @@ def test_nothing_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """A notebook that takes too long to read is refused."""
-    monkeypatch.setattr(notebook, "SECONDS", 0.01)
+    monkeypatch.setattr(notebook, "CPU_SECONDS", 1)
     with pytest.raises(Unreadable, match=r"there is no vae.py, and a.ipynb takes too long to read"):
+        to_python(of_cells("class VAE: pass", *SLOW), "a.ipynb")
+
+
+def test_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That nothing was computed in a long time is no fault of the student's."""
+    monkeypatch.setattr(notebook, "SECONDS", 0.01)
+    with pytest.raises(RuntimeError, match=r"a.ipynb could not be read: this machine was too busy"):
         to_python(of_cells("class VAE: pass"), "a.ipynb")
+
+
+SLOW = ["a = [1, 2, 3]\n" * 500] * 100
+LIMITED = """
+import resource, sys
+from autograder.notebook import to_python
+resource.setrlimit(resource.RLIMIT_CPU, (1, 1))
+try:
+    to_python(sys.stdin.buffer.read(), "a.ipynb")
+except RuntimeError as error:
+    print(error)
+"""
+
+
+def test_low_limit() -> None:
+    """Where the account may compute for less time than a notebook is given, that is no fault of the student's."""
+    content = of_cells("class VAE: pass", *SLOW)
+    done = subprocess.run([sys.executable, "-c", LIMITED], input=content, stdout=subprocess.PIPE, check=True)
+    assert b"what reads notebooks ended with status -" in done.stdout
 
 
 def test_without_nbconvert(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """That nbconvert is not installed is no fault of the student's."""
     (tmp_path / "nbconvert.py").write_text("raise ImportError")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(RuntimeError, match="nbconvert, which reads notebooks, is not installed"):
         to_python(of_cells("class VAE: pass"), "a.ipynb")
