@@ -118,7 +118,7 @@ KEPT: dict[str, tuple[list[str], list[str]]] = {
     ),
     "models under other names": (
         ["class A: pass\nclass B: pass\nVAE, CVAE = A, B"],
-        ["class A: pass", "class B: pass", "VAE, CVAE = (A, B)"],
+        ["class A: pass", "class B: pass", ast.unparse(ast.parse("VAE, CVAE = A, B"))],
     ),
     "carriage returns": (["x\r\ny\rclass VAE:\r\n    z = 1\r\n"], ["class VAE:\n    z = 1"]),
     "a line that begins with %": (["class VAE:\n    x = (a\n% b)"], ["class VAE:\n    x = (a\n% b)"]),

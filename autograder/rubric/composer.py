@@ -158,14 +158,14 @@ class Composer:
                 part(taken / 2)  # some remember the call before
                 if not close(once, part(taken, seed=self.seed), 1e-6):
                     why = "Called twice, with the same input and seed, it gives two results."
-                    raise UnjudgedError(name, why)
+                    raise UnjudgedError(name, why, changes=True)
             for result in self.witness.results:
                 part = getattr(self.model, result.name)
                 if part.drawn is result.drawn.get(result.name):  # with the weights that it had then
                     one, other = (part(result.given, seed=self.seed + i) for i in range(2))
                     if close(one, other, 1e-6) and not close(one, result.found, SAME):
                         why = "Called again with the same input, it gives something else than at first."
-                        raise UnjudgedError(result.name, why)
+                        raise UnjudgedError(result.name, why, changes=True)
 
     def odd(self, features: Tensor, mu: Tensor, logvar: Tensor, why: Exception) -> UnjudgedError | None:
         """Blame the first part that gives something of another shape than it should, or numbers far too large."""

@@ -71,7 +71,7 @@ def expect_composition(forward: VAEForward) -> None:
                     return
                 raise forward.blame(error) from None
             # One size may fit by chance, such as 3 images for a z of 3 rows: the next one must be judged, too.
-            if i == NEXT:
+            if i == NEXT and not error.changes:
                 expect_judged(forward, models, replace(setting, training=False, learning=False))
             unjudged = unjudged or error
         except Ended:  # most likely the time is over, which that part has used up
@@ -87,7 +87,8 @@ def expect_judged(forward: VAEForward, models: dict[Sizes, Model], setting: Sett
     try:
         judge(forward, models, setting, forward_first=False)
     except UnjudgedError as error:
-        raise forward.blame(error) from None
+        if not error.changes:
+            raise forward.blame(error) from None
     except Mistake:
         pass
 

@@ -31,12 +31,14 @@ class UnjudgedError(Exception):
     """A part of the student's gives nothing to compare with.
 
     excess: how many times too large what it gives is, where nothing else is the matter; 0 otherwise
+    changes: whether it gives something, but now this and now that
     """
 
-    def __init__(self, part: str, why: Exception | str, *, excess: float = 0) -> None:
+    def __init__(self, part: str, why: Exception | str, *, excess: float = 0, changes: bool = False) -> None:
         super().__init__(str(why))
         self.part = part
         self.excess = excess
+        self.changes = changes
 
 
 class VAEForward:

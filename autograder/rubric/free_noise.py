@@ -11,7 +11,9 @@ from torch import Tensor
 
 from autograder.outcome import UNANSWERED
 from autograder.rubric import oracle
+from autograder.rubric.composer import fitted
 from autograder.rubric.expect import Mistake, as_three, close, expect_shape, fail, show
+from autograder.rubric.forwards import UnjudgedError
 from autograder.rubric.noise import (
     correlation,
     expect_everywhere,
@@ -20,6 +22,7 @@ from autograder.rubric.noise import (
     expect_no_trace,
     expect_own_spread,
 )
+from autograder.rubric.oracle import is_matrix
 
 if TYPE_CHECKING:
     from autograder.part import Model
@@ -30,6 +33,10 @@ __all__ = ["FreeNoise"]
 # Two right draws are never so alike: of 30 numbers, a correlation of 0.95 comes once in 10^15 pairs; of fewer, a higher
 # one does. Of a pixel, rounding is a tenth of SAME.
 ALIKE, NEVER, SAME = 0.95, -15, 1e-5
+QUIET = -40.0  # a logvar whose sigma of 2e-9 float32 does not see
+SAME_IMAGE = 1e-4
+# Of so many images, the mean square of the distance is within this share of the right one: 8 standard errors or more.
+MANY, SPREAD = 512, 0.3
 FAR = 8  # from where on a latent's pixel, in float32, does not tell it well
 
 
@@ -44,6 +51,7 @@ class FreeNoise:
         self.forward, self.when, self.own = forward, when, model
         self.number, self.own_classes = c.shape
         self.classes = forward.sizes.classes
+        self.is_odd = False  # whether the decoder is of another make than the right one
         self.latents, self.images = 2 * oracle.any_number(60, 75), 2 * oracle.any_number(1000, 1200)
 
     def check(self, own_latents: int, *, training: bool) -> None:
@@ -68,6 +76,33 @@ class FreeNoise:
         expect_own_spread(eps, logvar)
         expect_everywhere(eps)
         self.forward.noise_judged.add(training)
+
+    def is_right_without_decoder(self) -> bool:
+        """Tell whether forward does right as far as a wrong decoder lets it be seen: z cannot be read off its images.
+
+        Where sigma is next to nothing, x_hat must be the image of mu. Else it must be as far from that as images of z
+        are, on average.
+        """
+        with contextlib.suppress(Mistake, UnjudgedError, *UNANSWERED):
+            model = self.forward.furnish(self.own, self.own_classes)
+            heads = model.logvar_layer.parameters()
+            model.logvar_layer.assign(
+                [torch.full(p.shape or (), 0.0 if is_matrix(p.shape or ()) else QUIET) for p in heads]
+            )
+            x_hat, image, z = self.decoded(model, self.number)
+            quiet = close(x_hat, image, SAME_IMAGE) and close(z, image, SAME_IMAGE)
+            x_hat, image, z = self.decoded(self.forward.furnish(self.own, self.own_classes), MANY)
+            found, due = (float((t - image).double().square().mean()) for t in (x_hat, z))
+            return quiet and due > 0 and abs(found / due - 1) < SPREAD
+        return False
+
+    def decoded(self, model: Model, number: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return forward's x_hat for so many images, and what its decoder makes of their mu and of a z drawn here."""
+        x, c = oracle.images(number), oracle.one_hot(number, self.own_classes)
+        x_hat, mu, logvar = as_three(model.ask(*self.forward.arguments(x, c)), f"{self.forward.name}.forward")
+        z = mu + torch.exp(logvar / 2) * torch.randn(mu.shape)
+        image, other = (fitted(model.decoder(self.forward.to_decoder(t, c)), x_hat) for t in (mu, z))
+        return x_hat, image, other
 
     def wrong_alone(self) -> str:
         """Tell what is wrong with the noise that reparametrize itself gives, where it follows no seed."""
@@ -197,6 +232,7 @@ class FreeNoise:
         inputs = latents + (classes if self.forward.name == "CVAE" else 0)
         chain = next(oracle.chains(layers, inputs, 4), [])
         if [layer.size_out for layer in chain] != [oracle.H] * 3 + [784] or len(parameters) != 2 * len(chain):
+            self.is_odd = True
             raise fail(
                 "it is something else under the same seed, and with other noise it cannot be compared, since its "
                 f"decoder is not of the right make (row {self.forward.rows['decoder']})."

@@ -89,17 +89,16 @@ class Gradients:
                 break
         else:
             # A decoder that gets zeros cannot learn from them.
-            learning = len(pairs) == len(found) and nonzero(z) and not saturated(found[0])
-            if weights and learning and not self.forward.weights_judged:
+            if weights and len(pairs) == len(found) and nonzero(z) and not saturated(found[0]):
                 self.expect_weights(pairs, composed)
-                self.forward.weights_judged = True  # once will do: it takes as long as all the rest
             return
         for each in due:
             self.compare(each, found[each.number])
 
     def expect_alike(self, found: Three, composed: Composition) -> None:
         """Expect the same where x_hat comes from other noise: its gradients are of the composition's size only."""
-        for each in self.gradients_of(composed):
+        dues = self.gradients_of(composed)
+        for each in dues:
             if each.number > 0:
                 self.expect_learning(each, composed[each.number])
                 self.compare(each, found[each.number])
@@ -115,6 +114,8 @@ class Gradients:
                             f"no gradient of x_hat reaches {part}, so it would not learn.",
                             "Look for detach(), .data and torch.no_grad().",
                         )
+        if len(dues) == len(found) and found[0].shape == dues[0].direction.shape and not saturated(found[0]):
+            self.expect_weights([(found[each.number], each.direction) for each in dues], composed)
 
     def along(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> list[list[Tensor | None]]:
         """Ask for the gradients of the sum of <output, direction>: for each part one for each bias, always as many."""
@@ -184,6 +185,9 @@ class Gradients:
 
     def expect_weights(self, pairs: Sequence[tuple[Tensor, Tensor]], composed: Composition) -> None:
         """Expect gradients for all parameters of parts that compute the right thing, weights too."""
+        if self.forward.weights_judged:
+            return
+        self.forward.weights_judged = True  # once will do: it takes as long as all the rest
         for name, lengths in zip(PARTS, self.student.reach(pairs, self.parts), strict=True):
             if all(length > 0 for length in lengths) or any(changed(self.student, y) for y in composed):
                 continue

@@ -205,24 +205,30 @@ def expect_fresh(eps: Tensor) -> None:
         )
 
 
+def relation(eps: Tensor, distance: int) -> float:
+    """Return the correlation of noise with itself so many elements further, (N, Z); within a row, if it is nearer."""
+    if distance < eps.shape[1]:
+        return correlation(eps[:, distance:], eps[:, :-distance])
+    flat = eps.flatten()
+    return correlation(flat[distance:], flat[:-distance]) if distance < len(flat) else 0.0
+
+
 def way_back(eps: Tensor, distance: int) -> str:
     """Say what comes back after so many elements, row after row, and to which part where that is not all.
 
     eps: (N, Z)
     """
-    columns = eps.shape[1]
-    rows, rest = divmod(distance, columns)
+    rows, rest = divmod(distance, eps.shape[1])
     if rest and not rows:
-        one, other = eps[:, distance:], eps[:, :-distance]
         apart = "the latents of an image" if distance == 1 else f"latents {distance} columns apart"
         where = f"the latents of an image get the same noise, or it repeats after {distance} columns"
     else:
-        one, other = eps.flatten()[distance:], eps.flatten()[:-distance]
         apart = f"numbers {distance} elements apart" if rest else f"images {rows} rows apart"
         where = f"the noise repeats after {counted(distance, 'element') if rest else counted(rows, 'row')}"
-        if distance == columns:
+        if distance == eps.shape[1]:
             apart, where = "images next to each other", "all images of a batch (rows) get the same noise"
-    related = correlation(one, other)
+    # Two calls stand one below the other, and what comes back may do so within one of them only.
+    related = max((relation(part, distance) for part in (eps, eps[: len(eps) // 2])), key=abs)
     if related <= -SAME:
         where += ", with the opposite sign"
     return where if abs(related) >= SAME else f"{apart} have noise with a correlation of {related:.2f}"

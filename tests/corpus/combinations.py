@@ -26,6 +26,13 @@ NAMES = (
     "forward-z-is-mu-in-eval cvae-forward-z-is-mu-in-eval",
     "forward-variance-returned cvae-forward-variance-returned",
     "forward-seeded cvae-forward-seeded",
+    # Noise that follows no seed, and a decoder through whose images it cannot be read off.
+    "reparametrize-own-generator decoder-gelu",
+    "reparametrize-own-generator decoder-no-sigmoid",
+    "reparametrize-own-generator decoder-two-relus",
+    "reparametrize-own-generator hidden-512",
+    "reparametrize-numpy decoder-sigmoid-twice cvae-decoder-sigmoid-twice",
+    "reparametrize-own-generator forward-frozen-weights",
     # Two mistakes in one row.
     "encoder-leaky-relu-0.01 encoder-normalizes-input",
     "decoder-no-last-relu decoder-sigmoid-twice",
