@@ -27,13 +27,13 @@ EMPTY = "empty"
 # Told as the place of what is nowhere, with what became of it.
 NOWHERE = {
     THROWN_AWAY: (
-        "It is assigned, but behind that __init__ calls super().__init__(), which throws all layers away: "
+        "It is assigned, but after that __init__ calls super().__init__(), which throws all layers away: "
         "that call belongs to the top, once."
     ),
-    COMPARED: "With == it is compared with something, and not assigned: a single = is due.",
+    COMPARED: "With == it is compared with something, and not assigned: a single = is needed.",
     EMPTY: "The file is empty: has your editor saved it elsewhere?",
-    LOCAL: "Without self. before its name it is a variable of __init__, and gone behind that.",
-    ANNOTATED: "There is a colon behind its name, which only says of what type it is: = assigns.",
+    LOCAL: "Without self. before its name it is a variable of __init__, and gone after that.",
+    ANNOTATED: "There is a colon after its name, which only says of what type it is: = assigns.",
 }
 
 

@@ -83,7 +83,7 @@ ANYWHERE = (
     ),
     (
         r"^TypeError: '(C?VAE)' object is not callable",
-        "Is nn.Module missing in the brackets behind class {}?",
+        "Is nn.Module missing in the brackets after class {}?",
     ),
     (
         r"has no attribute '(reparametrize|loss_function)'$",
@@ -96,7 +96,7 @@ ANYWHERE = (
     (r"^NameError: name '(F|nn|torch|Tensor)' is not defined", "Is the import of {} missing at the top?"),
     (
         r": torch\.nn\.modules\.\w+\.(\w+) is not a Module subclass",
-        "{} without brackets is a class, and no layer: are the brackets () behind it missing?",
+        "{} without brackets is a class, and no layer: are the brackets () after it missing?",
     ),
     (
         r": (?:\w+\.)*(?:<|vae\.)[\w.<>]+ is not a Module subclass",
@@ -166,11 +166,11 @@ AT_A_LINE = (  # with the line below
     ),
     (
         r"__init__\(\) (?:takes 1 positional argument|got an unexpected keyword argument).*\n.*super\(.*__init__\(",
-        "super() is the class in the brackets behind `class`: if that is nn.Module, its __init__ takes no sizes.",
+        "super() is the class in the brackets after `class`: if that is nn.Module, its __init__ takes no sizes.",
     ),
     (
         r"(\w+)\.__init__\(\) (?:missing|takes) .*\n.*super\(.*__init__\(",
-        "super() is {}, the class in the brackets behind `class`, and asks for other sizes. Is nn.Module due there?",
+        "super() is {}, the class in the brackets after `class`, and asks for other sizes. Should that be nn.Module?",
     ),
     (
         r"values to unpack.*\n[^=]*= *self\.(encoder|mu_layer|logvar_layer|decoder)\(",
@@ -267,11 +267,11 @@ MAKING = (
     ),
     (
         r"^(C?VAE)\(.*got multiple values for argument",
-        "Is self missing as the first argument of `__init__`, or are the arguments in another order? Due is {due}.",
+        "Is self missing as the first argument of `__init__`, or are the arguments in another order? Expected: {due}.",
     ),
     (
         rf"^(C?VAE)\(.*{MISCALLED}",
-        "Due is {due}; any other argument needs a default. Or is `__init__` misspelt?",
+        "Expected: {due}; any other argument needs a default. Or is `__init__` misspelt?",
     ),
 )
 DUE = {
@@ -309,8 +309,8 @@ def miscalled(what: str, message: str) -> str:
         surplus = re.search(ONE_MORE, message)
         if surplus and not re.search(rf"\b{surplus[1]}\b", due):
             name = surplus[1][:LONGEST]
-            return f"It is called as {called}: due is {due}. {name}, which it wants too, has no default."
-        return f"It is called as {called}: due is {due}." if re.search(MISCALLED, message) else ""
+            return f"It is called as {called}: expected is {due}. {name}, which it wants too, has no default."
+        return f"It is called as {called}: expected is {due}." if re.search(MISCALLED, message) else ""
     if what in GIVEN and re.search(MISCALLED, message):
         lacks_self = re.search(WITHOUT_SELF, message)
         more = "Is self missing in its def, or x?" if lacks_self else "Any other argument needs a default."

@@ -161,9 +161,9 @@ class Part:
         if kind in ("list", "tuple") and len(items) > 1:
             hint = " Is nn.Sequential missing before its brackets?"
         elif kind == "tuple":
-            hint = " Is there a comma behind it?"
+            hint = " Is there a comma after it?"
         elif kind == "type":
-            hint = " That is a class: are brackets () missing behind it?"
+            hint = " That is a class: are brackets () missing after it?"
         elif self.function:
             hint = " It may be right, but has no parameters of its own: whatever counts, lists or saves them fails."
         return WrongKind(f"{self.name} is no layer (an nn.Module), but: {kind}.{hint}")
@@ -295,7 +295,7 @@ def as_tensor(value: object, what: str) -> Tensor:
     if isinstance(value, Tensor):
         return value
     if isinstance(value, WrongKind):
-        raise WrongKind(f"{what} returned {value}, where a tensor of float32 is due.")
+        raise WrongKind(f"{what} returned {value}, where a tensor of float32 is expected.")
     if value is None:
         raise WrongKind(f"{what} returned None: is a return missing?")
     kind = (
@@ -310,4 +310,4 @@ def as_tensor(value: object, what: str) -> Tensor:
     )
     if isinstance(value, (int, float)):
         comma = " Return the tensor itself, without .item() and float(...)."
-    raise WrongKind(f"{what} returned {kind}, where a tensor is due.{comma}")
+    raise WrongKind(f"{what} returned {kind}, where a tensor is expected.{comma}")

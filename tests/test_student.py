@@ -120,9 +120,9 @@ def test_gradients() -> None:
 
 SLIPS: dict[str, tuple[Any, str]] = {
     "None": (None, "f returned None: is a return missing?"),
-    "a number": (3.5, "f returned float 3.5, where a tensor is due."),
+    "a number": (3.5, "f returned float 3.5, where a tensor is expected."),
     "a string": ("x" * 1000, "f returned str 'xxxx"),
-    "three values": ([1, 2, 3], "f returned a tuple or list of 3 values, where a tensor is due."),
+    "three values": ([1, 2, 3], "f returned a tuple or list of 3 values, where a tensor is expected."),
     "another kind": (
         WrongKind("a tensor of torch.float16"),
         "f returned a tensor of torch.float16, where a tensor of",

@@ -63,7 +63,7 @@ class Again:
             again = [close(one, image()) for _ in range(3)]
             if all(again) and not any(close(made(right), made(right)) for _ in range(3)):
                 raise self.mistake(
-                    "two calls, one behind the other, give the same x_hat.",
+                    "two calls, one after the other, give the same x_hat.",
                     "Is a seed set on the way, or the generator's state put back?",
                 )
 

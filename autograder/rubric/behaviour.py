@@ -133,7 +133,7 @@ class Behaviour:
         shape = (len(x), 1, 28, 28) if self.image else (len(x), self.chains[0][-1].size_out)
         if self.last and tuple(y.shape) == (len(x), oracle.H) != shape:
             raise fail(
-                f"{self.part.name} gives {oracle.H} features, and its layers one behind the other, "
+                f"{self.part.name} gives {oracle.H} features, and its layers one after the other, "
                 f"{oracle.sizes_of(self.chains[0])}, give {shape[1]}: each should take what the one before it gives."
             )
         expect_shape(f"The result of {self.part.name} for an input of shape {show(x.shape)}", y, shape)

@@ -80,7 +80,7 @@ def explain_layers(layers: Sequence[Layer], expected: Sequence[tuple[int, int]],
             "tensors? nn.Sequential and nn.ModuleList register theirs, and nn.Parameter is a tensor that is learned."
         )
     if len(layers) != len(expected):
-        due = f"{SMALL[len(expected)]} {'is' if len(expected) == 1 else 'are'} due"
+        due = f"{SMALL[len(expected)]} {'is' if len(expected) == 1 else 'are'} expected"
         fewer = " One that is used twice counts once, and one in a plain Python list or dict not at all."
         twice = fewer if len(layers) < len(expected) else ""
         number = SMALL[len(layers)] if len(layers) < len(SMALL) else len(layers)
@@ -135,11 +135,11 @@ def explain_odd(parameters: Sequence[Parameter]) -> str:
     extra = [p for i, p in enumerate(parameters) if i not in paired]
     if name := next((p.name for p in parameters if NORMED.search(p.name)), ""):
         return (
-            f"{name} comes from a weight normalisation (weight_norm); plain fully connected layers are due."
+            f"{name} comes from a weight normalisation (weight_norm); plain fully connected layers are expected."
         )
     if max(dimensions, default=0) > 2:
         name = next(p.name for p in parameters if len(p.shape or ()) > 2)
-        return f"{name} has more than two dimensions, as in a convolution; fully connected layers are due."
+        return f"{name} has more than two dimensions, as in a convolution; fully connected layers are expected."
     if bare:
         which = (
             f"Your {ORDINALS[bare[0]] + ' ' if len(parameters) > 1 else ''}Linear has"

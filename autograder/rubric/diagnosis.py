@@ -69,7 +69,7 @@ def search(behaviour: Behaviour, x: Tensor, y: Tensor) -> list[str]:
         if more.shape == y.shape and close(y, more):
             number = len(behaviour.layers)
             return [
-                f"It has {number} fully connected layers, one behind the other; it should have {behaviour.length}."
+                f"It has {number} fully connected layers, one after the other; it should have {behaviour.length}."
             ]
     y, right = y.flatten(1), behaviour.right(x, chain).flatten(1)
     end = time.thread_time() + SECONDS

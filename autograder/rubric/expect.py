@@ -72,7 +72,7 @@ def show(shape: Sequence[int]) -> str:
 def disabling(what: str) -> Mistake:
     """Word that something disables gradients, and leaves them so."""
     return fail(
-        f"{what} leaves gradients disabled for all that comes behind it: from then on no model could learn.",
+        f"{what} leaves gradients disabled for all that comes after it: from then on no model could learn.",
         "Look for torch.set_grad_enabled(False); what `with torch.no_grad():` disables ends with its block.",
     )
 

@@ -147,10 +147,10 @@ class FreeNoise:
             if self.forward.name == "CVAE" and close(found, due, 1e-3):
                 raise fail(
                     "the decoder gets the z that reparametrize draws. "
-                    "Does it get another c, or is x_hat changed behind it?"
+                    "Does it get another c, or is x_hat changed after it?"
                 )
             raise fail(
-                "the decoder gets nearly the z that reparametrize draws, and not quite, or x_hat is changed behind it. "
+                "the decoder gets nearly the z that reparametrize draws, and not quite, or x_hat is changed after it. "
                 + (
                     f"The standard deviation of its noise is {size:.4g} times what it should be. "
                     if off
@@ -218,7 +218,7 @@ class FreeNoise:
         if not close(given[:, inputs:], torch.zeros(number, 784 - inputs)):
             raise fail("x_hat is not what the decoder gives, or the decoder does not get z.")
         if not close(given[:, latents:inputs], c.double()[:, : inputs - latents], 1e-3):
-            raise fail("the decoder does not get the class c behind z, as it is.")
+            raise fail("the decoder does not get the class c after z, as it is.")
         mu, logvar = mu.double(), logvar.double()
         eps = (given[:, :latents] - mu) * torch.exp(-logvar / 2)
         if not torch.isfinite(eps).all():

@@ -136,7 +136,7 @@ def other_noise(student: Student, z: Tensor, mu: Tensor, logvar: Tensor, seed: i
         return named
     if close(student.reparametrize(mu, logvar, seed=seed), z):
         what = "z is not exp(logvar / 2) times the numbers that torch.randn gives under this seed"
-        return [f"{what}: is the noise another library's, or is it, or z, changed behind that?"]
+        return [f"{what}: is the noise another library's, or is it, or z, changed after that?"]
     return ["Draw the noise with torch (randn, randn_like, normal): other generators ignore torch's seed."]
 
 
@@ -202,7 +202,7 @@ def formula_slips(mu: Tensor, logvar: Tensor, eps: Tensor) -> dict[str, Tensor]:
         "exp(-logvar / 2), its reciprocal": (-logvar / 2).exp(),
         "exp(mu / 2): mu stands where logvar belongs": (mu / 2).exp(),
         "2 ** (logvar / 2): the base should be e": 2 ** (logvar / 2),
-        "log(logvar), where an exp is due": logvar.log(),
+        "log(logvar), where an exp belongs": logvar.log(),
         "softplus(logvar)": F.softplus(logvar),
         "softplus(logvar / 2)": F.softplus(logvar / 2),
         "exp(logvar // 2), with logvar / 2 rounded to an integer": (logvar // 2).exp(),

@@ -58,7 +58,7 @@ class PartSlips:
                     yield f"there were {name} at the end, not a Sigmoid", activation(logits)
             before = torch.sigmoid(oracle.network(x, chain[:-1], self.values, last=True))
             yield (
-                "the Sigmoid stood before the last Linear, not behind it",
+                "the Sigmoid stood before the last Linear, not after it",
                 oracle.network(before, chain[-1:], self.values),
             )
         last_step = "the last ReLU" if self.last else "the Linear" if len(chain) == 1 else "the Sigmoid"
@@ -159,7 +159,7 @@ class PartSlips:
                 act = F.relu if self.last or i < len(chain) - 1 else (lambda v: v)
                 z = act(product) + bias if behind else act(product + bias)
             which = "biases were" if len(where) > 1 else f"bias of the {ORDINALS[where[0]]} Linear were"
-            yield f"the {which} added behind the ReLU", end(z)
+            yield f"the {which} added after the ReLU", end(z)
 
     def halves(self, x: Tensor, chain: Sequence[Layer], end: Function) -> Iterator[tuple[str, Tensor]]:
         """Give the results where the weight or the bias alone of one layer serves another, too."""
@@ -186,7 +186,7 @@ class PartSlips:
             yield f"the {ORDINALS[i]} Linear were called twice", slip
         for where in (*((i,) for i in square), *([tuple(square)] if len(square) > 1 else [])):
             which = " and ".join(ORDINALS[i] for i in where)
-            for text, inside in (("behind", False), ("before", True)):
+            for text, inside in (("after", False), ("before", True)):
                 z = x.double()
                 for i, layer in enumerate(chain):
                     y = oracle.network(z, [layer], self.values)

@@ -92,10 +92,10 @@ ENDS: dict[str, Function] = {
     ),
     "there were a ReLU at the end, not a Sigmoid": F.relu,
     "there were a LogSoftmax at the end, not a Sigmoid": lambda x: F.log_softmax(x, 1),
-    "the pixels were scaled to -1 ... 1 behind the Sigmoid": lambda x: 2 * torch.sigmoid(x) - 1,
-    "the pixels were scaled to 0 ... 255 behind the Sigmoid": lambda x: 255 * torch.sigmoid(x),
+    "the pixels were scaled to -1 ... 1 after the Sigmoid": lambda x: 2 * torch.sigmoid(x) - 1,
+    "the pixels were scaled to 0 ... 255 after the Sigmoid": lambda x: 255 * torch.sigmoid(x),
     "the image were inverted: 1 - Sigmoid": lambda x: 1 - torch.sigmoid(x),
-    "the pixels were rounded behind the Sigmoid": lambda x: torch.sigmoid(x).round(),
+    "the pixels were rounded after the Sigmoid": lambda x: torch.sigmoid(x).round(),
     "the pixels of the image were in another order: transposed": lambda x: turned(torch.sigmoid(x), 1),
     "the pixels of the image were in another order: upside down": lambda x: turned(torch.sigmoid(x), 2),
     "the pixels of the image were in another order: mirrored": lambda x: turned(torch.sigmoid(x), 3),
@@ -152,7 +152,7 @@ def turned(x: Tensor, way: int) -> Tensor:
 def activation_text(name: str, where: Sequence[int], places: int, *, last: bool) -> str:
     """Word that another activation, or none, stands in some of the places."""
     behind = (
-        "" if len(where) == places else " behind the " + " and ".join(ORDINALS[i] for i in where) + " Linear"
+        "" if len(where) == places else " after the " + " and ".join(ORDINALS[i] for i in where) + " Linear"
     )
     if behind and last and where[-1] == places - 1:
         behind += " (the last)"

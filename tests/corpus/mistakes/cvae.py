@@ -505,7 +505,7 @@ FORWARDS = [
         "cvae-forward-of-vae",
         (Edit("CVAE", "def forward(self, x: Tensor, c: Tensor)", "def forward(self, x)"),),
         ("6.3",),
-        ("due is def forward(self, x, c).",),
+        ("expected is def forward(self, x, c).",),
     ),
     Mistake(
         "cvae-forward-class-first",

@@ -287,7 +287,7 @@ ERRORS = [
             f"forward-{name}",
             (Edit("VAE", "def forward(self, x: Tensor)", f"def forward({arguments})"),),
             ("4.1",),
-            ("due is def forward(self, x).",),
+            ("expected is def forward(self, x).",),
         )
         for name, arguments in (("without-x", "self"), ("without-self", "x"), ("wants-a-class", "self, x, c"))
     ),

@@ -323,7 +323,7 @@ BODIES = [
             ),
         ),
         ("3.1", "3.2", "4.1", "6.3"),
-        ("device", "due is def reparametrize(mu, logvar)"),
+        ("device", "expected is def reparametrize(mu, logvar)"),
     ),
     Mistake(
         "reparametrize-takes-self",

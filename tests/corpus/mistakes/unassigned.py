@@ -88,7 +88,7 @@ MISTAKES = [
         "mu-layer-only-annotated",
         (Edit("VAE.encoder", MU, MU.replace(" =", ":")),),
         ("1.3", "4.1"),
-        ("there is a colon behind its name",),
+        ("there is a colon after its name",),
     ),
     # A mistake of __init__'s, where no optimizer would find them; forward is right.
     Mistake(
