@@ -32,7 +32,7 @@ NOWHERE = {
     ),
     COMPARED: "With == it is compared with something, and not assigned: a single = is needed.",
     EMPTY: "The file is empty: has your editor saved it elsewhere?",
-    LOCAL: "Without self. before its name it is a variable of __init__, and gone after that.",
+    LOCAL: "It is assigned without `self.` before its name: that is a variable of __init__, and lost at its end.",
     ANNOTATED: "There is a colon after its name, which only says of what type it is: = assigns.",
 }
 

@@ -134,14 +134,18 @@ class Unfinished(Raised):
             otherwise = self.named_otherwise()
             if self.model and not otherwise:
                 otherwise = (
-                    f" If it is: has it been assigned to `self.{failure.message[:40]}`, in __init__, "
-                    "and is that not set to None again?"
+                    f" If you have written it: is it assigned to `self.{failure.message[:40]}`, in __init__, and not "
+                    "set to None again after that?"
                 )
             name = f"{self.model}.{failure.message}" if self.model else failure.message
-            return f"`{name}` is still None: this part is not written yet.{otherwise}"
+            unwritten = "" if otherwise.strip() in NOWHERE.values() else ": this part is not written yet"
+            return f"`{name}` is still None{unwritten}.{otherwise}"
         text = f"{self.what} is not written yet: {failure.message or 'it raises NotImplementedError'}."
         if failure.lines:
-            text += f" If it is: line {failure.lines[-1].number} of vae.py still raises NotImplementedError; delete it."
+            line = failure.lines[-1].number
+            text += (
+                f" If you have written it: line {line} of vae.py still raises NotImplementedError; delete it."
+            )
         return text
 
 

@@ -134,12 +134,12 @@ def explain_odd(parameters: Sequence[Parameter]) -> str:
     bare = [i for i, layer in enumerate(oracle.layers_of(parameters)) if layer.bias is None]
     extra = [p for i, p in enumerate(parameters) if i not in paired]
     if name := next((p.name for p in parameters if NORMED.search(p.name)), ""):
-        return (
-            f"{name} comes from a weight normalisation (weight_norm); plain fully connected layers are expected."
-        )
+        return f"{name} comes from a weight normalisation (weight_norm); plain fully connected layers are expected."
     if max(dimensions, default=0) > 2:
         name = next(p.name for p in parameters if len(p.shape or ()) > 2)
-        return f"{name} has more than two dimensions, as in a convolution; fully connected layers are expected."
+        return (
+            f"{name} has more than two dimensions, as in a convolution; fully connected layers are expected."
+        )
     if bare:
         which = (
             f"Your {ORDINALS[bare[0]] + ' ' if len(parameters) > 1 else ''}Linear has"
