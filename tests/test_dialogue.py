@@ -207,8 +207,10 @@ RAISED: dict[str, tuple[bytes, type[Raised], str]] = {
     "unfinished with a line": (
         failure("unfinished", message="4", lines=[[7, "forward", "raise NotImplementedError"]]),
         Unfinished,
-        "f(...) is not written yet: 4. "
-        "If you have written it: line 7 of vae.py still raises NotImplementedError; delete it.",
+        (
+            "f(...) is not written yet: 4. "
+            "If you have written it: line 7 of vae.py still raises NotImplementedError; delete it."
+        ),
     ),
     "None": (
         failure("none", message="encoder"),
