@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from autograder import identity, intake
-from autograder.results import ROWS, Results, Row, clean, gist
+from autograder.results import CONSEQUENCE, ROWS, Results, Row, clean, gist
 from autograder.sandbox import Sandbox, open_starter
 from autograder.schedule import Settings
 from autograder.student import Student
@@ -213,7 +213,9 @@ def summary(results: Results) -> str:
         for row in results.tests:
             if row.max_score and not row.score:
                 lost.setdefault(gist(row.output), []).append(row.number)
-        first = [f"{listed(numbers)} {words}" for words, numbers in lost.items()]
+        # What another row names comes last.
+        ordered = sorted(lost.items(), key=lambda item: CONSEQUENCE in item[0])
+        first = [f"{listed(numbers)} {words}" for words, numbers in ordered]
         lines += ["", "Look first at:", *first[:3]] if first else ["Everything is right."]
         if not first and any(row.status == "failed" for row in results.tests):  # what no row could see
             lines.append("But the training run, which has no points, did not get where it should: see row T.")

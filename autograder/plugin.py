@@ -26,7 +26,7 @@ from autograder import rubric
 from autograder.endings import Died, Ended, Malformed, OutOfMemory, TooBig, TooSlow
 from autograder.nursery import NurseryError
 from autograder.outcome import Missing, Raised, Unfinished, WrongKind
-from autograder.results import OUT_OF_MEMORY, ROWS, Row, clean
+from autograder.results import CONSEQUENCE, OUT_OF_MEMORY, ROWS, Row, clean
 from autograder.rubric.expect import Mistake
 from autograder.rubric.oracle import Sizes, other_sizes
 
@@ -53,7 +53,7 @@ ENDINGS: tuple[tuple[type[Exception], str], ...] = (
 )
 SEEN = ("mistake", "raised", "wrong kind of answer")  # where a student's own notebook shows it too
 # Where it does not: the file cannot be loaded, or the mistake is another row's.
-UNSEEN = re.compile(r"Your vae\.py raised |.* cannot be judged, because of ")
+UNSEEN = re.compile(rf"Your vae\.py raised |.*{CONSEQUENCE}")
 # These are run behind the others: where forward is right, its parts are asked little (rubric/alone.py).
 LAST = ("1.2", "1.3", "1.4", "2.1", "6.1", "6.2")
 FAULT = "grader fault"

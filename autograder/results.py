@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 __all__ = [
+    "CONSEQUENCE",
     "OUT_OF_MEMORY",
     "RECIPE",
     "ROWS",
@@ -46,6 +47,7 @@ DIAGNOSIS = ("It looks as if ", "The cross-entropy (BCE) is ")  # in the words o
 # How a line begins that many mistakes show by: what one of them is stands below it, or behind it.
 SYMPTOM = ("After torch.manual_seed(", "For a batch of ")
 FORMULA = "z is not mu + exp(logvar / 2) * eps: "
+CONSEQUENCE = " cannot be judged, because of "  # stands where another row names the mistake
 OUT_OF_MEMORY = "out of memory"  # how a row ends whose process the machine ended for that
 RECIPE = "To see it"  # how the lines begin that are the same for all who lose the row
 

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autograder.results import RECIPE, cause
+from autograder.results import CONSEQUENCE, RECIPE, cause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,6 @@ NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?!\w)|\b(?:more|fe
 DIAGNOSIS = "It looks as if "
 MORE = ("It ", "The ", "You ", "Your ", "mu and logvar ", "you ", "your ", "z ")
 NOT_GRADED = "Not graded: "
-CONSEQUENCE = " cannot be judged, because of "  # of a mistake that another row names
 MAX_WORDS = 300  # characters of a line: an exception's message is the student's own
 VARIED = "…"  # stands for a number that is not the same in all the outputs put together
 EITHER = "more or fewer"  # stands for that of both
