@@ -13,12 +13,12 @@ def test_forward(student, sizes):
 
     To see it in your notebook:
 
-        m, x = VAE(784, 15), torch.rand(3, 1, 28, 28)
+        m, x = VAE(784, 20), torch.rand(3, 1, 28, 28)
         torch.manual_seed(0); x_hat, mu, logvar = m(x)
         torch.manual_seed(0); z, h = reparametrize(mu, logvar), m.encoder(x)
         off = x_hat - m.decoder(z), mu - m.mu_layer(h), logvar - m.logvar_layer(h)
         print(*(t.norm() < 1e-4 for t in off), not m.eval()(x)[0].equal(m(x)[0]))  # expected: True, True, True, True
-        for t in m(x[:1]):  # expected: (1, 1, 28, 28), 6, (1, 15), 6, (1, 15), 6
+        for t in m(x[:1]):  # expected: (1, 1, 28, 28), 6, (1, 20), 6, (1, 20), 6
             print(t.shape, len(torch.autograd.grad(t.sum(), m.encoder.parameters(), retain_graph=True)))
     """
     expect_composition(VAEForward(student, sizes))
