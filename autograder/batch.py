@@ -396,7 +396,7 @@ def files_of(submission: Submission) -> tuple[bytes | None, bytes | None]:
         source, notebook = None, b""
         with contextlib.suppress(intake.Unreadable, OSError):
             _, notebook = intake.notebooks(submission.source)
-        with contextlib.suppress(intake.Unreadable, OSError):
+        with contextlib.suppress(intake.Unreadable, OSError, RuntimeError):
             intake.stage(submission.source, staged)
             source = (staged / "vae.py").read_bytes()
         return source, notebook or None

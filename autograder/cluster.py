@@ -62,7 +62,7 @@ def crew(address: str) -> Iterator[tuple[Callable[[Task], Future[bytes]], int]]:
         def submit(task: Task) -> Future[bytes]:
             try:
                 parcel = pack(task)
-            except (intake.Unreadable, OSError):
+            except (intake.Unreadable, OSError, RuntimeError):
                 return here.submit(lanes.perform, task)
             future: Future[bytes] = executor.submit(perform, parcel)
             return future

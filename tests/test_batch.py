@@ -617,6 +617,15 @@ def test_progress() -> None:
     assert "1 grader faults" in said[True, False]
 
 
+def test_notebook_that_this_machine_could_not_read(tmp_path: Path) -> None:
+    """Where the reader of notebooks fails, the page of its submission has the notebook all the same."""
+    notebook = json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
+    (tmp_path / "vae.ipynb").write_bytes(notebook)
+    submission = intake.Submission("anna", tmp_path / "vae.ipynb")
+    with mock.patch.object(intake, "to_python", side_effect=RuntimeError):
+        assert batch.files_of(submission) == (None, notebook)
+
+
 def test_short_of_memory(run: Callable[..., batch.Outcome], tmp_path: Path) -> None:
     """Where others may have taken the memory that a submission needed, it is graded once more, alone."""
     path = make_class(tmp_path / "class", anna=RIGHT, ben=RIGHT)
