@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from autograder.student import Student
 
-__all__ = ["clamp_slips", "drawn", "ends", "matching_slips", "multiple_of", "seeded_slips"]
+__all__ = ["UNSTEADY", "clamp_slips", "drawn", "ends", "matching_slips", "multiple_of", "seeded_slips"]
 
 ALWAYS_ONE = "1, whatever logvar is"
 # What z may go through, and the way back.

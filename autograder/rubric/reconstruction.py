@@ -18,6 +18,8 @@ from autograder.rubric.gradients import Gradients
 from autograder.rubric.steadiness import is_unsteady
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from torch import Tensor
 
     from autograder.rubric.again import Again
@@ -145,8 +147,7 @@ class Reconstruction:
     def expect_slips_absent(self, x_hat: Tensor, right: Composed, formula: Tensor) -> None:
         """Name the slip that would give just this x_hat, where there is one."""
         z = right.z if right.z is not None else formula
-        eps = (formula - right.mu) / torch.exp(right.logvar / 2)
-        for text, latent in {"": z, **latent_slips(right.mu, right.logvar, eps)}.items():
+        for text, latent in [("", z), *slipped(right, formula), *slipped(right, z)]:
             joined = {
                 "": self.forward.to_decoder(latent, self.c),
                 **self.forward.latent_slips(latent, self.c),
@@ -195,3 +196,10 @@ class Reconstruction:
         """Return what judges the gradients of this call."""
         given = right.join(self.x, self.c), self.c
         return Gradients(self.forward, self.model, given, self.fail, self.again.frozen)
+
+
+def slipped(right: Composed, z: Tensor) -> Iterable[tuple[str, Tensor]]:
+    """Give what known slips make of the noise in z, (N, Z): torch's, or where reparametrize sets a seed, that."""
+    if z.shape != right.mu.shape:
+        return ()
+    return latent_slips(right.mu, right.logvar, (z - right.mu) / torch.exp(right.logvar / 2)).items()

@@ -20,6 +20,7 @@ from autograder.rubric.expect import (
 )
 from autograder.rubric.noise import expect_fresh, expect_moments, expect_standard_normal, expect_unbound
 from autograder.rubric.noise_slips import (
+    UNSTEADY,
     clamp_slips,
     drawn,
     ends,
@@ -28,6 +29,7 @@ from autograder.rubric.noise_slips import (
     seeded_slips,
 )
 from autograder.rubric.oracle import any_number
+from autograder.rubric.steadiness import is_unsteady
 
 # Three roundings of numbers below 16, in float32: however z is computed, its mean and deviation are within this.
 ROUNDING = 3e-6
@@ -117,6 +119,7 @@ def test_formula_and_noise(student):
         with noting(mistakes):
             expect_formula(student, z, mu, logvar, eps, seed)
             expect_no_difference(student, z, mu, logvar, seed)
+            expect_nothing_kept(student, z, mu, logvar, seed)
         if not mistakes:
             with noting(mistakes):
                 expect_unclamped(student, eps, seed)
@@ -132,6 +135,8 @@ def test_formula_and_noise(student):
     else:  # noise that torch's seed does not reach is charged in 3.1; here its distribution counts
         expect_shape(f"z for mu and logvar of shape {show(shape)}", z, shape)
         eps = (z - mu) * torch.exp(-logvar / 2)
+        if is_unsteady(student):
+            mistakes.append(fail(UNSTEADY))
     with noting(mistakes):
         expect_gradients(student, z, held, logvar, eps)
     with noting(mistakes):
@@ -203,6 +208,15 @@ def expect_no_difference(student, z, mu, logvar, seed):
         raise fail(
             "Under torch.no_grad(), z is another: noise belongs to it whether gradients are enabled or not.",
             "There it is mu, without noise." if close(again, mu) else "",
+        )
+
+
+def expect_nothing_kept(student, z, mu, logvar, seed):
+    """Expect the same z behind a call for other numbers, whose means are far from these."""
+    student.reparametrize_later(mu + 30, logvar + 6)
+    if not close(student.reparametrize(mu, logvar, seed=seed), z):
+        raise fail(
+            "After a call for other mu and logvar, z is another under the same seed: is something of them kept?"
         )
 
 

@@ -33,6 +33,11 @@ NAMES = (
     "reparametrize-own-generator hidden-512",
     "reparametrize-numpy decoder-sigmoid-twice cvae-decoder-sigmoid-twice",
     "reparametrize-own-generator forward-frozen-weights",
+    # A seed that is set inside, or noise that is kept, hides nothing that forward does.
+    "reparametrize-seeded-with-0 forward-arguments-exchanged",
+    "reparametrize-seeded-with-0 forward-z-clamped",
+    "reparametrize-seeded-with-0 cvae-forward-class-before-z",
+    "reparametrize-drawn-once forward-arguments-exchanged",
     # Two mistakes in one row.
     "encoder-leaky-relu-0.01 encoder-normalizes-input",
     "decoder-no-last-relu decoder-sigmoid-twice",
