@@ -124,7 +124,7 @@ ENCODERS = [
         "self.encoder =",
         "encoder =",
         "6.1 6.3",
-        "without self. before its name",
+        "without `self.` before its name",
     ),
     cvae(
         "encoder-set-to-none-again",

@@ -271,7 +271,7 @@ ERRORS = [
         "still-raising",
         ENCODE,
         f'{ENCODE}\n        raise NotImplementedError("Section 4: VAE.forward is still to be written")',
-        "if it is: line",
+        "if you have written it: line",
         "delete it",
     ),
     forward("noise-of-integers", DRAW, "z = torch.randn_like(mu.long())", "no floating-point numbers"),

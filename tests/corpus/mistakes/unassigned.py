@@ -83,7 +83,7 @@ MISTAKES = [
         )
     ),
     encoder("compared", "self.encoder == nn.Sequential(", "with == it is compared"),
-    encoder("without-self", "encoder = nn.Sequential(", "without self. before its name"),
+    encoder("without-self", "encoder = nn.Sequential(", "without `self.` before its name"),
     Mistake(
         "mu-layer-only-annotated",
         (Edit("VAE.encoder", MU, MU.replace(" =", ":")),),
@@ -105,7 +105,7 @@ MISTAKES = [
             ),
         ),
         ("1.3", "1.4"),
-        ("has it been assigned to `self.mu_layer`, in __init__",),
+        ("is it assigned to `self.mu_layer`, in __init__",),
     ),
     Mistake(
         "loss-inside-of-reparametrize",
