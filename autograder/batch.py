@@ -326,9 +326,9 @@ def recorded(path: Path, current: str) -> Results | None:
 
 
 def read_if_there(path: Path) -> Results | None:
-    """Read a record if it is there and can be read."""
+    """Read a record if it is there and can be read; what is no file might never give a byte."""
     try:
-        return results.read(path)
+        return results.read(path) if path.is_file() else None
     except (OSError, msgspec.MsgspecError):
         return None
 

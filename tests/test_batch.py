@@ -626,6 +626,13 @@ def test_notebook_that_this_machine_could_not_read(tmp_path: Path) -> None:
         assert batch.files_of(submission) == (None, notebook)
 
 
+def test_no_record(tmp_path: Path) -> None:
+    """A pipe, a folder or a damaged file in the place of a record is none, and nobody waits for it."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "damaged").write_text("{")
+    assert [batch.read_if_there(tmp_path / name) for name in ("pipe", "", "damaged", "none")] == [None] * 4
+
+
 def test_short_of_memory(run: Callable[..., batch.Outcome], tmp_path: Path) -> None:
     """Where others may have taken the memory that a submission needed, it is graded once more, alone."""
     path = make_class(tmp_path / "class", anna=RIGHT, ben=RIGHT)
