@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
-import hashlib
-import json
-import os
-import secrets
 import shutil
 import signal
-import stat
 import tempfile
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
@@ -20,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from autograder import cluster, files, gradebook, identity, intake, results
+from autograder import cluster, gradebook, intake, ledger, results
 from autograder.cores import cores
 from autograder.lane import Graded, Lanes, Task, open_server
 from autograder.progress import Progress
@@ -35,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["ArgumentError", "Outcome", "Settings", "run"]
 
 
-TRAIN = ("never", "auto", "always")  # the training run; each includes those before
 SHOWN = 20  # names, where a pattern fits none
 
 
@@ -48,7 +42,7 @@ class Settings:
     """How to grade a class."""
 
     jobs: int = 0  # submissions at a time; 0: as many as there are processors
-    train: str = "never"  # one of TRAIN
+    train: str = "never"  # or auto, or always
     only: str = ""  # a pattern for names, numbers, students' names, e-mail addresses and SIDs; none means all
     redo: bool = False  # grade again what has been graded
     quiet: bool = False
@@ -95,10 +89,10 @@ def run(path: Path, out: Path, settings: Settings) -> Outcome:
 
 def grade_into(path: Path, out: Path, settings: Settings) -> Outcome:
     """Grade it into a folder that is there."""
-    with claimed(out), tempfile.TemporaryDirectory(prefix=".work-", dir=out) as work:
+    with ledger.claimed(out), tempfile.TemporaryDirectory(prefix=".work-", dir=out) as work:
         submissions = intake.submissions(path, Path(work))
         expect_some(path, submissions, settings.only)
-        keys = {s.name: key(s) for s in submissions}
+        keys = {s.name: ledger.key(s) for s in submissions}
         names = {s.name for s in submissions}
         strangers = sorted({path.stem for path in (out / "results").glob("*.json")} - names)
         outcome = Outcome(
@@ -107,12 +101,12 @@ def grade_into(path: Path, out: Path, settings: Settings) -> Outcome:
         wanted, before = [], dict[str, Results]()
         for submission in submissions:
             name = submission.name
-            record = recorded(record_path(out, name), keys[name])
-            current = record and not settings.redo and suffices(record, settings.train)
+            record = ledger.recorded(ledger.record_path(out, name), keys[name])
+            current = record and not settings.redo and ledger.suffices(record, settings.train)
             if matches(submission, settings.only) and not current:
                 wanted.append(submission)
                 before |= {name: record} if record else {}
-            elif record or (record := recorded(fault_path(out, name), keys[name])):
+            elif record or (record := ledger.recorded(ledger.fault_path(out, name), keys[name])):
                 outcome.records[name] = record
         with (
             Progress(len(wanted), quiet=settings.quiet) as progress,
@@ -122,9 +116,9 @@ def grade_into(path: Path, out: Path, settings: Settings) -> Outcome:
                 for submission, graded in gradings:
                     name = submission.name
                     graded.record.extra_data |= {"key": keys[name], "train": settings.train}
-                    if earlier := read_if_there(record_path(out, name)):
+                    if earlier := ledger.read_if_there(ledger.record_path(out, name)):
                         outcome.earlier[name] = earlier
-                    save(out, name, graded)
+                    ledger.save(out, name, graded)
                     outcome.records[name] = graded.record
                     outcome.graded += 1
                     progress.advance(label(submission), graded.record)
@@ -161,47 +155,6 @@ def expect_some(path: Path, submissions: Sequence[Submission], pattern: str) -> 
         names = [gradebook.title(submission) for submission in submissions]
         shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
         raise ArgumentError(f"--only {pattern} fits none of {len(names)} submissions: {shown}")
-
-
-@contextmanager
-def claimed(out: Path) -> Iterator[None]:
-    """Keep other runs out of a folder meanwhile, and remove what one that was killed has left there."""
-    with (out / ".lock").open("w") as lock:
-        with contextlib.suppress(ImportError):
-            import fcntl
-
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise BlockingIOError(f"another run is writing to {out}") from None
-            except OSError:
-                pass  # a file system without locks
-        for left in out.glob(".work-*"):
-            shutil.rmtree(left, ignore_errors=True)
-        yield
-
-
-def record_path(out: Path, name: str) -> Path:
-    """Return where a submission's record belongs."""
-    return out / "results" / f"{name}.json"
-
-
-def fault_path(out: Path, name: str) -> Path:
-    """Return where the record of a failure of the grader's belongs, which is no grade: the next run tries again."""
-    return out / "faults" / f"{name}.json"
-
-
-def save(out: Path, name: str, graded: Graded) -> None:
-    """Write a record where it belongs, its pictures first: where a record is, all of it is there."""
-    path, other = record_path(out, name), fault_path(out, name)
-    if graded.record.fault:
-        path, other = other, path
-    for file, picture in graded.pictures.items():
-        target = out / "results" / file
-        target.parent.mkdir(exist_ok=True)
-        target.write_bytes(picture)
-    results.write(path, graded.record)
-    other.unlink(missing_ok=True)
 
 
 def grade_all(
@@ -319,69 +272,13 @@ def matches(submission: Submission, pattern: str) -> bool:
     )
 
 
-def recorded(path: Path, current: str) -> Results | None:
-    """Read a record if it is there and is that of this submission by this grader."""
-    record = read_if_there(path)
-    return record if record and record.extra_data.get("key") == current else None
-
-
-def read_if_there(path: Path) -> Results | None:
-    """Read a record if it is there and can be read; what is no file might never give a byte."""
-    try:
-        return results.read(path) if path.is_file() else None
-    except (OSError, msgspec.MsgspecError):
-        return None
-
-
-def suffices(record: Results, train: str) -> bool:
-    """Tell whether a record was made with as much training as is asked for."""
-    return TRAIN.index(record.extra_data.get("train", "never")) >= TRAIN.index(train)
-
-
-def key(submission: Submission) -> str:
-    """Hash what a record depends on: the submission's files and the grader. One that cannot be hashed is always new."""
-    grader = [identity.hash_of_grader(), identity.versions(), submission.notes]
-    digest = hashlib.sha256(json.dumps(grader, sort_keys=True).encode())
-    try:
-        for name, content in contents(submission.source):
-            digest.update(hashlib.sha256(os.fsencode(name)).digest() + content)
-    except Exception:  # noqa: BLE001 - whatever it is, the intake says it, of this submission alone
-        return secrets.token_hex()
-    return digest.hexdigest()
-
-
-def contents(source: Path) -> Iterator[tuple[str, bytes]]:
-    """Give each file of a submission that the intake looks at: its path inside, and a hash of what it is and holds."""
-    paths = [source]
-    if source.is_dir() and not source.is_symlink():
-        listing = files.in_folder(source)
-        yield "", hashlib.sha256(repr((listing.notes, listing.excess)).encode()).digest()
-        paths = [source.joinpath(*parts) for parts in listing.files]
-    left = files.MAX_TOTAL
-    for path in paths:
-        try:
-            found = path.lstat()
-            if stat.S_ISREG(found.st_mode) and found.st_size <= left:
-                left -= found.st_size
-                content = b"file " + hashlib.sha256(path.read_bytes()).digest()
-            elif stat.S_ISREG(found.st_mode):  # beyond what is graded
-                content = f"large {found.st_size} {found.st_mtime_ns}".encode()
-            elif stat.S_ISLNK(found.st_mode):
-                content = b"link " + os.fsencode(path.readlink())
-            else:
-                content = b"other"
-        except OSError as error:
-            content = b"unreadable " + str(error.strerror).encode()
-        yield path.relative_to(source).as_posix(), hashlib.sha256(content).digest()
-
-
 def report(out: Path, outcome: Outcome) -> None:
     """Write the table and the pages."""
     from autograder import report as pages
 
     def complete(entry: pages.Entry) -> pages.Entry:
         source, notebook = files_of(entry.submission)
-        shown = pictures_of(out, entry.results)
+        shown = ledger.pictures_of(out, entry.results)
         return replace(entry, source=source, notebook=notebook, pictures=shown)
 
     records = outcome.records
@@ -400,13 +297,3 @@ def files_of(submission: Submission) -> tuple[bytes | None, bytes | None]:
             intake.stage(submission.source, staged)
             source = (staged / "vae.py").read_bytes()
         return source, notebook or None
-
-
-def pictures_of(out: Path, record: Results) -> dict[str, bytes]:
-    """Read the pictures of a record's training run, by their captions."""
-    pictures = {}
-    for row in record.tests:
-        for picture in row.extra_data.get("pictures", []):
-            with contextlib.suppress(OSError):
-                pictures[picture["alt"]] = (out / "results" / picture["file"]).read_bytes()
-    return pictures

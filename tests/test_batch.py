@@ -29,7 +29,7 @@ from handed_in import make_folder, zipped
 from rich.console import Console
 from test_commands import call_main
 
-from autograder import batch, identity, intake, lane, results, summary
+from autograder import batch, identity, intake, lane, ledger, results, summary
 from autograder.progress import Progress
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def test_hash_costs_no_more_than_grading(tmp_path: Path, monkeypatch: pytest.Mon
         return read_bytes(path)
 
     monkeypatch.setattr(Path, "read_bytes", count)
-    names = [name for name, _ in batch.contents(path / "anna")]
+    names = [name for name, _ in ledger.contents(path / "anna")]
     assert {"vae.py", "0.bin", "19.bin"} < {*names}
     assert not any("d/d" in name for name in names)
     assert sum(read) <= 32 << 20
@@ -241,14 +241,14 @@ def test_what_cannot_be_hashed(
     run: Callable[..., batch.Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A submission that cannot be hashed, whatever the reason, is graded each time; the others are not held up."""
-    real = batch.contents
+    real = ledger.contents
 
     def fail_at_ben(source: Path) -> Iterator[tuple[str, bytes]]:
         if source.name == "ben":
             raise RecursionError
         return real(source)
 
-    monkeypatch.setattr(batch, "contents", fail_at_ben)
+    monkeypatch.setattr(ledger, "contents", fail_at_ben)
     path = make_class(tmp_path / "class", anna=RIGHT, ben=NO_SIGMA)
     assert [run(path).graded for _ in range(2)] == [2, 1]
     assert scores(tmp_path / "out") == {"anna": 12, "ben": 10}
@@ -266,7 +266,7 @@ def test_what_cannot_be_hashed(
 )
 def test_training(recorded: str, asked: str, enough: bool) -> None:  # noqa: FBT001 - a column of the table
     """A record that was made with less training than is asked for is made anew, one with more is kept."""
-    assert batch.suffices(record(train=recorded), asked) is enough
+    assert ledger.suffices(record(train=recorded), asked) is enough
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,8 @@ def test_training(recorded: str, asked: str, enough: bool) -> None:  # noqa: FBT
         ("Elena*", True),
         ("*@example.edu", True),
         ("00100", True),
-        ("elena", False),
+        ("elena", True),
+        ("elen", False),
         ("*example", True),
         ("*ďURČO", True),
         ("e@EXAMPLE.edu", True),
@@ -367,7 +368,7 @@ def test_pictures(run: Callable[..., batch.Outcome], tmp_path: Path, monkeypatch
     monkeypatch.setattr(lane, "live", faulty.live)
     outcome = run(make_class(tmp_path / "class", draws=RIGHT))
     assert (tmp_path / "out" / "results" / "draws-training" / "curve.png").read_bytes() == faulty.PNG
-    shown = batch.pictures_of(tmp_path / "out", outcome.records["draws"])
+    shown = ledger.pictures_of(tmp_path / "out", outcome.records["draws"])
     assert shown == {"The loss of each step.": faulty.PNG}
 
 
@@ -394,7 +395,7 @@ def test_busy(tmp_path: Path) -> None:
     left = tmp_path / ".work-left" / "deep"
     left.mkdir(parents=True)
     path = make_class(tmp_path / "class", anna=RIGHT)
-    with batch.claimed(tmp_path):
+    with ledger.claimed(tmp_path):
         assert not left.parent.exists()
         with pytest.raises(BlockingIOError, match="another run is writing to"):
             batch.run(path, tmp_path, batch.Settings())
@@ -630,7 +631,7 @@ def test_no_record(tmp_path: Path) -> None:
     """A pipe, a folder or a damaged file in the place of a record is none, and nobody waits for it."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "damaged").write_text("{")
-    assert [batch.read_if_there(tmp_path / name) for name in ("pipe", "", "damaged", "none")] == [None] * 4
+    assert [ledger.read_if_there(tmp_path / name) for name in ("pipe", "", "damaged", "none")] == [None] * 4
 
 
 def test_short_of_memory(run: Callable[..., batch.Outcome], tmp_path: Path) -> None:
