@@ -541,6 +541,8 @@ def test_time_that_brief_questions_waited(monkeypatch: pytest.MonkeyPatch) -> No
     assert dialogue.time_left() == pytest.approx(6 - 150 * 0.01)
     worker.waited += 100  # not more than they took
     assert dialogue.time_left() == 6
+    worker.waited = 0  # it has just ended
+    assert dialogue.time_left() == 6
 
 
 def test_time_in_which_the_grader_stood_still(monkeypatch: pytest.MonkeyPatch) -> None:
