@@ -179,7 +179,8 @@ class Dialogue:
     def excuse(self, worker: Worker) -> None:
         """Take back what brief questions took while both sides waited for a processor: on a busy machine it adds up."""
         waited = worker.waited
-        taken = max(0.0, min(self.brief, waited - self.waited))  # of one that is gone, nothing is known any more
+        # Of one that is gone, nothing is known any more.
+        taken = max(0.0, min(self.brief, waited - self.waited))
         self.waited, self.brief, self.spent_on_row = waited, self.brief - taken, self.spent_on_row - taken
 
     def open(self) -> Worker:
