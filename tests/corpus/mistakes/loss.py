@@ -618,7 +618,7 @@ SMALL = [
     kl(
         "of-one-latent",
         KL.replace("logvar", "logvar[:, 0]").replace("mu", "mu[:, 0]"),
-        "or that of one alone",
+        "the cross-entropy (bce) is right; the kl divergence is",  # often, as if divided by the number of latents
     ),
     result(
         "rounded-to-cents", f"{RETURN.replace('return ', 'return torch.round(')}, decimals=2)", "is rounded"
