@@ -57,7 +57,7 @@ class Outcome:
 
     submissions: Sequence[Submission]
     records: dict[str, Results]  # by name; with those of the grader's own faults
-    earlier: dict[str, Results]  # what this run has graded anew, as it was graded before
+    earlier: dict[str, Results]  # what this run was to grade anew, as it was graded before
     graded: int = 0  # in this run
     interrupted: bool = False
     strangers: Sequence[str] = ()  # names of records in the same place, of no submission of this class
@@ -101,12 +101,16 @@ def grade_into(path: Path, out: Path, settings: Settings) -> Outcome:
         wanted, before = [], dict[str, Results]()
         for submission in submissions:
             name = submission.name
-            record = ledger.recorded(ledger.record_path(out, name), keys[name])
+            there = ledger.read_if_there(ledger.record_path(out, name))
+            record = ledger.if_current(there, keys[name])
             current = record and not settings.redo and ledger.suffices(record, settings.train)
             if matches(submission, settings.only) and not current:
                 wanted.append(submission)
                 before |= {name: record} if record else {}
-            elif record or (record := ledger.recorded(ledger.fault_path(out, name), keys[name])):
+                outcome.earlier |= {name: there} if there else {}
+            elif record or (
+                record := ledger.if_current(ledger.read_if_there(ledger.fault_path(out, name)), keys[name])
+            ):
                 outcome.records[name] = record
         with (
             Progress(len(wanted), quiet=settings.quiet) as progress,
@@ -116,8 +120,6 @@ def grade_into(path: Path, out: Path, settings: Settings) -> Outcome:
                 for submission, graded in gradings:
                     name = submission.name
                     graded.record.extra_data |= {"key": keys[name], "train": settings.train}
-                    if earlier := ledger.read_if_there(ledger.record_path(out, name)):
-                        outcome.earlier[name] = earlier
                     ledger.save(out, name, graded)
                     outcome.records[name] = graded.record
                     outcome.graded += 1

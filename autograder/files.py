@@ -50,23 +50,25 @@ DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, StructError),
     *(EOFError, OSError, OverflowError, RuntimeError, ValueError),
 )
+# What file systems raise that come over a network, or are damaged; not each system has all.
+REMOTE = (
+    *(
+        "ESTALE",
+        "ETIMEDOUT",
+        "ENOTCONN",
+        "EHOSTDOWN",
+        "EHOSTUNREACH",
+        "ECONNRESET",
+        "ECONNREFUSED",
+        "ENETDOWN",
+    ),
+    *("ENETUNREACH", "EPROTO", "EREMOTEIO", "EUCLEAN", "EBADMSG", "ENOLCK", "EKEYEXPIRED"),
+)
 # of these, what is no fault of whoever handed the files in
 OURS = (
     *(errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC),
     *(errno.EAGAIN, errno.EBUSY, errno.ENODEV, errno.ENXIO),
-    # Of file systems that come over a network, or are damaged; not each system has all.
-    *(
-        getattr(errno, name, errno.EIO)
-        for name in ("ESTALE", "ETIMEDOUT", "ENOTCONN", "EHOSTDOWN", "EHOSTUNREACH")
-    ),
-    *(
-        getattr(errno, name, errno.EIO)
-        for name in ("ECONNRESET", "ECONNREFUSED", "ENETDOWN", "ENETUNREACH", "EPROTO")
-    ),
-    *(
-        getattr(errno, name, errno.EIO)
-        for name in ("EREMOTEIO", "EUCLEAN", "EBADMSG", "ENOLCK", "EKEYEXPIRED")
-    ),
+    *(getattr(errno, name, errno.EIO) for name in REMOTE),
 )
 BAD_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 

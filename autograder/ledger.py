@@ -28,11 +28,11 @@ __all__ = [
     "claimed",
     "contents",
     "fault_path",
+    "if_current",
     "key",
     "pictures_of",
     "read_if_there",
     "record_path",
-    "recorded",
     "save",
     "suffices",
 ]
@@ -81,9 +81,8 @@ def save(out: Path, name: str, graded: Graded) -> None:
     other.unlink(missing_ok=True)
 
 
-def recorded(path: Path, current: str) -> Results | None:
-    """Read a record if it is there and is that of this submission by this grader."""
-    record = read_if_there(path)
+def if_current(record: Results | None, current: str) -> Results | None:
+    """Return a record if there is one, and it is that of this submission by this grader."""
     return record if record and record.extra_data.get("key") == current else None
 
 

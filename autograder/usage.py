@@ -73,10 +73,18 @@ def times_of(pid: int) -> Times:
     with contextlib.suppress(OSError, ValueError, IndexError):
         # The name in brackets may hold anything; behind it, the fields are numbers.
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-        waiting = int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+        waiting = waiting_of(pid)
         computing = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
         return Times(clock, computing, waiting, int(fields[9]), pressed())
     return Times(clock)
+
+
+def waiting_of(pid: int) -> float:
+    """Read for how many seconds the first thread of a process has waited for a processor (Linux).
+
+    Raises OSError, ValueError and IndexError where that is not told.
+    """
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
 
 
 def pressed() -> float:

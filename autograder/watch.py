@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from autograder.confine import ROOM
 from autograder.endings import is_kill
-from autograder.usage import fits, killed_for_memory, memory_and_threads, removed_files, times_of
+from autograder.usage import fits, killed_for_memory, memory_and_threads, removed_files, times_of, waiting_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -117,7 +118,9 @@ class Watch:
 
     def waited(self) -> float:
         """Return the seconds that the worker and the grader have waited for a processor, as far as that is known."""
-        return times_of(self.pid).waiting + times_of(os.getpid()).waiting
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            return waiting_of(self.pid) + waiting_of(os.getpid())
+        return 0.0
 
     def blame(self, status: int) -> str:
         """Say that it was the machine that ended the worker, which ended with this wait status, where it was."""

@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib
-import inspect
 import io
 import multiprocessing
-import pkgutil
 import sys
 import textwrap
 from pathlib import Path
@@ -27,24 +24,14 @@ sys.path[:0] = [str(HOME), str(HOME / "tests")]
 
 from corpus import entries  # noqa: E402
 from corpus.edits import finished, reference  # noqa: E402
-
-from autograder import rubric  # noqa: E402  # from this very folder
+from test_recipes import RECIPES  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from multiprocessing.connection import Connection
 
+IMPORTS = "import torch\nfrom torch.nn import functional as F"  # as in the notebook
 SECONDS = 60  # for one recipe
 NOTHING = "nothing: it takes too long, or ends the process"
-
-
-def recipes() -> Iterator[tuple[str, str]]:
-    """Give each row's number with the code of its recipe."""
-    for module in pkgutil.iter_modules(rubric.__path__, f"{rubric.__name__}."):
-        for name, function in inspect.getmembers(importlib.import_module(module.name), inspect.isfunction):
-            if name.startswith("test_") and hasattr(function, "__number__"):
-                text = inspect.cleandoc(function.__doc__ or "")
-                yield vars(function)["__number__"], textwrap.dedent(text.partition(":\n\n")[2])
 
 
 def tell(pipe: Connection, source: bytes, code: str) -> None:
@@ -55,8 +42,7 @@ def tell(pipe: Connection, source: bytes, code: str) -> None:
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
         try:
             exec(source, names)  # noqa: S102 - our own
-            exec("import torch\nfrom torch.nn import functional as F", names)  # noqa: S102
-            exec(code, names)  # noqa: S102
+            exec(f"{IMPORTS}\n{code}", names)  # noqa: S102 - our own
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is seen
             print(f"{type(error).__name__}: {error}", file=printed)
     pipe.send(printed.getvalue())
@@ -85,7 +71,7 @@ def main() -> None:
     parser.add_argument("words", nargs="*", metavar="WORD", help="only mistakes whose names hold one of them")
     words = parser.parse_args().words
     torch.set_num_threads(1)
-    known = dict(recipes())
+    known = {row: textwrap.dedent(recipe.partition(":\n\n")[2]) for row, recipe in RECIPES.items()}
     right = {row: printed_by(finished(reference()).encode(), code) for row, code in known.items()}
     wrong = [
         entry for entry in entries() if entry.lost and (not words or any(w in entry.name for w in words))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from autograder.outcome import PARTS, UNANSWERED, Missing, Unfinished
+from autograder.results import CONSEQUENCE
 from autograder.rubric import oracle
 from autograder.rubric.expect import Mistake, fail
 from autograder.rubric.networks import Used, parameters_in_use
@@ -178,7 +179,7 @@ class VAEForward:
         what = error.part if error.part == "reparametrize" else f"{self.name}.{error.part}"
         row = self.rows.get(error.part, "3.1, 3.2")
         rows = f"rows {row}" if "," in row else f"row {row}"
-        return fail(f"{self.name}.forward cannot be judged, because of {what} ({rows}):", str(error))
+        return fail(f"{self.name}.forward{CONSEQUENCE}{what} ({rows}):", str(error))
 
 
 class CVAEForward(VAEForward):
