@@ -85,10 +85,11 @@ class Verdict:
                 return [*lines, "Everything is right."]
             return [*lines, f"What was checked is right: {', '.join(sections)}."]
         section = section_of(left[0])
+        causes = left[0].get("extra_data", {}).get("causes", ())
         numbers = ", ".join(row["number"] for row in left if section_of(row) == section)
         return [
             *lines,
-            f"Next: {section}, row{'s' * (',' in numbers)} {numbers}. {gist(output(left[0]))}",
+            f"Next: {section}, row{'s' * (',' in numbers)} {numbers}. {gist(output(left[0]), causes)}",
         ]
 
     def as_text(self, width: int, *, colours: bool = False) -> str:

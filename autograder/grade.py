@@ -212,7 +212,7 @@ def summary(results: Results) -> str:
         lost: dict[str, list[str]] = {}
         for row in results.tests:
             if row.max_score and not row.score:
-                lost.setdefault(gist(row.output), []).append(row.number)
+                lost.setdefault(gist(row.output, row.causes), []).append(row.number)
         # What another row names comes last.
         ordered = sorted(lost.items(), key=lambda item: CONSEQUENCE in item[0])
         first = [f"{listed(numbers)} {words}" for words, numbers in ordered]

@@ -27,7 +27,7 @@ from autograder.endings import Died, Ended, Malformed, OutOfMemory, TooBig, TooS
 from autograder.nursery import NurseryError
 from autograder.outcome import Missing, Raised, Unfinished, WrongKind
 from autograder.results import CONSEQUENCE, OUT_OF_MEMORY, ROWS, Row, clean
-from autograder.rubric.expect import Mistake
+from autograder.rubric.mistake import Mistake
 from autograder.rubric.oracle import Sizes, other_sizes
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ ENDINGS: tuple[tuple[type[Exception], str], ...] = (
     (Malformed, "malformed answer"),
     (Ended, "no answer"),
 )
+MAX_CAUSE = 400  # characters
 SEEN = ("mistake", "raised", "wrong kind of answer")  # where a student's own notebook shows it too
 # Where it does not: the file cannot be loaded, or the mistake is another row's.
 UNSEEN = re.compile(rf"Your vae\.py raised |.*{CONSEQUENCE}")
@@ -237,6 +238,8 @@ def note_failure(row: Row, error: BaseException, recipe: str) -> None:
             row.extra_data["sandbox"] = True
     else:
         row.output = clean(str(error))
+        if isinstance(error, Mistake) and error.causes:
+            row.extra_data["causes"] = [clean(cause, MAX_CAUSE) for cause in error.causes]
         if recipe and ending in SEEN and not UNSEEN.match(row.output):
             row.output += f"\n{recipe}"
 

@@ -7,9 +7,12 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = [
     "CONSEQUENCE",
@@ -18,7 +21,6 @@ __all__ = [
     "ROWS",
     "Results",
     "Row",
-    "cause",
     "clean",
     "gist",
     "put",
@@ -43,10 +45,6 @@ UNWANTED = re.compile(
     "|[\U0001d173-\U0001d17a\U000e0000-\U000e01ef]"
     f"|(?<=[{ACCENTS}]{{4}})[{ACCENTS}]+"
 )
-DIAGNOSIS = ("It looks as if ", "The cross-entropy (BCE) is ")  # in the words of the rubric
-# How a line begins that many mistakes show by: what one of them is stands below it, or behind it.
-SYMPTOM = ("After torch.manual_seed(", "For a batch of ")
-FORMULA = "z is not mu + exp(logvar / 2) * eps: "
 CONSEQUENCE = " cannot be judged, because of "  # stands where another row names the mistake
 OUT_OF_MEMORY = "out of memory"  # how a row ends whose process the machine ended for that
 RECIPE = "To see it"  # how the lines begin that are the same for all who lose the row
@@ -65,6 +63,11 @@ class Row(msgspec.Struct, kw_only=True, omit_defaults=True):
     tags: list[str] = []
     visibility: str | None = None
     extra_data: dict[str, Any] = {}
+
+    @property
+    def causes(self) -> list[str]:
+        """What the student's mistakes are, as far as that is known."""
+        return [str(cause) for cause in self.extra_data.get("causes", [])]
 
     @property
     def fault(self) -> bool:
@@ -104,23 +107,17 @@ def clean(text: str, limit: int = MAX_OUTPUT) -> str:
     return text
 
 
-def gist(output: str) -> str:
-    """Say in a line what a row's output says: its first line, and what the mistake is or where in vae.py it lies."""
+def gist(output: str, causes: Sequence[str] = ()) -> str:
+    """Say in a line what a row's output says: what the mistake is, or what was found, and where in vae.py it lies.
+
+    causes: what the mistake is, as far as that is known
+    """
+    if causes:
+        return " ".join(causes[:2])
     first, *rest = output.partition(f"\n{RECIPE}")[0].splitlines() or [""]
-    if named_apart := cause(first, *rest[:1]):
-        return named_apart
-    named = [line for line in rest if line.startswith(DIAGNOSIS)]
     places = [f"({' '.join(line.split())})" for line in rest if line.startswith("  vae.py, line ")]
     announced = rest[:1] if first.endswith(":") else []
-    return " ".join([first, *(announced or named[:1] or places[-1:])])
-
-
-def cause(first: str, second: str = "") -> str:
-    """Return what the first two lines say of a mistake where the first one tells what many show by, else ""."""
-    if first.startswith(FORMULA):
-        words = first.removeprefix(FORMULA)
-        return words[:1].upper() + words[1:]
-    return second if first.startswith(SYMPTOM) else ""
+    return " ".join([first, *(announced or places[-1:])])
 
 
 def write(path: Path, results: Results) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autograder.results import CONSEQUENCE, RECIPE, cause
+from autograder.results import CONSEQUENCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,9 +18,6 @@ __all__ = ["Change", "Mistake", "PassRate", "changes", "ending", "histogram", "m
 
 # What a grading measures or draws at random; not the digits in names such as T4 or fc1.
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?!\w)|\b(?:more|fewer)(?= than )")
-# How the rubric begins a line that names a mistake, wherever that shows, and one that says more of the line before.
-DIAGNOSIS = "It looks as if "
-MORE = ("It ", "The ", "You ", "Your ", "mu and logvar ", "you ", "your ", "z ")
 NOT_GRADED = "Not graded: "
 MAX_WORDS = 300  # characters of a line: an exception's message is the student's own
 VARIED = "…"  # stands for a number that is not the same in all the outputs put together
@@ -121,7 +118,7 @@ def mistakes(records: Sequence[Results]) -> list[Mistake]:
     for position, record in enumerate(records):
         for row in record.tests:
             if row.max_score and ending(row) == "failed":
-                for words in _words(row.output):
+                for words in _words(row):
                     case = (position, row.number, NUMBER.findall(words))
                     found.setdefault(tuple(NUMBER.split(words)), []).append(case)
     made = []
@@ -139,18 +136,9 @@ def _one_of(numbers: set[str]) -> str:
     return next(iter(numbers)) if len(numbers) == 1 else EITHER if numbers == {"more", "fewer"} else VARIED
 
 
-def _words(output: str) -> list[str]:
-    """Return the diagnoses in a row's output; where there is none, its first line, behind what says more of it."""
-    own = output.partition(f"\n{RECIPE}")[0]
-    first, second, *rest = [line[:MAX_WORDS] for line in [*own.splitlines(), "", ""]]
+def _words(row: Row) -> list[str]:
+    """Return what a row's mistakes are, or where that is not known, what its output says first."""
+    first = row.output.partition("\n")[0][:MAX_WORDS]
     if first.startswith(NOT_GRADED):  # what was found there is each one's own
         return [NOT_GRADED + re.split("[;,:]", first.removeprefix(NOT_GRADED))[0]]
-    if named := [line for line in (second, *rest) if line.startswith(DIAGNOSIS)]:
-        return named
-    if CONSEQUENCE in first:
-        return []
-    if first.endswith(":"):
-        return [first[:-1]]
-    if named_apart := cause(first, second):
-        return [named_apart]
-    return [f"{second} ({first})" if second.startswith(MORE) else first]
+    return row.causes or ([] if CONSEQUENCE in first else [first])

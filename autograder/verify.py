@@ -19,7 +19,8 @@ from torch.nn import functional as F
 from autograder.outcome import Raised, WrongKind
 from autograder.rubric import oracle
 from autograder.rubric.behaviour import CHAINS
-from autograder.rubric.expect import Mistake, as_three, close, show
+from autograder.rubric.expect import as_three, close, show
+from autograder.rubric.mistake import Mistake
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

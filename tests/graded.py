@@ -18,12 +18,18 @@ ROWS = ("1.1", "1.2", "1.3", "1.4", "2.1", "3.1", "3.2", "4.1", "5.1", "6.1", "6
 FAULT = {"ending": "grader fault", "fault": "KeyError: 17"}
 
 
-def record(lost: Mapping[str, str] | None = None, faults: tuple[str, ...] = (), **extra: Any) -> Results:
+def record(
+    lost: Mapping[str, str] | None = None,
+    faults: tuple[str, ...] = (),
+    causes: Mapping[str, list[str]] | None = None,
+    **extra: Any,
+) -> Results:
     """Make a record.
 
-    lost: outputs by row; faults: the rows at which the grader failed; extra: the record's extra_data
+    lost, causes: outputs by row, and what the mistakes are; faults: the rows at which the grader failed
+    extra: the record's extra_data
     """
-    lost = lost or {}
+    lost, causes = lost or {}, causes or {}
     rows = [
         Row(
             number=number,
@@ -32,7 +38,7 @@ def record(lost: Mapping[str, str] | None = None, faults: tuple[str, ...] = (), 
             output=lost.get(number, "The grader itself failed." if number in faults else "Passed."),
             score=0.0 if number in lost or number in faults else 1.0,
             max_score=1.0,
-            extra_data=FAULT if number in faults else {},
+            extra_data=FAULT if number in faults else {"causes": causes[number]} if number in causes else {},
         )
         for number in ROWS
     ]

@@ -9,7 +9,7 @@ import torch
 from apart import REFERENCE
 from beside import students
 
-from autograder.rubric.expect import Mistake
+from autograder.rubric.mistake import Mistake
 from autograder.rubric.networks import expect_linear, expect_network
 
 if TYPE_CHECKING:

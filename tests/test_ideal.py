@@ -9,8 +9,8 @@ from apart import REFERENCE
 from beside import students
 
 from autograder.rubric.composition import expect_composition
-from autograder.rubric.expect import Mistake
 from autograder.rubric.forwards import CVAEForward, VAEForward
+from autograder.rubric.mistake import Mistake
 from autograder.rubric.oracle import Sizes
 
 if TYPE_CHECKING:

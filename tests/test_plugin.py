@@ -17,7 +17,7 @@ from apart import REFERENCE, ROWS, grade_source, lost
 from autograder.outcome import Failure, Raised
 from autograder.plugin import ENDINGS, FAULT, TIMEOUT, note_failure
 from autograder.results import Row
-from autograder.rubric.expect import Mistake
+from autograder.rubric.mistake import Cause, Mistake, raise_all
 from autograder.watch import Limits
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ HEAD = """
     from gradescope_utils.autograder_utils.decorators import number, weight
     from autograder.outcome import Missing, Raised, Unfinished, WrongKind
     from autograder.nursery import NurseryError
-    from autograder.rubric.expect import Mistake
+    from autograder.rubric.mistake import Mistake
     from autograder.endings import Died, Ended, Malformed, TooBig, TooSlow
 """
 ROW = '''
@@ -123,6 +123,25 @@ def test_outcomes(apart: Apart, tmp_path: Path) -> None:
             assert r.extra_data["fault"]
         elif r.score == 0:
             assert r.output == "yours"
+
+
+def test_causes() -> None:
+    """What the student's mistakes are is said in the words of the row, and noted beside them, cut where endless."""
+    row = Row(number="5.1", name="", status="passed", score=1)
+    one = Mistake("The loss is 3.", Cause("A term is missing."), "", "Look at line 7.")
+    two = Mistake("It is 4 behind that.", Cause(""), Cause("x" * 1000))
+    with pytest.raises(Mistake) as both:
+        raise_all([one, two])
+    note_failure(row, both.value, "")
+    assert row.output.splitlines()[:4] == [
+        "The loss is 3.",
+        "A term is missing.",
+        "Look at line 7.",
+        "It is 4 behind that.",
+    ]
+    first, second = row.causes
+    assert first == "A term is missing."
+    assert len(second) < 500
 
 
 def test_timeout(apart: Apart, tmp_path: Path) -> None:
@@ -251,7 +270,7 @@ def another_rubric(folder: Path, **changed: str) -> str:
 def test_wrong_rows(apart: Apart, tmp_path: Path, decorators: str, words: str) -> None:
     """A test that is no row, or a row too many, is the grader's fault, named, and not swallowed or given a point."""
     text = (ROOT / "autograder" / "rubric" / "test_5_loss.py").read_text("utf-8")
-    text += f'\n\n{decorators}def test_extra(student):\n    """what holds"""\n    raise fail("No.")\n'
+    text += f'\n\n{decorators}def test_extra(student):\n    """what holds"""\n    raise Mistake("No.")\n'
     patch = another_rubric(tmp_path, test_5_loss=text)
     record = apart(partial(grade_source, REFERENCE, patch=patch)).value
     assert record.fault

@@ -159,41 +159,30 @@ def test_clean_is_quick() -> None:
 
 # -- gist ------------------------------------------------------------------------------------------------------
 
-GISTS = {
-    "nothing": ("", ""),
-    "a line": ("A slip.", "A slip."),
-    "a known mistake": (
-        "A slip.\nLargest difference at [3].\nIt looks as if X took the place of Y.\nTo see it in your notebook:",
-        "A slip. It looks as if X took the place of Y.",
-    ),
-    "a term of the loss": (
-        "Your loss is 2.\nThe cross-entropy (BCE) is right.",
-        "Your loss is 2. The cross-entropy (BCE) is right.",
-    ),
-    "what many mistakes show by": (
-        "After torch.manual_seed(0), z has the mean 1.\nYour sigma is X.\nTo see it in your notebook:",
-        "Your sigma is X.",
-    ),
-    "the same behind it": ("z is not mu + exp(logvar / 2) * eps: your sigma is X.", "Your sigma is X."),
-    "that alone": (
-        "After torch.manual_seed(0), z has the mean 1.\nTo see it in your notebook:\n\n    It looks as if",
-        "After torch.manual_seed(0), z has the mean 1.",
-    ),
+GISTS: dict[str, tuple[str, list[str], str]] = {
+    "nothing": ("", [], ""),
+    "a line": ("A slip.", [], "A slip."),
+    "a known mistake": ("A slip.\nLargest difference at [3].\nX is no Y.", ["X is no Y."], "X is no Y."),
+    "two of them": ("A slip.", ["X is no Y.", "Z is no Y."], "X is no Y. Z is no Y."),
+    "many": ("A slip.", ["A.", "B.", "C."], "A. B."),
+    "an unknown one": ("A slip.\nLargest difference at [3].\nTo see it in your notebook:", [], "A slip."),
     "an exception": (
         "VAE(1) raised X: y\n  vae.py, line 3 in f:  g()\n  vae.py, line 7 in g:  h()",
+        [],
         "VAE(1) raised X: y (vae.py, line 7 in g: h())",
     ),
     "another row's mistake": (
-        "It cannot be judged, because of X (row 1):\nA slip.\nIt looks as if",
+        "It cannot be judged, because of X (row 1):\nA slip.\nLargest difference at [3].",
+        [],
         "It cannot be judged, because of X (row 1): A slip.",
     ),
 }
 
 
-@pytest.mark.parametrize(("output", "said"), GISTS.values(), ids=GISTS)
-def test_gist(output: str, said: str) -> None:
-    """A row in one line: what was found, and what the mistake is, or where it lies."""
-    assert gist(output) == said
+@pytest.mark.parametrize(("output", "causes", "said"), GISTS.values(), ids=GISTS)
+def test_gist(output: str, causes: list[str], said: str) -> None:
+    """A row in one line: what the mistake is, or else what was found, and where it lies."""
+    assert gist(output, causes) == said
 
 
 # -- write and read --------------------------------------------------------------------------------------------

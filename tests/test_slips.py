@@ -10,10 +10,10 @@ import torch
 from torch.nn import functional as F
 
 from autograder.rubric import loss_diagnosis, test_3_reparametrize
-from autograder.rubric.expect import Mistake
 from autograder.rubric.forward_slips import posterior_slips
 from autograder.rubric.loss_terms import draw_batch
 from autograder.rubric.measures import is_function
+from autograder.rubric.mistake import Mistake
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,6 @@ from graded import record
 from autograder import tally
 from autograder.results import Row
 
-SEEDED = "After torch.manual_seed(0), for mu = 0, z has the mean {}; expected -0.4363.\n{}"
 LOSS = "For {} images your loss is {}; expected {}."
 
 
@@ -42,53 +41,42 @@ def words(*outputs: str) -> list[tuple[int, str]]:
         pytest.param(["Shape (5, 17).", "Shape (8, 17)."], [(2, "Shape (…, 17).")], id="sizes"),
         pytest.param(["Wrong … 1.", "Wrong … 2."], [(2, "Wrong … ….")], id="an ellipsis of its own"),
         pytest.param(
-            ["No.\nIt looks as if a.", "No.\nIt looks as if b.", "No.\nLargest difference at [1]."],
-            [(1, "It looks as if a."), (1, "It looks as if b."), (1, "No.")],
-            id="other diagnoses",
-        ),
-        pytest.param(
-            [
-                "VAE.forward is wrong.\nIt looks as if a.\nLargest difference at [1].",
-                "The mean is 7.\nIt looks as if a.",
-            ],
-            [(2, "It looks as if a.")],
-            id="one diagnosis",
-        ),
-        pytest.param(
-            ["No.\nIt looks as if a.\nLargest difference at [1].\nNo.\nIt looks as if b."],
-            [(1, "It looks as if a."), (1, "It looks as if b.")],
-            id="two in a row",
-        ),
-        pytest.param(
-            [
-                SEEDED.format(0.5, "Your noise is 0.8 times what it should be."),
-                SEEDED.format(0.6, "Your noise is 0.9 times what it should be."),
-                SEEDED.format(0.7, "Every element of z is the same."),
-            ],
-            [(2, "Your noise is … times what it should be."), (1, "Every element of z is the same.")],
-            id="what a seed shows",
-        ),
-        pytest.param(
-            [
-                "Linear has 9 parameters.\nYour layers are two.",
-                "Linear has 7 parameters.\nYour layers are two.",
-            ],
-            [(2, "Your layers are two. (Linear has … parameters.)")],
-            id="more of the line before",
-        ),
-        pytest.param(
             ["It raised X\n  vae.py, line 3:  a", "It raised X\n  vae.py, line 5:  b"],
             [(2, "It raised X")],
             id="lines",
         ),
         pytest.param(["x" * 5000], [(1, "x" * 300)], id="endless"),
         pytest.param([""], [(1, "")], id="no words"),
-        pytest.param(["Because of x:\nIt raised Y"], [(1, "Because of x")], id="announcement"),
     ],
 )
 def test_words(outputs: list[str], expected: list[tuple[int, str]]) -> None:
-    """Outputs that differ in numbers only are one mistake; one diagnosis is one mistake, whatever it shows by."""
+    """Outputs that differ in numbers only are one mistake, of which the first line says what was found."""
     assert words(*outputs) == expected
+
+
+def test_causes() -> None:
+    """What is known to be the mistake counts, whatever it shows by, and each of several in one row."""
+    records = [
+        record({"2.1": "The decoder is wrong."}, causes={"2.1": ["ReLU is missing."]}),
+        record(
+            {"6.2": "For 9 images it is wrong."}, causes={"6.2": ["ReLU is missing.", "5 layers are due."]}
+        ),
+        record({"2.1": "The decoder is wrong."}),
+        record({"2.1": "The decoder is wrong."}, causes={"2.1": ["4 layers are due."]}),
+    ]
+    assert [(m.words, m.rows, m.made_by) for m in tally.mistakes(records)] == [
+        ("ReLU is missing.", ("2.1", "6.2"), (0, 1)),
+        ("… layers are due.", ("2.1", "6.2"), (1, 3)),
+        ("The decoder is wrong.", ("2.1",), (2,)),
+    ]
+
+
+def test_consequence() -> None:
+    """What cannot be judged because of another row's mistake is none of its own."""
+    found = tally.mistakes(
+        [record({"3.1": "No.", "4.1": "Forward cannot be judged, because of z (row 3.1):"})]
+    )
+    assert [(m.words, m.rows) for m in found] == [("No.", ("3.1",))]
 
 
 def test_commonest_first() -> None:

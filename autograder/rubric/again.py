@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from autograder.outcome import UNANSWERED
 from autograder.rubric import oracle
 from autograder.rubric.composer import SAME, Composed, Composer, fitted
-from autograder.rubric.expect import Mistake, as_three, close
+from autograder.rubric.expect import as_three, close
+from autograder.rubric.mistake import Mistake
 from autograder.rubric.steadiness import is_unsteady
 
 if TYPE_CHECKING:

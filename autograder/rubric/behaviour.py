@@ -13,8 +13,9 @@ from autograder.outcome import Raised
 from autograder.rubric import oracle
 from autograder.rubric.counts import explain_odd
 from autograder.rubric.diagnosis import diagnose
-from autograder.rubric.expect import TOLERANCE, Mistake, close, difference, expect_shape, fail, show
+from autograder.rubric.expect import TOLERANCE, close, difference, expect_shape, show
 from autograder.rubric.layouts import unpack
+from autograder.rubric.mistake import Cause, Mistake
 from autograder.wording import counted
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Behaviour:
         if not self.chains and self.few:
             raise self.too_few()
         if not self.chains:
-            raise fail(
+            raise Mistake(
                 f"The layers of {part.name} do not fit its input of {size_in} numbers: {oracle.sizes_of(self.layers)}."
             )
 
@@ -111,17 +112,17 @@ class Behaviour:
         number, self.x = len(self.x), self.x[rows]
         right = self.right(self.x, self.chains[0])
         self.compare(self.x, "")
-        raise fail(
+        raise Mistake(
             f"{self.part.name} is right for {FEW} images, and something else for the same ones among {number}.",
             difference(y, right),
         )
 
     def too_few(self) -> Mistake:
         """Word that there are not enough layers."""
-        return fail(
+        return Mistake(
             f"{self.part.name} should be made of {counted(self.length, 'fully connected layer')}; yours has: "
             f"{oracle.sizes_of(self.layers)}.",
-            explain_odd(self.parameters),
+            Cause(explain_odd(self.parameters)),
         )
 
     def ask(self, x: Tensor) -> Tensor:
@@ -129,10 +130,10 @@ class Behaviour:
         try:
             y = self.part(x)
         except Raised as error:
-            raise fail(str(error), *self.explain_raised(x)) from None
+            raise Mistake(str(error), *map(Cause, self.explain_raised(x))) from None
         shape = (len(x), 1, 28, 28) if self.image else (len(x), self.chains[0][-1].size_out)
         if self.last and tuple(y.shape) == (len(x), oracle.H) != shape:
-            raise fail(
+            raise Mistake(
                 f"{self.part.name} gives {oracle.H} features, and its layers one after the other, "
                 f"{oracle.sizes_of(self.chains[0])}, give {shape[1]}: each should take what the one before it gives."
             )
@@ -206,10 +207,10 @@ class Behaviour:
         if not self.matches(x, y):
             if self.few:
                 raise self.too_few()
-            raise fail(
+            raise Mistake(
                 f"{self.part.name} computes something else than {self.describe()}{when}"
                 + "."[when.endswith("?") :],
-                *(self.kept(y, before) or diagnose(self, x, y)),
+                *map(Cause, self.kept(y, before) or diagnose(self, x, y)),
                 difference(y, self.right(x, self.chains[0])),
             )
 

@@ -15,19 +15,9 @@ from autograder.outcome import UNANSWERED, Raised, WrongKind
 from autograder.rubric.again import KEPT, Again
 from autograder.rubric.composer import SAME, Composed, Composer
 from autograder.rubric.crowd import agrees
-from autograder.rubric.expect import (
-    Mistake,
-    as_three,
-    changed,
-    close,
-    disabling,
-    expect_untouched,
-    fail,
-    noting,
-    raise_all,
-    show,
-)
+from autograder.rubric.expect import as_three, changed, close, expect_untouched, show
 from autograder.rubric.forwards import UnjudgedError
+from autograder.rubric.mistake import Mistake, disabling, noting, raise_all
 from autograder.rubric.posterior import Posterior
 from autograder.rubric.reconstruction import Reconstruction
 from autograder.rubric.steadiness import is_unsteady
@@ -204,7 +194,7 @@ class Case:
         try:
             x_hat, mu, logvar = as_three(answer, f"{self.forward.name}.forward")
         except Mistake as mistake:
-            raise fail(str(mistake), f"That was{self.when}.") from None
+            raise Mistake(*mistake.lines, f"That was{self.when}.") from None
         self.expect_shapes(x_hat, mu, logvar, composed[0])
         mistakes: list[Mistake] = []
         posterior = Posterior(self.composer, self.again, self.setting)
@@ -251,7 +241,7 @@ class Case:
                         text,
                         str(failure) if type(failure) is Raised else "",
                     )
-        return fail(str(failure), f"That was{self.when}.") if type(failure) is Raised else failure
+        return Mistake(str(failure), f"That was{self.when}.") if type(failure) is Raised else failure
 
     def expect_shapes(self, x_hat: Tensor, mu: Tensor, logvar: Tensor, composed: Composed) -> None:
         """Expect (N, 1, 28, 28), (N, Z), (N, Z), and say so where they came in another order."""

@@ -21,9 +21,9 @@ from autograder.outcome import UNANSWERED
 from autograder.rubric import oracle
 from autograder.rubric.alone import ask_before
 from autograder.rubric.case import Case, Setting
-from autograder.rubric.expect import Mistake
 from autograder.rubric.forwards import UnjudgedError
 from autograder.rubric.ideal import Ideal
+from autograder.rubric.mistake import Mistake
 from autograder.rubric.stretch import stretch
 from autograder.rubric.whole import is_right_as_a_whole
 

@@ -18,7 +18,8 @@ from torch import Tensor
 from autograder.outcome import PARTS, UNANSWERED
 from autograder.rubric import oracle
 from autograder.rubric.derivatives import compute
-from autograder.rubric.expect import close, fail
+from autograder.rubric.expect import close
+from autograder.rubric.mistake import Mistake
 
 if TYPE_CHECKING:
     from autograder.part import Drawn, Model, Part
@@ -84,7 +85,7 @@ class Witness:
             if result.name in self.forward.unlike or result.follows(WRONG):
                 continue
             if self.follows_nearby(result):
-                raise fail(
+                raise Mistake(
                     f"{self.forward.name}.{result.name}, called beside forward with the same input, gives something "
                     "else than its weights do.",
                     "Alone it is right: does it keep something from another call, or does forward change weights?",
@@ -92,7 +93,7 @@ class Witness:
             self.forward.unlike.add(result.name)
         for mu, logvar, z in self.noise:
             if not plausible(mu, logvar, z, T) and self.is_plausible_nearby(mu * NEARBY, logvar * NEARBY):
-                raise fail(
+                raise Mistake(
                     "reparametrize, called beside forward with the same mu and logvar, draws z otherwise than alone.",
                     "Does it keep something from another call?",
                 )

@@ -11,7 +11,8 @@ import torch
 
 from autograder.outcome import Raised, WrongKind
 from autograder.rubric import oracle
-from autograder.rubric.expect import fail, show
+from autograder.rubric.expect import show
+from autograder.rubric.mistake import Cause, Mistake
 from autograder.wording import counted
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def expect_count(part: Part, expected: Sequence[tuple[int, int]], hint: str = ""
     if any(p.shape is None for p in parameters):
         parameters = awaken(part, expected[0][0])
     if any(p.shape is None for p in parameters):
-        raise fail(f"{part.name} has lazy layers, whose sizes are not known before they are used once.")
+        raise Mistake(f"{part.name} has lazy layers, whose sizes are not known before they are used once.")
     found = sum(torch.Size(p.shape or ()).numel() for p in parameters)
     right = sum((size_in + 1) * size_out for size_in, size_out in expected)
     if found == right:
@@ -50,15 +51,16 @@ def expect_count(part: Part, expected: Sequence[tuple[int, int]], hint: str = ""
     plain = len(layers) * 2 == len(parameters) and not common_bias(parameters)
     if hint and len(layers) > len(expected):  # which a model of other sizes had not
         hint = "Another model has as many as it should: is a list of layers kept from one model to the next?"
-    raise fail(
+    why = explain_layers(layers, expected, part) if plain else explain_odd(parameters)
+    raise Mistake(
         f"{part.name} has {found} parameters; expected {right} = {' + '.join(f'({i}+1)*{o}' for i, o in expected)}: "
         f"that is {amount} {'more' if found > right else 'fewer'} than it should be.",
-        explain_layers(layers, expected, part) if plain else explain_odd(parameters),
+        why if hint else Cause(why),
         f"Expected layers: {', '.join(f'Linear({i}, {o})' for i, o in expected)}.",
         f"Your layers: {oracle.sizes_of(layers)}."
         if plain
         else f"Your parameters: {', '.join(f'{p.name} {show(p.shape or ())}' for p in parameters[:12])}.",
-        hint,
+        Cause(hint),
     )
 
 
@@ -100,7 +102,7 @@ def explain_layers(layers: Sequence[Layer], expected: Sequence[tuple[int, int]],
             lines.append(f"{which} takes {takes}; it should take {size_in}{meaning(part, number, 0)}.")
         if layer.size_out != size_out:
             lines.append(f"{which} gives {gives}; it should give {size_out}{meaning(part, number, 1)}.")
-    return "\n".join(lines[:2])
+    return " ".join(lines[:2])
 
 
 def swapped(layers: Sequence[Layer], expected: Sequence[tuple[int, int]]) -> bool:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from autograder.outcome import UNANSWERED
-from autograder.rubric.expect import Mistake, as_three, close
+from autograder.rubric.expect import as_three, close
 from autograder.rubric.forwards import UnjudgedError
+from autograder.rubric.mistake import Mistake
 
 if TYPE_CHECKING:
     from torch import Tensor

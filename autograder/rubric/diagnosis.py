@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from autograder.outcome import UNANSWERED, Raised
 from autograder.rubric import oracle
-from autograder.rubric.expect import TOLERANCE, Mistake, close
+from autograder.rubric.expect import TOLERANCE, close
 from autograder.rubric.measures import measure, measure_end, measure_range
+from autograder.rubric.mistake import Mistake
 from autograder.rubric.part_slips import PartSlips
 from autograder.rubric.slips import clamps
 

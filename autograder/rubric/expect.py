@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -11,27 +10,23 @@ from torch import Tensor
 
 from autograder.outcome import WrongKind
 from autograder.part import as_tensor
+from autograder.rubric.mistake import Mistake
 from autograder.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from autograder.student import Student
 
 __all__ = [
     "TOLERANCE",
-    "Mistake",
     "aligned",
     "as_three",
     "changed",
     "close",
     "difference",
-    "disabling",
     "expect_shape",
     "expect_untouched",
-    "fail",
-    "noting",
-    "raise_all",
     "show",
     "unchanged",
 ]
@@ -40,41 +35,9 @@ __all__ = [
 TOLERANCE = 3e-5
 
 
-class Mistake(AssertionError):  # noqa: N818 - the student's, not an error of ours
-    """What the student's code does is not what the row asks for."""
-
-
-def fail(*lines: str) -> Mistake:
-    """Word a failure: what is wrong, then where to look and the numbers, a line each."""
-    return Mistake("\n".join(line for line in lines if line))
-
-
-@contextlib.contextmanager
-def noting(mistakes: list[Mistake]) -> Iterator[None]:
-    """Note a mistake and go on: a row may have several, and all are named."""
-    try:
-        yield
-    except Mistake as mistake:
-        mistakes.append(mistake)
-
-
-def raise_all(mistakes: Sequence[Mistake]) -> None:
-    """Raise the mistakes that were noted, as one."""
-    if mistakes:
-        raise fail(*map(str, mistakes))
-
-
 def show(shape: Sequence[int]) -> str:
     """Write a shape as torch does."""
     return "(" + ", ".join(str(n) for n in shape) + ("," if len(shape) == 1 else "") + ")"
-
-
-def disabling(what: str) -> Mistake:
-    """Word that something disables gradients, and leaves them so."""
-    return fail(
-        f"{what} leaves gradients disabled for all that comes after it: from then on no model could learn.",
-        "Look for torch.set_grad_enabled(False); what `with torch.no_grad():` disables ends with its block.",
-    )
 
 
 def close(found: Tensor, expected: Tensor, tolerance: float = TOLERANCE) -> bool:
@@ -115,11 +78,11 @@ def expect_shape(
 ) -> None:
     """Expect a shape, a type where one is given, and numbers that are numbers."""
     if tuple(found.shape) != tuple(shape):
-        raise fail(f"{what} has shape {show(found.shape)}; expected {show(shape)}.")
+        raise Mistake(f"{what} has shape {show(found.shape)}; expected {show(shape)}.")
     if dtype not in (None, found.dtype):
-        raise fail(f"{what} is of type {found.dtype}; expected {dtype}, which is what the model works in.")
+        raise Mistake(f"{what} is of type {found.dtype}; expected {dtype}, which is what the model works in.")
     if not torch.isfinite(found).all():
-        raise fail(f"{what} contains {'NaN' if found.isnan().any() else 'infinite values'}.")
+        raise Mistake(f"{what} contains {'NaN' if found.isnan().any() else 'infinite values'}.")
 
 
 def expect_untouched(student: Student, what: str, given: Mapping[str, Tensor]) -> None:
@@ -127,7 +90,7 @@ def expect_untouched(student: Student, what: str, given: Mapping[str, Tensor]) -
     looked = {name: student.look_later(tensor) for name, tensor in given.items()}
     for name, after in looked.items():
         if not unchanged(given[name], after.get()):
-            raise fail(
+            raise Mistake(
                 f"{what} changed its input {name} in place.",
                 "Look for operations whose names end in an underscore, such as exp_(), and for +=, *= and [...] =.",
             )
@@ -152,7 +115,7 @@ def as_three(value: Any, what: str) -> tuple[Tensor, Tensor, Tensor]:
         kind = counted(len(value), "value") if isinstance(value, list) else "one value"
         kind = f"one value, {value}" if isinstance(value, WrongKind) else "None" if value is None else kind
         missing = " Is the return missing?" if value is None else ""
-        raise fail(f"{what} returned {kind}; expected three tensors: x_hat, mu, logvar.{missing}")
+        raise Mistake(f"{what} returned {kind}; expected three tensors: x_hat, mu, logvar.{missing}")
     for item, name in zip(value, names, strict=True):
         if item is None:
             raise WrongKind(f"{what}, in place of {name}, returned None: is it not set?")

@@ -11,7 +11,7 @@ from torch import Tensor
 from autograder.outcome import PARTS, UNANSWERED, Missing, Unfinished
 from autograder.results import CONSEQUENCE
 from autograder.rubric import oracle
-from autograder.rubric.expect import Mistake, fail
+from autograder.rubric.mistake import Mistake
 from autograder.rubric.networks import Used, parameters_in_use
 from autograder.rubric.places import HEADS, find_places
 
@@ -163,7 +163,7 @@ class VAEForward:
 
     def mistake(self, when: str, text: str, *lines: str) -> Mistake:
         """Word a mistake of forward's own, with the case that it is about."""
-        return fail(f"{self.name}.forward{when}: {text}", *lines, *self.explain_rest())
+        return Mistake(f"{self.name}.forward{when}: {text}", *lines, *self.explain_rest())
 
     def explain_rest(self) -> Iterator[str]:
         """Say what the model would learn besides its parts."""
@@ -179,7 +179,7 @@ class VAEForward:
         what = error.part if error.part == "reparametrize" else f"{self.name}.{error.part}"
         row = self.rows.get(error.part, "3.1, 3.2")
         rows = f"rows {row}" if "," in row else f"row {row}"
-        return fail(f"{self.name}.forward{CONSEQUENCE}{what} ({rows}):", str(error))
+        return Mistake(f"{self.name}.forward{CONSEQUENCE}{what} ({rows}):", str(error))
 
 
 class CVAEForward(VAEForward):

@@ -12,8 +12,9 @@ from torch import Tensor
 from autograder.outcome import UNANSWERED
 from autograder.rubric import oracle
 from autograder.rubric.composer import fitted
-from autograder.rubric.expect import Mistake, as_three, close, expect_shape, fail, show
+from autograder.rubric.expect import as_three, close, expect_shape, show
 from autograder.rubric.forwards import UnjudgedError
+from autograder.rubric.mistake import Mistake
 from autograder.rubric.noise import (
     correlation,
     expect_everywhere,
@@ -60,7 +61,7 @@ class FreeNoise:
         self.hand_on(self.forward.furnish(self.own, self.own_classes), own_latents, self.own_classes)
         eps, *_ = self.recover(self.own, self.number, own_latents, self.own_classes)
         if not float(eps.abs().max()) < 8:
-            raise fail("the decoder does not get a z drawn from mu and logvar.")
+            raise Mistake("the decoder does not get a z drawn from mu and logvar.")
         self.forward.furnish(self.own, self.own_classes)
         model = self.forward.furnish(self.forward.make(self.latents, self.classes), self.classes)
         model.train(training)
@@ -145,11 +146,11 @@ class FreeNoise:
             size = float((found * due).sum() / (due * due).sum())
             off = abs(size - 1) > 0.005  # less may be rounding's, or the share of a few numbers
             if self.forward.name == "CVAE" and close(found, due, 1e-3):
-                raise fail(
+                raise Mistake(
                     "the decoder gets the z that reparametrize draws. "
                     "Does it get another c, or is x_hat changed after it?"
                 )
-            raise fail(
+            raise Mistake(
                 "the decoder gets nearly the z that reparametrize draws, and not quite, or x_hat is changed after it. "
                 + (
                     f"The standard deviation of its noise is {size:.4g} times what it should be. "
@@ -177,7 +178,7 @@ class FreeNoise:
             more.append(torch.where(found.abs() < FAR, found - z, 0))
         one, other = more
         if close(one, other, 1e-3) and float(one.abs().max()) > 0.01:
-            raise fail(
+            raise Mistake(
                 "the decoder gets the z that reparametrize draws and something more, the same in each draw. "
                 "Is something added to z, or is mu changed before it is drawn?"
             )
@@ -203,26 +204,26 @@ class FreeNoise:
         for x_hat, *others in answers:  # at once: numbers of shapes that do not fit could fill the memory
             if x_hat.numel() != number * 784 or [tuple(t.shape) for t in others] != [*due[1:]]:
                 shapes = ", ".join(show(t.shape) for t in (x_hat, *others))
-                raise fail(
+                raise Mistake(
                     f"for {latents} latents it returns tensors of the shapes {shapes};"
                     f" expected {', '.join(map(show, due))}."
                 )
         x_hat, mu, logvar = answers[0]
         if any(close(x_hat, again) for again, _, _ in answers[1:]):
-            raise fail(
+            raise Mistake(
                 "two calls give the same x_hat: is there no noise in z, is a seed set, or is z kept from an earlier "
                 "call?"
             )
         inputs = latents + (classes if self.forward.name == "CVAE" else 0)
         given = torch.logit(x_hat.double().reshape(number, 784))
         if not close(given[:, inputs:], torch.zeros(number, 784 - inputs)):
-            raise fail("x_hat is not what the decoder gives, or the decoder does not get z.")
+            raise Mistake("x_hat is not what the decoder gives, or the decoder does not get z.")
         if not close(given[:, latents:inputs], c.double()[:, : inputs - latents], 1e-3):
-            raise fail("the decoder does not get the class c after z, as it is.")
+            raise Mistake("the decoder does not get the class c after z, as it is.")
         mu, logvar = mu.double(), logvar.double()
         eps = (given[:, :latents] - mu) * torch.exp(-logvar / 2)
         if not torch.isfinite(eps).all():
-            raise fail("the decoder does not get a z drawn from mu and logvar.")
+            raise Mistake("the decoder does not get a z drawn from mu and logvar.")
         return eps, mu, logvar
 
     def hand_on(self, model: Model, latents: int, classes: int) -> None:
@@ -233,7 +234,7 @@ class FreeNoise:
         chain = next(oracle.chains(layers, inputs, 4), [])
         if [layer.size_out for layer in chain] != [oracle.H] * 3 + [784] or len(parameters) != 2 * len(chain):
             self.is_odd = True
-            raise fail(
+            raise Mistake(
                 "it is something else under the same seed, and with other noise it cannot be compared, since its "
                 f"decoder is not of the right make (row {self.forward.rows['decoder']})."
             )

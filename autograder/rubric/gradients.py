@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from autograder.part import Model
-    from autograder.rubric.expect import Mistake
     from autograder.rubric.forwards import VAEForward
+    from autograder.rubric.mistake import Mistake
 
     Three = tuple[Tensor, Tensor, Tensor]
     Composition = tuple[Tensor | None, Tensor, Tensor]

@@ -19,8 +19,9 @@ from autograder.rubric.composer import SAME, Composed, Composer
 from autograder.rubric.conspiracy import T, plausible
 from autograder.rubric.crowd import standing_out
 from autograder.rubric.derivatives import UnknownError, follow
-from autograder.rubric.expect import Mistake, aligned, as_three, close, unchanged
+from autograder.rubric.expect import aligned, as_three, close, unchanged
 from autograder.rubric.gradients import SUM
+from autograder.rubric.mistake import Mistake
 from autograder.rubric.places import HEADS
 
 if TYPE_CHECKING:

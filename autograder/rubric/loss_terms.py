@@ -70,22 +70,21 @@ def dissect(student: Student, inputs: Inputs) -> Iterator[str]:
     if abs(v - w) <= ROUGHLY * abs(v) and not right_bce:
         yield missing or f"The whole loss, the KL divergence too, is {name_factor(of_bce)}"
         return
-    if right_bce:
-        yield "The cross-entropy (BCE) is right; the KL divergence is wrong."
-    else:
-        yield (
-            f"The cross-entropy (BCE) is wrong: for mu = 0 and logvar = 0, where the KL divergence is 0, your loss is "
-            f"{bce:.6g}; expected {right:.6g}."
-        )
-        yield missing or (
+    if not right_bce:
+        how = missing or (
             f"It is {name_factor(of_bce)}"
             if math.isfinite(v)
             else name_slip(student, inputs, bce) or blame_formula(student, inputs, bce / right)
         )
+        yield (
+            f"The cross-entropy (BCE) is wrong: for mu = 0 and logvar = 0, where the KL divergence is 0, your loss is "
+            f"{bce:.6g}; expected {right:.6g}. {how}"
+        )
+    but = "The cross-entropy (BCE) is right; the" if right_bce else "The"
     if math.isfinite(w) and abs(w - 1) > ROUGHLY:
-        yield f"{'It' if right_bce else 'The KL divergence'} is {name_factor(of_kl)}"
+        yield f"{but} KL divergence is {name_factor(of_kl)}"
     elif right_bce:
-        yield from blame_part(ask, bce, mu, logvar)
+        yield " ".join([f"{but} KL divergence is wrong.", *blame_part(ask, bce, mu, logvar)])
 
 
 def dim(x_hat: Tensor) -> Tensor:

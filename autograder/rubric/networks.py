@@ -14,7 +14,7 @@ from autograder.rubric.affine import is_linear_in_disguise
 from autograder.rubric.alone import is_right_alone
 from autograder.rubric.behaviour import Behaviour
 from autograder.rubric.counts import awaken, expect_count
-from autograder.rubric.expect import Mistake, fail
+from autograder.rubric.mistake import Mistake
 from autograder.rubric.sharing import expect_apart
 from autograder.weights import is_vector
 
@@ -63,7 +63,7 @@ def expect_linear(
     if is_linear_in_disguise(model, part, (1, 6, crowd_size())):
         return
     if (layers := len(oracle.layers_of(part.known))) > 1:
-        raise fail(
+        raise Mistake(
             f"{part.name} should compute what one fully connected layer does, and nothing more; "
             f"the {layers} layers that it is made of give something else."
         )
@@ -100,7 +100,7 @@ def expect_saturated(decoder: Part, inputs: int) -> None:
     """
     image = decoder(1000 * torch.randn(5, inputs))
     if not bool(((image >= 0) & (image <= 1)).all()):  # NaN is neither
-        raise fail(
+        raise Mistake(
             f"{decoder.name} gives NaN for large numbers, or something beyond 0 ... 1; it should give 0 or 1 there.",
             "Is its sigmoid made by hand? The exp of a large number is infinite, and infinity divided by itself NaN.",
         )

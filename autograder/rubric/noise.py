@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from autograder.rubric.expect import close, expect_shape, fail, show
+from autograder.rubric.expect import close, expect_shape, show
+from autograder.rubric.mistake import Mistake
 from autograder.rubric.oracle import any_number
 from autograder.wording import counted
 
@@ -71,7 +72,7 @@ def draw_twice(student: Student, shape: tuple[int, int]) -> list[Tensor]:
     for found in (z, again):
         expect_shape(f"z for mu and logvar of shape {show(shape)}", found, shape)
     if close(z, again):
-        raise fail(
+        raise Mistake(
             "Two calls of reparametrize give the same z: the noise must be drawn afresh in every call."
         )
     # In float32, in which z came: that rounds as much as mu + sigma * eps did, 1e-4 of eps at most.
@@ -93,7 +94,7 @@ def expect_moments(eps: Tensor, what: str) -> None:
         if not abs(found - expected) <= ERRORS * math.sqrt(variance / n):
             # Fourth moment by variance squared: 3 for a normal distribution, 1.8 for a uniform one, 1 for a number.
             uniform = 1.6 < float((squares * squares).mean() / squares.mean() ** 2) < 2
-            raise fail(
+            raise Mistake(
                 f"{what}; the {name} of {n} draws is {found:.3f}, expected {expected:.3f}.",
                 f"Their standard deviation is {float(eps.std()):.3f}, their mean {float(eps.mean()):.3f}.",
                 "The noise seems to be uniform, not normal: rand in place of randn?" if uniform else "",
@@ -107,7 +108,7 @@ def expect_shares(eps: Tensor) -> None:
         due = 0.5 * (1 + math.erf(bound / math.sqrt(2)))
         found = int((eps < bound).count_nonzero()) / n
         if not abs(found - due) <= ERRORS * math.sqrt(due * (1 - due) / n):
-            raise fail(
+            raise Mistake(
                 f"The noise, (z - mu) / sigma, is not normal: {found:.2%} of {n} draws are below {bound}; "
                 f"expected {due:.2%}.",
                 "Draw eps with torch.randn, randn_like or normal.",
@@ -117,7 +118,7 @@ def expect_shares(eps: Tensor) -> None:
     for end, found in ((3.9, max(-low, high)), (-3.5, -low), (3.5, high)):
         if n > 250_000 and not found > abs(end):
             side = f"below {end}" if end < 0 else f"beyond {end}"
-            raise fail(f"The noise, (z - mu) / sigma, is cut off: none of {n} draws is {side}.")
+            raise Mistake(f"The noise, (z - mu) / sigma, is cut off: none of {n} draws is {side}.")
 
 
 def expect_unbound(eps: Tensor) -> None:
@@ -137,18 +138,18 @@ def expect_unbound(eps: Tensor) -> None:
         elif float(sizes.max() - sizes.min()) < 1e-5 * float(sizes.max()):
             shared = "the same size"
         if shared:
-            raise fail(
+            raise Mistake(
                 f"The noise has {shared} in each {where} of the batch: its numbers depend on each other.",
                 "Use what torch.randn gives as it is.",
             )
     if abs(float(eps.mean())) < 1e-6 and abs(float(eps.std()) - 1) < 1e-6:
-        raise fail(
+        raise Mistake(
             "The noise of a batch has mean 0 and standard deviation 1 exactly: its numbers depend on each other.",
             "Use what torch.randn gives as it is.",
         )
     # Of 630 right float32 numbers hardly any two are the same, and so few different ones come never.
     if (different := len(eps.unique())) < 0.9 * eps.numel():
-        raise fail(
+        raise Mistake(
             f"The noise has only {different} different values among {eps.numel()}: is it rounded, or half precision?"
         )
 
@@ -168,7 +169,7 @@ def expect_unrelated(one: Tensor, other: Tensor) -> None:
     for this, that, deviation in ((one, other, 1.0), (one.square() - 1, other.square() - 1, 2.0)):
         # Products of independent numbers add up to 0, within 8 standard errors but for one pair in 10^14.
         if not abs(float((this * that).mean())) <= 8 * deviation / math.sqrt(n):
-            raise fail(
+            raise Mistake(
                 "Two calls of reparametrize give related noise: it must be drawn afresh in every call."
             )
 
@@ -180,7 +181,7 @@ def expect_fresh(eps: Tensor) -> None:
     """
     flat = (eps - eps.mean()).flatten()
     if not float(flat.abs().max()) > 0:
-        raise fail("z is not random: it has the same noise, or none, in every element.")
+        raise Mistake("z is not random: it has the same noise, or none, in every element.")
     n, length = flat.numel(), smooth(flat.numel())
     # Round the end and on from the beginning: what repeats after d elements shows at d, or at the rest of the circle.
     spectrum = torch.fft.rfft(flat.float(), length)
@@ -192,14 +193,14 @@ def expect_fresh(eps: Tensor) -> None:
         if float(found.abs()[worst]) < REPEATED:  # a few numbers far out may look like it
             expect_moments(eps, "The noise, (z - mu) / sigma, should be standard normal")
         if any(float((eps.diff(dim=dim) >= 0).double().mean()) > 0.95 for dim in (0, 1)):
-            raise fail(
+            raise Mistake(
                 "The noise is sorted: its numbers depend on each other.",
                 "Use what torch.randn gives as it is.",
             )
         distance = max(
             worst + 1, length - worst - 1, key=lambda d: float((flat[d:] @ flat[: max(0, n - d)]).abs())
         )
-        raise fail(
+        raise Mistake(
             f"The noise is not drawn afresh for every element: {way_back(flat.view_as(eps), distance)}.",
             "Draw eps with the shape of mu.",
         )
@@ -246,8 +247,8 @@ def expect_no_trace(eps: Tensor, mu: Tensor) -> None:
     if not 0.3 <= size <= 2.4 or not abs(trace) <= 8.5:
         what = f"For {len(eps)} images, (z - mu) / sigma is no standard normal noise"
         if 0.3 <= size <= 2.4:
-            raise fail(f"{what}: it depends on mu, so z does not come from mu and logvar.")
-        raise fail(
+            raise Mistake(f"{what}: it depends on mu, so z does not come from mu and logvar.")
+        raise Mistake(
             f"{what}: its standard deviation is {math.sqrt(size):.3f}; expected about 1.",
             "Is z, or x_hat, the mean of several draws?" if size < 1 else "",
         )
@@ -262,7 +263,9 @@ def expect_own_spread(eps: Tensor, logvar: Tensor) -> None:
     trace = float(((eps * eps - 1) * apart).sum() / (math.sqrt(2) * apart.norm()))
     # Right noise leaves this bound once in 10^14 draws; the logvar of another image, or of all, gives 17.
     if not abs(trace) <= 9:
-        raise fail("z is not drawn with the logvar of its own image: is it another's, or the batch's mean?")
+        raise Mistake(
+            "z is not drawn with the logvar of its own image: is it another's, or the batch's mean?"
+        )
 
 
 def expect_everywhere(eps: Tensor) -> None:
@@ -280,7 +283,7 @@ def expect_everywhere(eps: Tensor) -> None:
         if odd and len(odd) < len(sums) // 2:
             at = f"{which} {odd[0]}" + (f" and {len(odd) - 1} more" if len(odd) > 1 else "")
             spread = math.sqrt(float(sums[odd[0]]))
-            raise fail(
+            raise Mistake(
                 f"(z - mu) / sigma should be standard normal noise; in {at} its standard deviation is {spread:.3f}."
             )
 

@@ -17,9 +17,10 @@ from autograder.rubric.expect import changed, close
 from autograder.rubric.oracle import any_number
 from autograder.rubric.slips import clamps
 from autograder.rubric.steadiness import is_unsteady
+from autograder.wording import sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from autograder.student import Student
 
@@ -66,12 +67,7 @@ def confirmed_slips(student: Student, z: Tensor, logvar: Tensor, eps: Tensor, se
     zero, mu, others = torch.zeros_like(logvar), torch.randn(logvar.shape), 2 * torch.randn(logvar.shape)
     confirmed = matching_slips(student.reparametrize(mu, others, seed=seed), mu, others, eps)
     named = [text for text in matching_slips(z, zero, logvar, eps) if text in confirmed]
-    return as_sentences(named)
-
-
-def as_sentences(texts: Sequence[str]) -> list[str]:
-    """Write what is told behind a colon as sentences."""
-    return [f"{text[0].upper()}{text[1:]}." for text in texts]
+    return [*map(sentence, named)]
 
 
 def kept_noise(student: Student, z: Tensor, mu: Tensor, logvar: Tensor) -> list[str]:
@@ -118,11 +114,11 @@ def wrong_size(student: Student, z: Tensor, logvar: Tensor, eps: Tensor, seed: i
     again = student.reparametrize(mu, others, seed=seed)
     if not same(again, mu + factor * torch.exp(others / 2) * eps):
         if named := deviation_slips(again, mu, others, eps):
-            return as_sentences(named)
+            return [*map(sentence, named)]
         right = f"expected {math.exp(at / 2):.4g} ({factor:.4g} times that)."
         return [f"For logvar = {at:.4g} your standard deviation is {found:.4g}; {right}"]
-    sign = ["Its sign is minus: add sigma * eps to mu."] if factor < 0 else []
-    return [f"Your noise is {factor:.4g} times what it should be.", *sign]
+    sign = " Its sign is minus: add sigma * eps to mu." if factor < 0 else ""
+    return [f"Your noise is {factor:.4g} times what it should be.{sign}"]
 
 
 def other_noise(student: Student, z: Tensor, mu: Tensor, logvar: Tensor, seed: int) -> list[str]:

@@ -11,8 +11,9 @@ import torch
 from autograder.outcome import UNANSWERED
 from autograder.rubric import oracle
 from autograder.rubric.composer import SAME
-from autograder.rubric.expect import Mistake, as_three, changed, close, difference
+from autograder.rubric.expect import as_three, changed, close, difference
 from autograder.rubric.forward_slips import followers, input_slips, posterior_slips
+from autograder.rubric.mistake import Cause, Mistake
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,8 +67,8 @@ class Posterior:
         )
         raise self.fail(
             f"the {which} that it returns is not what your own {which}_layer gives for your own encoder's features.",
-            *named,
-            self.again.kept(mu) if not named else "",
+            *map(Cause, named),
+            Cause(self.again.kept(mu) if not named else ""),
             self.forward.hint if which == "mu" and not named else "",
             difference(found, expected),
         )
@@ -128,9 +129,11 @@ class Posterior:
             return []
         beside, zero = self.is_right_but_for_classes(composed), self.is_right(composed, 0 * self.c)
         if beside and not zero:
+            beyond = (
+                "The encoder gets the pixels as they are, and beside them something else than the class c"
+            )
             return [
-                "The encoder gets the pixels as they are, and beside them something else than the class c.",
-                "Is c changed before it is joined, by an embedding, a Linear or a Softmax for one, or made anew?",
+                f"{beyond}: is c changed before it is joined, by an embedding, a Linear or a Softmax, or made anew?"
             ]
         if zero:
             where = (

@@ -10,11 +10,12 @@ import torch
 
 from autograder.outcome import UNANSWERED
 from autograder.rubric.composer import SAME, fitted
-from autograder.rubric.expect import Mistake, as_three, close, noting, raise_all, show
+from autograder.rubric.expect import as_three, close, show
 from autograder.rubric.forward_slips import IMAGE_SLIPS, NOT_RANDOM, latent_slips, scaled
 from autograder.rubric.forwards import UnjudgedError
 from autograder.rubric.free_noise import FreeNoise
 from autograder.rubric.gradients import Gradients
+from autograder.rubric.mistake import Cause, Mistake, noting, raise_all
 from autograder.rubric.steadiness import is_unsteady
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class Reconstruction:
             odd = noise.is_odd or not self.forward.in_use("decoder").parameters
             if odd and noise.is_right_without_decoder():
                 return
-            what, *more = str(mistake).splitlines()
+            what, *more = mistake.lines
             due = f"x_hat should be {self.forward.formula}, with your own decoder and reparametrize."
             raise self.fail(f"{what[0].lower()}{what[1:]}", *more, due) from None
 
@@ -161,16 +162,16 @@ class Reconstruction:
                 if named and close(x_hat, fitted(image, x_hat), SAME):
                     raise self.fail(
                         "x_hat is not what your own reparametrize and decoder give.",
-                        f"It looks as if {named}.",
+                        Cause(f"It looks as if {named}."),
                         self.only_here() if text == NOT_RANDOM else "",
                     )
         image = fitted(self.composer.decode(z), x_hat)
         for text, change in IMAGE_SLIPS.items() if image.dim() else ():
             if close(x_hat, change(image), SAME):
-                raise self.fail("x_hat is not what your own decoder gives.", f"It looks as if {text}.")
+                raise self.fail("x_hat is not what your own decoder gives.", Cause(f"It looks as if {text}."))
         factor = scaled("x_hat", "the decoder", x_hat, image, SAME) if image.dim() else []
         if factor and not is_unsteady(self.forward.student):  # its noise may be nearly the same in two calls
-            raise self.fail("x_hat is not what your own decoder gives.", *factor)
+            raise self.fail("x_hat is not what your own decoder gives.", *map(Cause, factor))
         if torch.equal(x_hat, x_hat.round()) and float(x_hat.max()) == 1:
             raise self.fail(
                 "x_hat holds nothing but 0 and 1: is it drawn from the decoder's probabilities, or compared with one?",

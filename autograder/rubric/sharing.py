@@ -9,7 +9,8 @@ import torch
 
 from autograder.outcome import UNANSWERED
 from autograder.rubric import oracle
-from autograder.rubric.expect import close, fail
+from autograder.rubric.expect import close
+from autograder.rubric.mistake import Mistake
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,7 +46,7 @@ def expect_apart(part: Part, others: Mapping[Part, Sequence[int]]) -> None:
     for other, x, y in before:
         after = other(x)
         if not close(after, y) and close(other(x), after):
-            raise fail(explain_shared(part, other))
+            raise Mistake(explain_shared(part, other))
 
 
 def explain_shared(part: Part, other: Part) -> str:

@@ -6,18 +6,8 @@ import torch
 from gradescope_utils.autograder_utils.decorators import number, weight
 
 from autograder.rubric.deviation_slips import deviation_slips
-from autograder.rubric.expect import (
-    TOLERANCE,
-    Mistake,
-    close,
-    disabling,
-    expect_shape,
-    expect_untouched,
-    fail,
-    noting,
-    raise_all,
-    show,
-)
+from autograder.rubric.expect import TOLERANCE, close, expect_shape, expect_untouched, show
+from autograder.rubric.mistake import Cause, Mistake, disabling, noting, raise_all
 from autograder.rubric.noise import expect_fresh, expect_moments, expect_standard_normal, expect_unbound
 from autograder.rubric.noise_slips import (
     UNSTEADY,
@@ -30,6 +20,7 @@ from autograder.rubric.noise_slips import (
 )
 from autograder.rubric.oracle import any_number
 from autograder.rubric.steadiness import is_unsteady
+from autograder.wording import sentence
 
 # Three roundings of numbers below 16, in float32: however z is computed, its mean and deviation are within this.
 ROUNDING = 3e-6
@@ -71,12 +62,12 @@ def test_seeded_statistics(student):
             found, expected = float(statistic(z)), float(statistic(right))
             # The notebook's relative error; near zero, rounding alone may exceed it.
             if not abs(found - expected) <= 1e-4 * (abs(found) + abs(expected)) + ROUNDING:
-                raise fail(
+                raise Mistake(
                     f"{given} the {name} {found:.4f}; expected {expected:.4f}.",
-                    *seeded_slips(student, z, mu, logvar, seed),
+                    *map(Cause, seeded_slips(student, z, mu, logvar, seed)),
                 )
         if not close(z.flatten().sort().values, right.flatten().sort().values, 1e-4):
-            raise fail(f"{given} the right mean and deviation, but not the right numbers.")
+            raise Mistake(f"{given} the right mean and deviation, but not the right numbers.")
 
 
 @number("3.2")
@@ -100,9 +91,9 @@ def test_formula_and_noise(student):
     expect_shape(f"z for mu and logvar of shape {show(shape)}", eps.nan_to_num(), shape)
     if not torch.isfinite(eps).all():
         named = matching_slips(eps, zero, zero, drawn(shape, seed))
-        raise fail(
+        raise Mistake(
             f"For mu = 0 and logvar = 0, z contains {'NaN' if eps.isnan().any() else 'infinite values'}.",
-            f"It looks as if {' or '.join(named)}."
+            Cause(f"It looks as if {' or '.join(named)}.")
             if named
             else "Is it made by torch.empty(...) or torch.Tensor(...), and never filled? That counts as NaN here.",
         )
@@ -136,7 +127,7 @@ def test_formula_and_noise(student):
         expect_shape(f"z for mu and logvar of shape {show(shape)}", z, shape)
         eps = (z - mu) * torch.exp(-logvar / 2)
         if is_unsteady(student):
-            mistakes.append(fail(UNSTEADY))
+            mistakes.append(Mistake(UNSTEADY))
     with noting(mistakes):
         expect_gradients(student, z, held, logvar, eps)
     with noting(mistakes):
@@ -156,7 +147,7 @@ def expect_one_image(student, mu, logvar, seed):
     z, eps = (answer.get() for answer in asked)
     expect_shape(f"z for one image, mu of shape {show(mu.shape)},", z, mu.shape)
     if seed is not None and not close(z, mu + torch.exp(logvar / 2) * eps):
-        raise fail(
+        raise Mistake(
             "For one image, z is not mu + exp(logvar / 2) * eps, though it is for many.",
             one_element(z, mu, logvar, eps, 0),
         )
@@ -184,7 +175,7 @@ def expect_unclamped(student, eps, seed):
             for text, value in clamp_slips(student, mu, logvar, eps, seed)
             if apart(value).max() <= GUARDED
         ]
-        raise fail(
+        raise Mistake(
             f"z is right for small {name}, and wrong for larger or smaller ones: "
             + (
                 " or ".join(named)
@@ -205,7 +196,7 @@ def expect_no_difference(student, z, mu, logvar, seed):
     """Expect the same z under torch.no_grad()."""
     again = student.reparametrize(mu, logvar, seed=seed, learning=False)
     if not close(again, z):
-        raise fail(
+        raise Mistake(
             "Under torch.no_grad(), z is another: noise belongs to it whether gradients are enabled or not.",
             "There it is mu, without noise." if close(again, mu) else "",
         )
@@ -215,7 +206,7 @@ def expect_nothing_kept(student, z, mu, logvar, seed):
     """Expect the same z behind a call for other numbers, whose means are far from these."""
     student.reparametrize_later(mu + 30, logvar + 6)
     if not close(student.reparametrize(mu, logvar, seed=seed), z):
-        raise fail(
+        raise Mistake(
             "After a call for other mu and logvar, z is another under the same seed: is something of them kept?"
         )
 
@@ -234,7 +225,7 @@ def expect_as_drawn(eps, seed):
     if abs(abs(factor) - 1) > 1e-3 or abs(shift) > 1e-3:
         times = f"{factor:.4g} times " if abs(abs(factor) - 1) > 1e-3 else ""
         plus = f", plus {shift:.3g}" if abs(shift) > 1e-3 else ""
-        raise fail(f"The noise, (z - mu) / sigma, is {times}what torch.randn gives{plus}.")
+        raise Mistake(f"The noise, (z - mu) / sigma, is {times}what torch.randn gives{plus}.")
 
 
 def expect_formula(student, z, mu, logvar, eps, seed):
@@ -244,10 +235,10 @@ def expect_formula(student, z, mu, logvar, eps, seed):
     right = mu + torch.exp(logvar / 2) * eps
     if close(z, right):
         if not eps.any():
-            raise fail("z has no noise: it is mu, and logvar is not used.")
+            raise Mistake("z has no noise: it is mu, and logvar is not used.")
         return
     if not close(z, mu) and close(student.reparametrize(mu, logvar, seed=seed), mu):
-        raise fail(
+        raise Mistake(
             "z has noise where mu requires a gradient, and none where it does not: it belongs to it always."
         )
     # A wrong sigma may be 0 where logvar is 0: then the noise is rather what torch draws.
@@ -266,8 +257,9 @@ def expect_formula(student, z, mu, logvar, eps, seed):
     wrong = error.amax(1) > TOLERANCE * right.abs().max().clamp(min=1)
     if not named and wrong[1:].all() and not wrong[0]:
         named = ["it is right for the first image of the batch only"]
-    raise fail(
-        "z is not mu + exp(logvar / 2) * eps" + (f": {' or '.join(named)}." if named else "."),
+    raise Mistake(
+        "z is not mu + exp(logvar / 2) * eps.",
+        Cause(sentence(" or ".join(named)) if named else ""),
         one_element(z, mu, logvar, eps, int(error.argmax())),
     )
 
@@ -288,11 +280,11 @@ def expect_gradients(student, z, held, logvar, eps):
     right = {"mu": direction, "logvar": direction * torch.exp(logvar / 2) * eps / 2}
     for (name, expected), (gradient,) in zip(right.items(), found, strict=True):
         if gradient is None or not gradient.any():
-            raise fail(
+            raise Mistake(
                 f"No gradient reaches {name}: the encoder could not learn through z.",
                 "Look for detach(), .data, torch.no_grad(), torch.normal() and sample() in place of rsample().",
             )
         if not close(gradient, expected, 1e-3):
             factor = multiple_of(gradient, expected.detach())
             times = f" It is {factor:.4g} times that." if factor else ""
-            raise fail(f"The gradient of z with respect to {name} is not the right one.{times}")
+            raise Mistake(f"The gradient of z with respect to {name} is not the right one.{times}")

@@ -6,10 +6,11 @@ import torch
 from gradescope_utils.autograder_utils.decorators import number, weight
 
 from autograder.outcome import UNANSWERED, Raised
-from autograder.rubric.expect import close, disabling, expect_untouched, fail, show
+from autograder.rubric.expect import close, expect_untouched, show
 from autograder.rubric.loss_diagnosis import diagnose
 from autograder.rubric.loss_slips import alike
 from autograder.rubric.loss_terms import draw_batch
+from autograder.rubric.mistake import Cause, Mistake, disabling
 from autograder.rubric.oracle import any_number, loss
 
 # One latent so far out shows a clamp between these; for logvar the same ends as in reparametrize's row, since people
@@ -74,7 +75,7 @@ def expect_no_seed(student, inputs):
             drawn.append(student.reparametrize_later(few, few))
         one, other, behind, again = (z.get() for z in drawn)
         if close(behind, again) and not close(one, other):
-            raise fail(
+            raise Mistake(
                 "Behind two calls of loss_function, reparametrize draws the same noise: is a seed set in it?"
             )
 
@@ -84,7 +85,7 @@ def expect_no_difference(student, inputs):
     found, expected = float(student.loss_function(*inputs, learning=False).sum()), float(loss(*inputs))
     if not alike(found, expected):
         expect_value(student, inputs)  # it may change from call to call
-        raise fail(
+        raise Mistake(
             "Your loss is right, but not under torch.no_grad(), as one computes it to compare models.",
             f"There it is {found:.6g}; expected {expected:.6g}.",
         )
@@ -94,16 +95,16 @@ def expect_value(student, inputs):
     """Compare with the formula."""
     found, expected = student.loss_function(*inputs), loss(*inputs)
     if found.dim() != 0:
-        raise fail(
+        raise Mistake(
             f"loss_function returned a tensor of shape {show(found.shape)}; expected a scalar, of shape ().",
             *name_shape(found.shape, inputs),
         )
     # Who adds up all pixels one after the other, in float32, rounds the more the more there are: 3e-7 for each image.
     if alike(float(found), float(expected), float(expected) * max(1, len(inputs[0]) / FEW)):
         return
-    raise fail(
+    raise Mistake(
         f"For a batch of {len(inputs[0])} your loss is {float(found):.6g}; expected {float(expected):.6g}.",
-        *diagnose(student, inputs, float(found)),
+        *map(Cause, diagnose(student, inputs, float(found))),
     )
 
 
@@ -130,10 +131,10 @@ def expect_any_size(student, inputs):
     try:
         found, expected = student.loss_function(*inputs), float(loss(*inputs))
     except Raised as error:
-        raise fail(f"{wrong}: is 784 or 28 written into it?", str(error)) from error
+        raise Mistake(f"{wrong}: is 784 or 28 written into it?", str(error)) from error
     if found.dim() != 0 or not alike(float(found), expected):
         shown = f"of shape {show(found.shape)}" if found.dim() else f"{float(found):.6g}"
-        raise fail(
+        raise Mistake(
             name_small(student, inputs)
             or f"{wrong}: is 784 or 28 written into it, where a number of pixels belongs?",
             f"There your loss is {shown}; expected {expected:.6g}.",
@@ -165,7 +166,7 @@ def expect_unclamped(student, name, extreme):
     found = float(student.loss_function(x_hat, x, mu, logvar).sum())
     expected = float(loss(x_hat, x, mu, logvar))
     if not abs(found - expected) <= FAR_OFF * expected:
-        raise fail(
+        raise Mistake(
             f"Your loss is right for small mu and logvar, and wrong where {name} is {extreme:g} for one latent: is "
             "something clamped in the KL divergence, or added in a logarithm?",
             f"There your loss of one image is {found:.6g}; expected {expected:.6g}.",
@@ -180,7 +181,7 @@ def expect_unclamped_pixels(student):
     found = float(student.loss_function(x_hat, x, mu, logvar).sum())
     expected = float(loss(x_hat, x, mu, logvar))
     if not abs(found - expected) <= OFF:
-        raise fail(
+        raise Mistake(
             f"Your loss is right for usual x_hat, and wrong where x_hat is {NEAR_0:g} for a white pixel and "
             f"{1 - NEAR_0:g} for a black one: is x_hat clamped, or something added in a logarithm?",
             f"There your loss of one image is {found:.6g}; expected {expected:.6g}.",
@@ -206,9 +207,9 @@ def expect_gradients(student, inputs):
     found = student.gradients([(value, torch.tensor(1.0))], [held[0], held[2], held[3]])
     for name, (gradient,), leaf in zip(names, found, (leaves[0], leaves[2], leaves[3]), strict=True):
         if gradient is None:
-            raise fail(
+            raise Mistake(
                 f"The loss has no gradient with respect to {name}, so the model cannot learn from it.",
                 "Look for detach(), .data, .item(), float(...), torch.no_grad() and torch.tensor(...).",
             )
         if leaf.grad is not None and not close(gradient, leaf.grad, 1e-3):
-            raise fail(f"The gradient of the loss with respect to {name} is not the right one.")
+            raise Mistake(f"The gradient of the loss with respect to {name} is not the right one.")

@@ -7,8 +7,8 @@ from gradescope_utils.autograder_utils.decorators import number, weight
 from autograder.rubric.alone import are_right_alone
 from autograder.rubric.composition import expect_composition
 from autograder.rubric.counts import expect_count
-from autograder.rubric.expect import Mistake, noting, raise_all
 from autograder.rubric.forwards import CVAEForward
+from autograder.rubric.mistake import Mistake, noting, raise_all
 from autograder.rubric.networks import expect_linear, expect_network, expect_saturated
 from autograder.rubric.oracle import H
 from autograder.rubric.places import HEADS

@@ -15,7 +15,8 @@ import torch
 from autograder.outcome import UNANSWERED
 from autograder.rubric import oracle
 from autograder.rubric.composer import SAME, fitted
-from autograder.rubric.expect import Mistake, aligned, as_three, close
+from autograder.rubric.expect import aligned, as_three, close
+from autograder.rubric.mistake import Mistake
 
 if TYPE_CHECKING:
     from torch import Tensor
