@@ -69,14 +69,15 @@ def check(path: Path, score: float = 12) -> dict[str, Any]:
 def call_main(arguments: list[str], folder: str, patch: str = "") -> None:
     """Run the command in this process, from another folder; ends with its exit code."""
     from autograder import __main__ as commands
+    from autograder.commands import common
 
     os.chdir(folder)
-    exec(patch, {"commands": commands})  # noqa: S102 - the tests' own
+    exec(patch, {})  # noqa: S102 - the tests' own
 
     def leave(code: int) -> None:
         raise SystemExit(code)
 
-    commands.leave = leave  # the code and the output are still wanted
+    common.leave = leave  # the code and the output are still wanted
     commands.main(arguments, prog_name="autograder")
 
 

@@ -92,6 +92,7 @@ def test_students_zip(zips: dict[str, zipfile.ZipFile]) -> None:
         *(f"nndl2/{name}.py" for name in ("__init__", "grad", "helper", "utils")),
     }
     assert not {f"autograder/{name}.py" for name in ("__main__", "batch", "release", "template")} & {*names}
+    assert not [name for name in names if name.startswith("autograder/commands/")]
     assert len([name for name in names if "rubric/test_" in name]) == 6
     package = ROOT / "autograder"
     files = [path.relative_to(package) for path in package.rglob("*") if path.is_file()]
@@ -295,8 +296,9 @@ def test_everything_visible_changes_nothing() -> None:
 
 ON_GRADESCOPE = """
 from pathlib import Path
-commands.GRADESCOPE = Path.cwd()
-commands.PROJECT = Path.cwd() / "source"
+from autograder.commands import common, grade
+grade.GRADESCOPE = Path.cwd()
+common.PROJECT = Path.cwd() / "source"
 """
 
 
