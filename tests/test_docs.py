@@ -57,6 +57,13 @@ def test_links(name: str) -> None:
             assert anchor in anchors(target.read_text("utf-8")), link
 
 
+def test_design_names_each_module() -> None:
+    """The table of where things are names each module of the grader, and none that is not there."""
+    table = TEXTS["docs/design.md"].partition("## Where things are")[2].partition("\n## ")[0]
+    there = {path.name for path in (ROOT / "autograder").glob("*.py")} - {"__init__.py"}
+    assert sorted(set(re.findall(r"`(\w+\.py)`", table)) - {"vae.py"}) == sorted(there)
+
+
 def test_readme_is_short() -> None:
     """The README fits on a few screens, and every page of the documentation is linked from it."""
     assert len(TEXTS["README.md"].splitlines()) <= 150
