@@ -1,7 +1,7 @@
 """Modules that vae.py imports, and that are not installed here: they may be, as long as nothing needs them.
 
 A progress bar that only the student's own training shows, or an import from a notebook's first cell, says nothing about
-the work. What is imported where its absence would be noticed (within try, or in a function) is left to that.
+the work. What is imported where its absence would be noticed (first of all in a try, or in a function) is left to that.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def imported(text: bytes) -> set[str]:
     body: list[ast.stmt] = []
     with contextlib.suppress(RecursionError, MemoryError):  # it may be run all the same
         body = ast.parse(text).body
-    for node in body:
+    for node in unnoticed(body):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif (
@@ -57,6 +57,22 @@ def imported(text: bytes) -> set[str]:
         ):
             found.add(node.module)
     return {name.partition(".")[0] for name in found}
+
+
+def unnoticed(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """List the statements, also within if, with and the like, behind which nothing waits for their failure.
+
+    What a try does when its first import fails belongs to them: most often it is installed there, and imported again.
+    """
+    for node in body:
+        yield node
+        if isinstance(node, ast.If):
+            yield from unnoticed([*node.body, *node.orelse])
+        elif isinstance(node, ast.With) and not any("suppress" in ast.dump(item) for item in node.items):
+            yield from unnoticed(node.body)
+        elif isinstance(node, ast.Try):
+            handled = [statement for handler in node.handlers for statement in handler.body]
+            yield from unnoticed([*([] if handled else node.body), *handled, *node.orelse, *node.finalbody])
 
 
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -120,7 +136,7 @@ class AbsentModule(ModuleType):
     def __init__(self, name: str, finder: Finder) -> None:
         super().__init__(name)
         self.__finder = finder
-        self.__version__ = "0"  # people print it
+        self.__version__ = "999"  # people print it, and ask for a newer one than they know to fail
 
     def __getattr__(self, name: str) -> Any:
         return Absent(self.__name__, self.__finder).__getattr__(name)
@@ -143,7 +159,33 @@ class Absent:
     def __getitem__(self, _: object) -> Absent:
         return self.__use()
 
-    __enter__ = __call__
+    __enter__ = __neg__ = __invert__ = __call__
+
+    def __setitem__(self, _: object, value: object) -> None:
+        self.__use()
+
+    def __delitem__(self, _: object) -> None:
+        self.__use()
+
+    def __contains__(self, _: object) -> bool:
+        self.__use()
+        return False
+
+    def __len__(self) -> int:
+        self.__use()
+        return 0
+
+    def __float__(self) -> float:
+        self.__use()
+        return 0.0
+
+    def __int__(self) -> int:
+        self.__use()
+        return 0
+
+    def __bool__(self) -> bool:
+        self.__use()
+        return True
 
     def __exit__(self, *_: object) -> None:
         pass

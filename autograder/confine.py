@@ -39,10 +39,11 @@ __all__ = ["LAYERS", "Plan", "become", "confine", "hide", "is_safe", "needed"]
 
 LAYERS = ("process", "user", "limits", "landlock", "seccomp")
 
-# What Python, torch, matplotlib and torchvision open, beside their own folders.
+# What Python, torch, matplotlib and torchvision open, beside their own folders, and psutil of its own process.
 READABLE = (
     *("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/dev/urandom"),
-    *("/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu"),
+    *("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu"),
+    *("/proc/self/stat", "/proc/self/statm", "/proc/self/status"),
 )
 # What Python needs of the folder that it is installed in, or of an environment's: other things may lie there too.
 OF_PYTHON = ("bin", "include", "lib", "lib64", "share", "pyvenv.cfg")

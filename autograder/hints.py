@@ -27,8 +27,8 @@ ANYWHERE = (
     (
         r"^PermissionError|^AccessDenied|current limit exceeds maximum|unable to open shared memory",
         (
-            "The autograder lets your code start no other program, open no connection, share no memory, "
-            "and write only into its own folder."
+            "The autograder lets your code start no other program, open no connection, share no memory, ask nothing "
+            "about the machine's other processes, and write only into its own folder."
         ),
     ),
     (
@@ -163,6 +163,10 @@ AT_A_LINE = (  # with the line below
     (
         r"(?:one element tensors|cannot be converted to Scalar|only integer tensors).*\n.*\bmath\.(\w+)\(",
         "math.{0} takes one number; for a tensor there is torch.{0}.",
+    ),
+    (
+        r"(?:Can't call numpy\(\)|unexpected keyword argument 'axis').*\n.*\b(?:np|numpy)\.(\w+)\(",
+        "numpy's {0} is for arrays: for tensors there is torch.{0}. detach() would help, and cut the gradient off.",
     ),
     (
         r"__init__\(\) (?:takes 1 positional argument|got an unexpected keyword argument).*\n.*super\(.*__init__\(",

@@ -37,6 +37,7 @@ TOO_SLOW, OVERFLOWN = -24, (-6, -11)  # SIGXCPU; SIGABRT, SIGSEGV
 FUTURE = "from __future__ import annotations\n"  # Python allows it at the top only
 # Cell magics with Python below them.
 PYTHON_CELLS = ("time", "timeit", "capture", "prun", "writefile", "file")
+WRITES = re.compile(r"\s*%%(?:writefile|file)\s+(?:-a\s+)?(?:\S*/)?(\w+)\.py\s*$", re.MULTILINE)
 
 
 class Exporter(Protocol):
@@ -130,10 +131,13 @@ def convert(notebook: bytes, exporter: Exporter) -> tuple[str, list[str]]:
     """Return the text of a vae.py, empty where no model is defined, and notes on what was left out."""
     statements: list[Statement] = []
     notes = []
-    for number, cell in enumerate(code_cells(notebook), 1):
+    cells = code_cells(notebook)
+    files = {found[1] for cell in cells if (found := WRITES.match(cell))}
+    for number, cell in enumerate(cells, 1):
         try:
             text, tree = parse(cell, exporter)
-            statements += [Statement(number, written(text, node), node, read(node)[1]) for node in tree.body]
+            body = [part for node in tree.body for part in without_files(node, files)]
+            statements += [Statement(number, written(text, node), node, read(node)[1]) for node in body]
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             notes.append(f"code cell {number} was left out: it is not Python")
     outer = [part for statement in statements for part in evaluated(statement.node)]
@@ -143,6 +147,14 @@ def convert(notebook: bytes, exporter: Exporter) -> tuple[str, list[str]]:
     future = [FUTURE for part in imports if part.module == "__future__"]
     kept, left_out = select(statements)
     return "\n".join([*future[:1], *kept]), notes + left_out
+
+
+def without_files(node: ast.stmt, files: set[str]) -> list[ast.stmt]:
+    """Return a statement, but in the place of an import from a file that a cell writes what gives its new names."""
+    if not isinstance(node, ast.ImportFrom) or node.module not in files:
+        return [node]
+    renamed = [(alias.asname, alias.name) for alias in node.names if alias.asname not in (None, alias.name)]
+    return [statement for new, old in renamed for statement in ast.parse(f"{new} = {old}").body]
 
 
 def written(text: str, node: ast.stmt) -> str:

@@ -58,6 +58,23 @@ RIGHT = {
         "import absent_board\nfrom torch.utils.tensorboard import SummaryWriter\ndef f(): return 1"
     ),
     "try": "try:\n    import absent_a\nexcept ImportError:\n    absent_a = None\ndef f(): return int(absent_a is None)",
+    "installed where it is missing": (
+        "import os\ntry:\n    from absent_a import s\nexcept ImportError:\n    os.system('pip install absent-a')\n"
+        "    from absent_a import s\ndef f(): return 1"
+    ),
+    "one of two": (
+        "try:\n    import absent_a as a\nexcept ImportError:\n    import absent_b as a\na.go()\ndef f(): return 1"
+    ),
+    "within a block": "import warnings\nwith warnings.catch_warnings():\n    import absent_a\ndef f(): return 1",
+    "on a condition": "if 1 > 0:\n    import absent_a\nelse:\n    import absent_b\ndef f(): return 1",
+    "with errors suppressed": (
+        "import contextlib\nx = 1\nwith contextlib.suppress(ImportError):\n    import absent_a\n    x = 2\n"
+        "def f(): return x"
+    ),
+    "a setting": "import absent_a as a\na.c['bs'] = 3\ndel a.c['lr']\ndef f(): return 1",
+    "a number made of it": "import absent_a as a\nx = [-a.x, float(a.x), int(a.x), len(a.x)]\ndef f(): return 1",
+    "a test of it": "import absent_a as a\nx = 1 if a.x else 2\ny = 'k' in a.x\ndef f(): return x",
+    "that it is new": "import absent_a\nassert absent_a.__version__ >= '1.4'\ndef f(): return 1",
     "in a function": (
         "import absent_b\ndef f():\n    try:\n        import absent_a\n    except ImportError:\n        return 1"
     ),

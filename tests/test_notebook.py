@@ -103,6 +103,19 @@ KEPT: dict[str, tuple[list[str], list[str]]] = {
         ["class VAE: pass", "class CVAE: pass"],
     ),
     "a file by the short name": (["%%file vae.py\nclass VAE: pass"], ["class VAE: pass"]),
+    "what is imported from a file that a cell writes": (
+        [
+            "%%writefile parts/blocks.py\ndef block(): pass\ndef other(): pass",
+            "from blocks import block, other as o\nfrom elsewhere import e\nclass VAE: block, o, e",
+        ],
+        [
+            "def block(): pass",
+            "def other(): pass",
+            "o = other",
+            "from elsewhere import e",
+            "class VAE: block, o, e",
+        ],
+    ),
     "loops that make what is needed": (
         [
             "sizes = []\nfor i in range(3):\n    sizes.append(i)",

@@ -554,7 +554,7 @@ def test_no_programs(open_vae: Open, monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(
-        subprocess.Popen, "_execute_child", loading.START_PROGRAM
+        subprocess.Popen, "_execute_child", surroundings.START_PROGRAM
     )  # to have it back afterwards
     monkeypatch.setattr(loading, "START_PROGRAM", denied)
     said = call(open_vae(PROGRAMS))

@@ -156,6 +156,71 @@ def train(model, steps: bars.Steps | None = None):
         ),
     ),
     Variant(
+        "around-an-installation-where-it-is-missing",
+        (
+            define("""
+                import os
+                import warnings
+
+                try:
+                    from absent_plots import summary
+                except ImportError:
+                    os.system("pip install absent-plots")
+                    from absent_plots import summary
+                with warnings.catch_warnings():
+                    import absent_bars as bars
+                bars.settings["size"] = len(bars.all())
+                assert bars.__version__ > "0.10", "too old"
+            """),
+        ),
+    ),
+    Variant(
+        "around-what-several-processes-share",
+        (
+            define("""
+                import multiprocessing as mp
+                from concurrent.futures import ProcessPoolExecutor
+
+                import torch.multiprocessing as torch_mp
+
+                lock, done, steps = mp.Lock(), torch_mp.Event(), mp.Value("i", 0)
+                with lock, steps.get_lock():
+                    steps.value += 1
+                mp.Queue().put(mp.get_context("spawn").Barrier(2))
+                pool = ProcessPoolExecutor(2)
+            """),
+        ),
+    ),
+    Variant(
+        "around-the-process-itself",
+        (
+            define("""
+                import os
+
+                import psutil
+
+                me = psutil.Process(os.getpid())
+                print(me.memory_info().rss, psutil.boot_time(), psutil.virtual_memory().total)
+                print(open("/proc/self/status").read())
+            """),
+        ),
+    ),
+    Variant(
+        "around-a-screen",
+        (
+            define("""
+                import matplotlib as mpl
+
+                mpl.use("Qt5Agg")
+                import matplotlib.pyplot as plt
+
+                plt.switch_backend("TkAgg")
+                plt.plot([1, 2])
+                plt.show()
+            """),
+        ),
+    ),
+    Variant(
         "around-ipython-asked-for-its-shell",
         (
             define("""
