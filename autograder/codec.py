@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Codec"]
 
 MAX_DEPTH = 10  # of lists in an answer
+MAX_DIMENSIONS, MAX_SIDE = 32, 1 << 22  # of a tensor in one
 
 
 class Codec:
@@ -98,8 +99,13 @@ def unpack(packed: bytes, number: int) -> list[Tensor]:
     if sorted(named) != [f"{i:06}" for i in range(number)]:
         raise ValueError(sorted(named))
     for tensor in named.values():
-        if tensor.dtype not in DTYPES or max(tensor.shape, default=0) >= 1 << 31:
-            raise ValueError(tensor.dtype)
+        # Of a tensor without elements a side costs nothing, and whoever draws as many numbers would be at it for long.
+        if (
+            tensor.dtype not in DTYPES
+            or tensor.dim() > MAX_DIMENSIONS
+            or max(tensor.shape, default=0) > MAX_SIDE
+        ):
+            raise ValueError(f"{tensor.dtype}, {tuple(tensor.shape)[:MAX_DIMENSIONS]}")
     return [named[name] for name in sorted(named)]
 
 

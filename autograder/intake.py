@@ -152,7 +152,13 @@ def _shallowest(candidates: list[Parts], listing: Listing) -> Parts | None:
 def _notebooks(listing: Listing) -> list[Parts]:
     """Return the notebooks that seem to define a model; only so many are looked into."""
     notebooks = [parts for parts in listing.files if parts[-1].lower().endswith(".ipynb")][:MAX_NOTES]
-    return [n for n in notebooks if defines_a_model(files.read(n, listing.files[n], files.MAX_TOTAL))]
+    found, left = [], 2 * files.MAX_TOTAL
+    for parts in notebooks:
+        content = files.read(parts, listing.files[parts], files.MAX_TOTAL)
+        left -= len(content)
+        if left >= 0 and defines_a_model(content):
+            found.append(parts)
+    return found
 
 
 def _what_was_found(listing: Listing) -> str:

@@ -28,6 +28,7 @@ MODELS = {"VAE", "CVAE"}
 MODEL = re.compile(rb"\bclass\s+C?VAE\b|\bC?VAE\s*(?:,\s*C?VAE\s*)?=(?!=)")
 NEAR = 200  # bytes
 MAX_SOURCE = MIB  # characters of all code cells together
+MAX_MADE = 8 * MIB  # bytes of the vae.py that is made of it
 MEMORY = 512 * MIB  # of address space; nbconvert alone takes a quarter
 SECONDS = 240  # by the clock: a busy machine may give it a tenth of a processor
 CPU_SECONDS = 20
@@ -50,9 +51,15 @@ class Exporter(Protocol):
 def defines_a_model(notebook: bytes) -> bool:
     """Say whether the bytes of a notebook look as if a cell of it held the class VAE or CVAE, or gave it this name."""
     text = notebook.replace(b"\\n", b"\n")
-    # Of megabytes of pictures only what is near such a name is looked through.
-    near = (text[max(0, at.start() - NEAR) : at.end() + NEAR] for at in re.finditer(rb"VAE", text))
-    return any(MODEL.search(part) for part in near)
+    begin = end = 0
+    # Of megabytes of pictures only what is near such a name is looked through, and all of it once.
+    for at in re.finditer(rb"VAE", text):
+        if at.start() - NEAR > end:
+            if MODEL.search(text, begin, end):
+                return True
+            begin = at.start() - NEAR
+        end = at.end() + NEAR
+    return bool(MODEL.search(text, begin, end))
 
 
 def to_python(notebook: bytes, name: str) -> tuple[bytes, list[str]]:
@@ -183,7 +190,7 @@ def main(seconds: int) -> None:
         for limit, value in (
             (resource.RLIMIT_AS, MEMORY),
             (resource.RLIMIT_CPU, seconds),
-            (resource.RLIMIT_FSIZE, 16 * MIB),
+            (resource.RLIMIT_FSIZE, 2 * MAX_MADE),
             (resource.RLIMIT_CORE, 0),
         ):
             hard = resource.getrlimit(limit)[1]
@@ -194,8 +201,12 @@ def main(seconds: int) -> None:
         sys.exit(WITHOUT_NBCONVERT)
     content = sys.stdin.buffer.read()
     try:
-        made = json.dumps(convert(content, PythonExporter()))
+        made = json.dumps(convert(content, PythonExporter()), ensure_ascii=False).encode(
+            errors="surrogatepass"
+        )
+        if len(made) > MAX_MADE:  # many short statements of a deep block are long when they are written out
+            sys.exit(UNREADABLE)
     except Exception:  # noqa: BLE001 - whatever is wrong with the notebook, the answer is the same
         sys.exit(UNREADABLE)
-    sys.stdout.write(made)
-    sys.stdout.flush()
+    sys.stdout.buffer.write(made)
+    sys.stdout.buffer.flush()

@@ -80,6 +80,7 @@ class Session:
 
     def __init__(self, work: Callable[[Session], None]) -> None:
         self.work = work
+        self.here = Path.cwd()  # where pytest is not started
         self.items: list[pytest.Item] = []
         self.refused = ""
         self.stopped = False  # by Ctrl-C
@@ -136,6 +137,7 @@ class Session:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Leave it to the work to do in this session which rows run when."""
+        os.chdir(self.here)
         if session.testsfailed:
             raise session.Interrupted("the rubric could not be collected")
         self.refused = refusal(self.items)
@@ -274,7 +276,8 @@ def session(work: Callable[[Session], None]) -> None:
     Raises RefusedError, KeyboardInterrupt after Ctrl-C, and RuntimeError when pytest itself fails.
     """
     folder = Path(rubric.__file__).parent
-    arguments = [str(folder), "-c", str(folder / "pytest.ini"), "--rootdir", str(folder), "--assert=plain"]
+    # By its path it would be taken apart at every [ and :: that may be in one.
+    arguments = [".", "-c", str(folder / "pytest.ini"), "--rootdir", str(folder), "--assert=plain"]
     arguments += ["--import-mode=importlib", "-p", "pytest_timeout", f"--timeout={TIMEOUT}", "--capture=no"]
     arguments += [word for name in UNNEEDED for word in ("-p", f"no:{name}")]
     # Nothing that happens to be installed, or set for other runs of pytest, takes part.
@@ -282,7 +285,11 @@ def session(work: Callable[[Session], None]) -> None:
     for variable in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
         os.environ.pop(variable, None)
     opened = Session(work)
-    code = pytest.main(arguments, [opened])
+    os.chdir(folder)
+    try:
+        code = pytest.main(arguments, [opened])
+    finally:
+        os.chdir(opened.here)
     if opened.stopped:
         raise KeyboardInterrupt
     if opened.refused:

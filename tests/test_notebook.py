@@ -14,7 +14,7 @@ from handed_in import MIB, VAE, below, make_folder
 
 from autograder import notebook
 from autograder.intake import Unreadable, stage
-from autograder.notebook import convert, to_python
+from autograder.notebook import convert, defines_a_model, to_python
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -406,6 +406,17 @@ NOT_TAKEN: dict[str, tuple[dict[str, bytes], str]] = {
         {"a.ipynb": of_cells("class VAE: pass", "#" * MIB)},
         "a.ipynb cannot be read",
     ),
+    "more than 8 MiB when it is written out": (
+        {
+            "a.ipynb": of_cells(
+                "class VAE: x\n"
+                + "\n".join(f"{' ' * i}while x:" for i in range(60))
+                + f"\n{' ' * 60}"
+                + "x+=1;" * 40_000
+            )
+        },
+        "a.ipynb cannot be read",
+    ),
     "JSON without end": ({"a.ipynb": b'{"class VAE": ' + b"[" * MIB}, "a.ipynb cannot be read"),
     "sound, but 600 MiB in memory": (
         {"a.ipynb": of_cells("class VAE: pass")[:-1] + b', "x": [' + b"{}," * (7 * MIB) + b"0]}"},
@@ -413,6 +424,15 @@ NOT_TAKEN: dict[str, tuple[dict[str, bytes], str]] = {
     ),
     "more than 32 MiB": ({"a.ipynb": b"class VAE" + b" " * (33 * MIB)}, "a.ipynb has more than 32 MiB"),
 }
+
+
+def test_defines_a_model() -> None:
+    """The definition is found wherever it stands among other mentions, near or far."""
+    for before in ("VAE " * 1000, "VAE " + "x" * 1000, "x" * 150, ""):
+        for behind in ("VAE", "x" * 1000 + " VAE", ""):
+            assert defines_a_model(f"{before}\\nclass VAE(Module): {behind}".encode())
+            assert defines_a_model(f"{before}\nclass CVAE(Module): {behind}".encode())
+            assert not defines_a_model(f"{before} class Vae(Module): {behind}".encode())
 
 
 @pytest.mark.parametrize(("tree", "reason"), NOT_TAKEN.values(), ids=NOT_TAKEN)

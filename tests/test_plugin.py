@@ -266,6 +266,16 @@ def another_rubric(folder: Path, **changed: str) -> str:
     return f"from autograder import rubric; rubric.__file__ = {str(folder / '__init__.py')!r}"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows no such names")
+def test_any_folder(apart: Apart, tmp_path: Path) -> None:
+    """The grader may lie in a folder of any name, also of one that pytest would take apart."""
+    folder = tmp_path / "[CS 101] a::b [1]"
+    folder.mkdir()
+    patch = another_rubric(folder)
+    record = apart(partial(grade_source, REFERENCE, patch=patch)).value
+    assert record.score == 12
+
+
 @pytest.mark.parametrize(("decorators", "words"), WRONG_ROWS.values(), ids=WRONG_ROWS)
 def test_wrong_rows(apart: Apart, tmp_path: Path, decorators: str, words: str) -> None:
     """A test that is no row, or a row too many, is the grader's fault, named, and not swallowed or given a point."""

@@ -14,7 +14,7 @@ import pytest
 import torch
 from beside import BesideSandbox, modules_of_its_own
 
-from autograder import loading
+from autograder import surroundings
 from autograder.dialogue import Dialogue
 from autograder.elsewhere import NOWHERE
 from autograder.outcome import Missing, Raised, Unfinished, WrongKind
@@ -556,7 +556,7 @@ def test_no_programs(open_vae: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         subprocess.Popen, "_execute_child", surroundings.START_PROGRAM
     )  # to have it back afterwards
-    monkeypatch.setattr(loading, "START_PROGRAM", denied)
+    monkeypatch.setattr(surroundings, "START_PROGRAM", denied)
     said = call(open_vae(PROGRAMS))
     assert said == ["", 127, "The autograder lets your code start no other program\n", "nvidia-smi"]
 
