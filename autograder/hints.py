@@ -166,7 +166,7 @@ AT_A_LINE = (  # with the line below
     ),
     (
         r"(?:Can't call numpy\(\)|unexpected keyword argument 'axis').*\n.*\b(?:np|numpy)\.(\w+)\(",
-        "numpy's {0} is for arrays: for tensors there is torch.{0}. detach() would help, and cut the gradient off.",
+        "numpy's {0} is for arrays: for tensors there is torch.{0}. (detach() would cut the gradient off.)",
     ),
     (
         r"__init__\(\) (?:takes 1 positional argument|got an unexpected keyword argument).*\n.*super\(.*__init__\(",

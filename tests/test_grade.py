@@ -168,7 +168,7 @@ LEGAL = {
     + b"\nimport signal\nsignal.signal(signal.SIGTERM, lambda *a: None)\n",
     "leaves a thread": REFERENCE.encode()
     + b"\nimport threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n",
-    "float64 by default": b"import torch\ntorch.set_default_dtype(torch.float32)\n" + REFERENCE.encode(),
+    "float64 by default": b"import torch\ntorch.set_default_dtype(torch.float64)\n" + REFERENCE.encode(),
     "warnings are errors": b"import warnings\nwarnings.simplefilter('error')\n" + REFERENCE.encode(),
 }
 

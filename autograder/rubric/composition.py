@@ -25,7 +25,7 @@ from autograder.rubric.forwards import UnjudgedError
 from autograder.rubric.ideal import Ideal
 from autograder.rubric.mistake import Mistake
 from autograder.rubric.stretch import stretch
-from autograder.rubric.whole import is_right_as_a_whole
+from autograder.rubric.whole import expect_right_as_a_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,9 +67,8 @@ def expect_composition(forward: VAEForward) -> None:
                 if can_be_helped(forward, error):
                     expect_composition(forward)
                     return
-                if is_right_as_a_whole(forward):
-                    return
-                raise forward.blame(error) from None
+                expect_right_as_a_whole(forward, error)
+                return
             # One size may fit by chance, such as 3 images for a z of 3 rows: the next one must be judged, too.
             if i == NEXT and not error.changes:
                 expect_judged(forward, models, replace(setting, training=False, learning=False))

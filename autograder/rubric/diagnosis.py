@@ -65,6 +65,11 @@ def diagnose(behaviour: Behaviour, x: Tensor, y: Tensor) -> list[str]:
 def search(behaviour: Behaviour, x: Tensor, y: Tensor) -> list[str]:
     """Name the slip of the layers and activations that would give just this result, or say how it differs."""
     chain, flat = behaviour.chains[0], x.flatten(1)
+    if close(y, right := behaviour.right(x, chain)):  # but not rectified
+        most = float(y[right == 0].abs().max())
+        return [
+            f"Where ReLU gives 0 it gives numbers up to {most:.4g}: is something added to it, or is it another?"
+        ]
     if len(behaviour.layers) > behaviour.length and oracle.fits(behaviour.layers, flat.shape[1]):
         more = behaviour.compute(x, behaviour.layers, rough=False)
         if more.shape == y.shape and close(y, more):

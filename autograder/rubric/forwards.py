@@ -11,7 +11,7 @@ from torch import Tensor
 from autograder.outcome import PARTS, UNANSWERED, Missing, Unfinished
 from autograder.results import CONSEQUENCE
 from autograder.rubric import oracle
-from autograder.rubric.mistake import Mistake
+from autograder.rubric.mistake import Cause, Mistake
 from autograder.rubric.networks import Used, parameters_in_use
 from autograder.rubric.places import HEADS, find_places
 
@@ -174,11 +174,18 @@ class VAEForward:
                     "what its parts give? (It was asked with other numbers there.)"
                 )
 
-    def blame(self, error: UnjudgedError) -> Mistake:
-        """Word that a part makes forward impossible to judge."""
+    def blame(self, error: UnjudgedError, mistake: Mistake | None = None) -> Mistake:
+        """Word that a part makes forward impossible to judge, or to compare with parts, where it has this mistake."""
         what = error.part if error.part == "reparametrize" else f"{self.name}.{error.part}"
         row = self.rows.get(error.part, "3.1, 3.2")
         rows = f"rows {row}" if "," in row else f"row {row}"
+        if mistake and mistake.lines:
+            return Mistake(
+                f"{self.name}.forward was looked at as a whole, since there is no {what} ({rows}) to compare it with. "
+                "It is not right:",
+                *map(Cause, mistake.lines[:1]),
+                *mistake.lines[1:],
+            )
         return Mistake(f"{self.name}.forward{CONSEQUENCE}{what} ({rows}):", str(error))
 
 

@@ -44,7 +44,7 @@ def look_closer(student: Student, inputs: Inputs, found: float) -> Iterator[str]
     elif abs(again - found) > 1e-6 * abs(found):
         yield f"The same call gives another value when it is made again ({again:.6g}): it must not."
     elif {*(others := [value(student, *other) for other in other_batches()])} == {found}:
-        yield "It is the same number for other inputs, too: it depends on none of them."
+        yield "It is the same number for other inputs, too: it depends on none of them, or is clamped."
     elif all(abs(loss) < MOST and loss.is_integer() for loss in (found, *others)):
         yield "It is a whole number, for other inputs too: is it rounded, or divided by //, which rounds down?"
     elif named := known(student, inputs, found):

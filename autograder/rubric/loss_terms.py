@@ -189,10 +189,6 @@ def blame_formula(student: Student, inputs: Inputs, share: float) -> str:
     def gives(cross_entropy: Tensor) -> bool:
         return alike(share, float(cross_entropy.sum() / cross_entropies(x_hat, x).sum()))
 
-    low, high = logarithm_of(0.02, 1), 1 - logarithm_of(0.98, 0)
-    ends = [f"{end:.4g}" for end, free in ((low, 0.02), (high, 0.98)) if abs(end - free) > UNSURE / 100]
-    if ends and 0 <= low < high <= 1 and gives(cross_entropies(x_hat.clamp(low, high), x)):
-        return f"It looks as if x_hat were clamped at {' and '.join(ends)}."
     white, black = logarithm_of(0.5, 1) - 0.5, logarithm_of(0.5, 0) - 0.5
     p, t = x_hat.double(), x.double()
     if max(abs(white), abs(black)) > UNSURE / 100 and gives(
@@ -204,6 +200,10 @@ def blame_formula(student: Student, inputs: Inputs, share: float) -> str:
             if abs(eps) > UNSURE / 100
         ]
         return f"It looks as if this were added in the logarithms: {' and '.join(added)}."
+    low, high = logarithm_of(0.02, 1), 1 - logarithm_of(0.98, 0)
+    ends = [f"{end:.4g}" for end, free in ((low, 0.02), (high, 0.98)) if abs(end - free) > UNSURE / 100]
+    if ends and 0 <= low < high <= 1 and gives(cross_entropies(x_hat.clamp(low, high), x)):
+        return f"It looks as if x_hat were clamped at {' and '.join(ends)}."
     if abs(share - 1) < ROUGHLY:
         return "It is nearly right: is there an eps in the logarithm, or a clamp of x_hat?"
     return f"That is {share:.4g} times the right one, and for other x_hat another multiple: the formula is another."

@@ -192,7 +192,7 @@ def expect_fresh(eps: Tensor) -> None:
     if not float(found.abs()[worst]) <= 8.5 / math.sqrt(n):
         if float(found.abs()[worst]) < REPEATED:  # a few numbers far out may look like it
             expect_moments(eps, "The noise, (z - mu) / sigma, should be standard normal")
-        if any(float((eps.diff(dim=dim) >= 0).double().mean()) > 0.95 for dim in (0, 1)):
+        if any(float((eps.diff(dim=dim) > 0).double().mean()) > 0.95 for dim in (0, 1)):
             raise Mistake(
                 "The noise is sorted: its numbers depend on each other.",
                 "Use what torch.randn gives as it is.",

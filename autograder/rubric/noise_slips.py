@@ -133,7 +133,8 @@ def other_noise(student: Student, z: Tensor, mu: Tensor, logvar: Tensor, seed: i
     if close(student.reparametrize(mu, logvar, seed=seed), z):
         what = "z is not exp(logvar / 2) times the numbers that torch.randn gives under this seed"
         return [f"{what}: is the noise another library's, or is it, or z, changed after that?"]
-    return ["Draw the noise with torch (randn, randn_like, normal): other generators ignore torch's seed."]
+    others = "other generators ignore torch's seed, and so does one that is seeded inside, by the clock for example"
+    return [f"Draw the noise with torch (randn, randn_like, normal): {others}."]
 
 
 def ends(eps: Tensor) -> Tensor:

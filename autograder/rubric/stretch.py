@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from autograder.part import Model, Parameter
     from autograder.rubric.forwards import VAEForward
 
-__all__ = ["stretch"]
+__all__ = ["FURTHER", "stretch"]
 
 FURTHER = 1000.0  # times the features that other weights give, which are above 6 here and there
 
