@@ -165,6 +165,10 @@ AT_A_LINE = (  # with the line below
         "math.{0} takes one number; for a tensor there is torch.{0}.",
     ),
     (
+        r"^RuntimeError: Inference tensors",
+        "torch.inference_mode() is for what is never learned from: what is made under it cuts the gradient off.",
+    ),
+    (
         r"(?:Can't call numpy\(\)|unexpected keyword argument 'axis').*\n.*\b(?:np|numpy)\.(\w+)\(",
         "numpy's {0} is for arrays: for tensors there is torch.{0}. (detach() would cut the gradient off.)",
     ),

@@ -693,4 +693,23 @@ GRADIENTS = [
     ),
 ]
 
-MISTAKES = [*GRADIENTS, *ENCODERS, *DECODERS, *CLASSES, *JOINED, *FORWARDS, *WHOLE, *UNSEEN]
+WHITE = [
+    cvae(
+        "encoder-gray-for-white",
+        ENCODER,
+        FIRST,
+        f"Apply(lambda x: x.clamp(max=0.9)),\n            {FIRST}",
+        "6.1",
+        "white",
+    ),
+    cvae(
+        "encoder-0.001-added",
+        ENCODER,
+        LAST_RELU,
+        "nn.ReLU(),\n            Apply(lambda h: h + 1e-3),\n        )\n",
+        "6.1",
+        "where relu gives 0",
+    ),
+]
+
+MISTAKES = [*WHITE, *GRADIENTS, *ENCODERS, *DECODERS, *CLASSES, *JOINED, *FORWARDS, *WHOLE, *UNSEEN]

@@ -29,6 +29,7 @@ ACTIVATIONS = [
     decoder("tanh-inside", RELU, "nn.Tanh()", "tanh", times=3),
     decoder("prelu", RELU, "nn.PReLU()", "relu", times=3),
     decoder("no-relu", RELU, "nn.Identity()", "relu", times=3),
+    decoder("hardtanh-100", RELU, "nn.Hardtanh(0, 100)", "large", times=3),
     decoder("no-last-relu", LAST_RELU, LAST, "relu"),
     decoder("last-leaky-relu", LAST_RELU, f"nn.LeakyReLU(0.01),\n            {LAST}", "relu"),
     decoder(

@@ -298,6 +298,10 @@ FEATURES = [
         ("1.2",),
         ("norm",),
     ),
+    features("0.001-added", "lambda h: h + 1e-3", "where relu gives 0"),
+    features("clamped-from-0.001", "lambda h: h.clamp(min=1e-3)", "where relu gives 0"),
+    features("clamped-at-100", "lambda h: h.clamp(max=100)", "large", "clamp"),
+    features("clamped-at-1000", "lambda h: h.clamp(max=1000)", "large", "clamp"),
     features("always-dropout", "lambda h: F.dropout(h, 0.05)", "dropout"),
     features("noise", "lambda h: h + 0.01 * torch.randn_like(h)", "random"),
     features("softmax", "lambda h: h.softmax(1)", "last"),
@@ -485,6 +489,9 @@ FUSED = [
 HEADS = [
     head("glu", "mu", "nn.Sequential(nn.Linear(400, 2 * latent_size), nn.GLU())", "it should give"),
     head("squeezed", "mu", "nn.Sequential({linear}, Apply(lambda mu: mu.squeeze(0)))", "has shape"),
+    head(
+        "clamped-at-100", "logvar", "nn.Sequential({linear}, Apply(lambda v: v.clamp(-100, 100)))", "clamped"
+    ),
     head("one-image-alone", "logvar", "nn.Sequential({linear}, Apply(lambda mu: mu[0]))", "has shape"),
     head("sum-of-images", "logvar", "nn.Sequential({linear}, Apply(lambda mu: mu.sum(0)))", "has shape"),
     head("relu", "mu", "nn.Sequential({linear}, nn.ReLU())", "if relu followed the linear"),
@@ -765,4 +772,19 @@ IN_PLACE = [
     ),
 ]
 
-MISTAKES = [*IN_PLACE, *ACTIVATIONS, *SIZES, *ORDER, *FEATURES, *MODULES, *FUSED, *HEADS, *SHARED]
+# What is done to the pixels that are white, of which none of the other images here has any.
+WHITE = [
+    Mistake(
+        f"encoder-{name}",
+        (APPLY, Edit(ENCODER, FLATTEN, f"{FLATTEN}\n            Apply({function}),")),
+        ("1.2",),
+        ("white pixels",),
+    )
+    for name, function in (
+        ("black-for-white", "lambda x: x * (x < 0.95)"),
+        ("gray-for-white", "lambda x: x.clamp(max=0.9)"),
+        ("modulo-1", "lambda x: x % 1"),
+    )
+]
+
+MISTAKES = [*WHITE, *IN_PLACE, *ACTIVATIONS, *SIZES, *ORDER, *FEATURES, *MODULES, *FUSED, *HEADS, *SHARED]

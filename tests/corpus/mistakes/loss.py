@@ -203,6 +203,11 @@ RECONSTRUCTIONS = [
         "0.01 to x_hat and 0.01 to 1 - x_hat",
     ),
     bce(
+        "0.001-added-before-the-logarithms",
+        "-(x * torch.log(x_hat + 1e-3) + (1 - x) * torch.log(1 - x_hat - 1e-3)).sum()",
+        "added in the logarithms: 0.001 to x_hat and -0.001 to 1 - x_hat",
+    ),
+    bce(
         "clamped",
         'F.binary_cross_entropy(x_hat.clamp(0.1, 0.9), x, reduction="sum")',
         "x_hat were clamped at 0.1 and 0.9",

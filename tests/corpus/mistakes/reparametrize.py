@@ -35,6 +35,40 @@ def body(name: str, text: str, lost: str, *words: str, above: str = "") -> Mista
     return Mistake(f"reparametrize-{name}", edits, tuple(lost.split()), words)
 
 
+# The decorator of a whole function, which forward calls.
+UNLEARNED = [
+    Mistake(
+        "reparametrize-in-inference-mode",
+        (Edit("file", "def reparametrize(", "@torch.inference_mode()\ndef reparametrize("),),
+        ("3.2",),
+        ("no gradient reaches mu",),
+    ),
+    body(
+        "seeded-by-nanoseconds",
+        """
+            torch.manual_seed(time.time_ns() % 2**31)
+            return mu + torch.exp(logvar / 2) * torch.randn_like(mu)
+        """,
+        SEEDED,
+        "by the clock",
+        above="import time",
+    ),
+    body(
+        "noise-of-each-image-times-the-variance",
+        "return mu + torch.exp(logvar) * torch.randn(len(mu), 1)",
+        BOTH,
+        "the latents of an image get the same noise",
+        "variance",
+    ),
+    body(
+        "exp-of-numpy",
+        "return mu + np.exp(logvar / 2) * torch.randn_like(mu)",
+        "3.2 4.1 6.3",
+        "torch.exp",
+        above="import numpy as np",
+    ),
+]
+
 # At logvar = 1, where row 3.1 looks, a wrong sigma shows unless the mistake is in how the batch is treated.
 SIGMAS = [
     sigma("variance-for-std", "torch.exp(logvar)", BOTH, "variance"),
@@ -533,4 +567,15 @@ PRODUCTS = [
     result("mu-times-noise", "return mu * (1 + sigma * eps)", BOTH, "where mu is 0, z has no noise"),
 ]
 
-MISTAKES = [*PRODUCTS, *UNSTEADY, *SIGMAS, *NOISES, *RESULTS, *BODIES, *UNSEEN, *ONE_IMAGE, *IN_PLACE]
+MISTAKES = [
+    *UNLEARNED,
+    *PRODUCTS,
+    *UNSTEADY,
+    *SIGMAS,
+    *NOISES,
+    *RESULTS,
+    *BODIES,
+    *UNSEEN,
+    *ONE_IMAGE,
+    *IN_PLACE,
+]

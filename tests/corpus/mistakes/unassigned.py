@@ -23,6 +23,8 @@ def encoder(name: str, code: str, *words: str) -> Mistake:
 # What forward does with it can be seen all the same.
 OTHER_NAME = Edit("VAE.encoder", ENCODER, "self.fc = nn.Sequential(")
 
+TO_FC2 = ("self.decoder(z)", "self.fc2(z)")
+
 # An own layer that keeps its weight the other way round than nn.Linear, and has no bias.
 DENSE = define("""
 class Dense(nn.Module):
@@ -71,15 +73,54 @@ MISTAKES = [
                 Edit("VAE.forward", old, new),
             ),
             ("1.1", "1.2", "4.1"),
-            ("`fc`",),
+            ("`fc`", words),
         )
-        for name, old, new in (
-            ("no-noise", "z = reparametrize(mu, logvar)", "z = mu"),
-            ("exchanged", "return x_hat, mu, logvar", "return x_hat, logvar, mu"),
-            ("a-skip", "self.decoder(z)", "self.decoder(z + 0.01 * features.mean())"),
-            ("a-tanh", "self.decoder(z)", "self.decoder(torch.tanh(z))"),
-            ("detached", "self.decoder(z)", "self.decoder(z.detach())"),
-            ("mean-in-evaluation", "self.decoder(z)", "self.decoder(z if self.training else mu)"),
+        for name, old, new, words in (
+            ("no-noise", "z = reparametrize(mu, logvar)", "z = mu", "decoder gives"),
+            ("exchanged", "return x_hat, mu, logvar", "return x_hat, logvar, mu", "decoder gives"),
+            ("a-skip", "self.decoder(z)", "self.decoder(z + 0.01 * features.mean())", "by another way"),
+            ("a-tanh", "self.decoder(z)", "self.decoder(torch.tanh(z))", "decoder gives"),
+            (
+                "detached",
+                "self.decoder(z)",
+                "self.decoder(z.detach())",
+                "no gradient leads from x_hat back to the mu",
+            ),
+            (
+                "mean-in-evaluation",
+                "self.decoder(z)",
+                "self.decoder(z if self.training else mu)",
+                "evaluation mode",
+            ),
+        )
+    ),
+    *(
+        Mistake(
+            f"{name}-without-the-named-parts",
+            (
+                OTHER_NAME,
+                Edit("VAE.decoder", "self.decoder = nn.Sequential(", "self.fc2 = nn.Sequential("),
+                Edit("VAE.forward", FEATURES, "features = self.fc(x)"),
+                *(Edit("VAE.forward", old, new) for old, new in changes),
+            ),
+            ("1.1", "1.2", "2.1", "4.1"),
+            ("looked at as a whole", words),
+        )
+        for name, words, changes in (
+            ("no-noise", "does not come from the logvar", (("reparametrize(mu, logvar)", "mu"), TO_FC2)),
+            ("exchanged", "in the wrong order", (("x_hat, mu, logvar\n", "x_hat, logvar, mu\n"), TO_FC2)),
+            ("flat-images", "has shape", (("self.decoder(z)", "self.fc2(z).flatten(1)"),)),
+            (
+                "the-variance",
+                "another sigma",
+                (("reparametrize(mu, logvar)", "reparametrize(mu, 2 * logvar)"), TO_FC2),
+            ),
+            ("a-skip", "by another way", (("self.decoder(z)", "self.fc2(z + 0.01 * features.mean())"),)),
+            (
+                "mixed-images",
+                "are the images of a batch mixed",
+                (("self.decoder(z)", "self.fc2(z + z.mean(0))"),),
+            ),
         )
     ),
     encoder("compared", "self.encoder == nn.Sequential(", "with == it is compared"),
