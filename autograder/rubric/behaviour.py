@@ -92,7 +92,7 @@ class Behaviour:
         self.compare(self.x, "")
         self.compare(self.x[:1], " for a batch of one")
         if self.length == 1 or self.image:
-            other = (20 if self.image else 1000) * self.x
+            other = (10 if self.image else 1000) * self.x
             self.compare(other, " for large inputs: is something clamped?")
         else:
             other = (2 * self.turned).clamp(max=1)

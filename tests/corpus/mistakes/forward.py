@@ -326,7 +326,7 @@ UNSEEN = [  # what a comparison under one seed, in a usual range, does not see
         "noise-clamped",
         DRAW,
         "z = mu + torch.exp(logvar / 2) * torch.randn_like(mu).clamp(-2.7, 2.7)",
-        "noise",
+        "the decoder gets nearly the z that reparametrize draws",
     ),
     forward("z-clamped", DRAW, "z = reparametrize(mu, logvar).clamp(-6, 6)", "clamped"),
     forward("x-hat-clamped", DECODE, "x_hat = self.decoder(z).clamp(0.01, 0.99)", "clamped"),

@@ -303,7 +303,7 @@ DIVERGENCES = [
         kl(
             name,
             f"-{factor} * torch.sum(1 + logvar - mu**2 - logvar.exp())",
-            "kl divergence is wrong",
+            "kl divergence is multiplied",
             f"multiplied by about {2 * factor:g}",
         )
         for name, factor in (
