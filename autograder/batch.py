@@ -9,7 +9,7 @@ import signal
 import tempfile
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +62,9 @@ class Outcome:
     interrupted: bool = False
     strangers: Sequence[str] = ()  # names of records in the same place, of no submission of this class
     left_out: Sequence[str] = ()  # names of files beside the submissions that are none
+    missing: list[str] = field(
+        default_factory=list
+    )  # names of submissions that are listed, and have no files
 
     @property
     def faults(self) -> list[str]:
@@ -102,6 +105,10 @@ def grade_into(path: Path, out: Path, settings: Settings) -> Outcome:
         for submission in submissions:
             name = submission.name
             there = ledger.read_if_there(ledger.record_path(out, name))
+            if submission.missing:  # an export that is not whole: what it had before stays
+                outcome.missing.append(name)
+                outcome.records |= {name: there} if there else {}
+                continue
             record = ledger.if_current(there, keys[name])
             current = record and not settings.redo and ledger.suffices(record, settings.train)
             if matches(submission, settings.only) and not current:

@@ -150,6 +150,7 @@ def points(row: dict[str, Any]) -> str:
 
 def check(here: Path, *sections: str) -> None:
     """Check these sections of here/vae.py, all of them where none is named, and show the rows."""
+    sections = tuple(section.lower() for section in sections)
     if unknown := [section for section in sections if section not in SECTIONS]:
         raise ValueError(f"there is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
     if not handin.names_of(here):
@@ -208,6 +209,9 @@ def main(here: Path) -> int:
         "--start-method", choices=["fork", "spawn"], default="", help="how your code is started"
     )
     chosen = parser.parse_args()
+    chosen.sections = [
+        section.lower() for section in chosen.sections
+    ]  # as over the rows, where they are large
     if unknown := [section for section in chosen.sections if section not in SECTIONS]:
         parser.error(f"there is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
     if chosen.submit and (chosen.sections or chosen.watch):
@@ -217,7 +221,8 @@ def main(here: Path) -> int:
     if chosen.results and chosen.results.is_dir():
         parser.error(f"--results: {chosen.results} is a folder; give a file")
     if not chosen.watch and not handin.names_of(here):
-        parser.exit(2, f"There is no vae.py in {here}.\n")
+        found = [f" Move {path.relative_to(here)} there." for path in sorted(here.glob("[!.]*/vae.py"))]
+        parser.exit(2, f"There is no vae.py in {here}.{''.join(found[:1])}\n")
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
         listed = "requirements.txt" if Path.cwd() == here else f'"{here / "requirements.txt"}"'
         parser.exit(
@@ -266,11 +271,6 @@ def run(here: Path, source: Path, chosen: argparse.Namespace) -> int:
         accept_weak=True,  # it is their own code, on their own machine
     )
     results = grade(source, options)
-    if "submission" in results.extra_data:
-        # Of a file, it is the hash of what was graded; of a zip, the notebook takes part in it.
-        whole = source.suffix == ".zip" and (here / "vae.py").is_file()
-        found = handin.fingerprint(here / "vae.py") if whole else results.extra_data["submission"]
-        results.extra_data["fingerprint"] = found[: handin.DIGITS]
     if chosen.results:
         try:
             write(chosen.results, results)
@@ -327,6 +327,8 @@ def state_of(path: Path) -> tuple[int, int] | None:
 def watch(path: Path, command: Sequence[str]) -> int:
     """Run the command now and whenever the file is saved, until Ctrl-C."""
     seen = None
+    if not state_of(path):
+        print(f"There is no {path} yet: waiting for it. Ctrl-C ends this.", flush=True)
     try:
         while True:
             found = state_of(path)

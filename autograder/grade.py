@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from autograder import identity, intake
+from autograder import handin, identity, intake
 from autograder.results import CONSEQUENCE, ROWS, Results, Row, clean, gist
 from autograder.sandbox import Sandbox, open_starter
 from autograder.schedule import Settings
@@ -125,6 +126,7 @@ def judge(
             row.extra_data["ending"] = "unreadable" if row.max_score else "not run"
         return rows
     extra["submission"] = staged.sha256
+    extra["fingerprint"] = handin.fingerprint(folder / "vae.py")
     if notes or staged.notes:
         extra["notes"] = [*notes, *(clean(note, 300) for note in staged.notes)]
     extra["seed"] = options.seed if options.seed is not None else int.from_bytes(os.urandom(6), "big")
@@ -199,7 +201,8 @@ def training_row(options: Options, why: str = "nothing was graded.") -> Row:
 
 def summary(results: Results) -> str:
     """Say in a few lines how it went."""
-    lines = [f"{results.score:g} of {results.max_score:g} points."]
+    graded = results.extra_data.get("fingerprint")
+    lines = [f"{results.score:g} of {results.max_score:g} points{f' for vae.py {graded}' if graded else ''}."]
     if results.fault:
         lines.append(
             "The autograder itself failed, at least in part: that is no fault of yours, and the points are not final. "
@@ -209,12 +212,13 @@ def summary(results: Results) -> str:
         lines.append(f"Nothing could be graded: {results.extra_data['unreadable']}")
     lines += [f"Note: {note}" for note in results.extra_data.get("notes", [])]
     if not results.fault and "unreadable" not in results.extra_data:
-        lost: dict[str, list[str]] = {}
+        lost: dict[str, tuple[str, list[str]]] = {}
         for row in results.tests:
             if row.max_score and not row.score:
-                lost.setdefault(gist(row.output, row.causes), []).append(row.number)
+                words = gist(row.output, row.causes)  # with sizes that are drawn, as of VAE(784, 27)
+                lost.setdefault(re.sub(r"\d+", "0", words), (words, []))[1].append(row.number)
         # What another row names comes last.
-        ordered = sorted(lost.items(), key=lambda item: CONSEQUENCE in item[0])
+        ordered = sorted(lost.values(), key=lambda found: CONSEQUENCE in found[0])
         first = [f"{listed(numbers)} {words}" for words, numbers in ordered]
         lines += ["", "Look first at:", *first[:3]] if first else ["Everything is right."]
         if not first and any(row.status == "failed" for row in results.tests):  # what no row could see

@@ -37,19 +37,20 @@ def grades(graded: Sequence[tuple[Submission, Results]], waiting: Sequence[Submi
     text = io.StringIO()
     writer = csv.writer(text)  # its lines end in CR LF, as the RFC has it
     head = ["Name", "SID", "Email", "Submission ID", "Submission", "Total Score", "Max Points"]
-    writer.writerow([*head, *(f"Row {n}" for n in numbers), "Hash", "Note"])
+    writer.writerow([*head, *(f"Row {n}" for n in numbers), "Fingerprint", "Hash", "Note"])
     for submission, results in sorted(graded, key=lambda pair: pair[1].fault):
         rows = {row.number: row for row in results.tests}
         score = "" if results.fault else number(results.score)
         cells = ["" if results.fault or n not in rows else _cell(rows[n]) for n in numbers]
-        fingerprint = str(results.extra_data.get("submission", ""))
+        marks = [str(results.extra_data.get(name, "")) for name in ("fingerprint", "submission")]
         said = "; ".join(problems(submission, results))
         for who in _people(submission):
-            line = [*who, score, number(results.max_score), *cells, fingerprint, said]
+            line = [*who, score, number(results.max_score), *cells, *marks, said]
             writer.writerow([_harmless(value) for value in line])
     for submission in waiting:
         for who in _people(submission):
-            line = [*who, "", "", *("" for _ in numbers), "", "Not graded yet"]
+            said = "; ".join(["Not graded", *submission.notes] if submission.missing else ["Not graded yet"])
+            line = [*who, "", "", *("" for _ in numbers), "", "", said]
             writer.writerow([_harmless(value) for value in line])
     return "\N{BYTE ORDER MARK}" + text.getvalue()
 

@@ -186,6 +186,7 @@ def page(entry: Entry, before: Entry | None, after: Entry | None, preview: Previ
     missing = extra.get("layers_missing") or {}
     versions = extra.get("versions") or {}
     how = {
+        "Fingerprint of vae.py, as a check shows it": extra.get("fingerprint"),
         "Files (SHA-256)": extra.get("submission"),
         "Layers of the sandbox in force": ", ".join(extra.get("layers", [])),
         "Not in force": "; ".join(f"{layer}: {reason}" for layer, reason in missing.items()),

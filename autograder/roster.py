@@ -30,7 +30,7 @@ class Submission:
     """One submission of a class.
 
     `name` is unique in the class and safe as a file name; `notes` belong into the result, beside those of
-    staging. Where the files are missing, `source` does not exist, and staging it says so.
+    staging. Where it is listed without files, `missing` is set and `source` does not exist.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Submission:
     submission_id: str = ""
     created_at: str = ""
     notes: tuple[str, ...] = ()
+    missing: bool = False
 
 
 def submissions(path: Path, work: Path) -> list[Submission]:
@@ -104,9 +105,9 @@ def _matched(
             said.append(f"{printable(name)} is not listed in {METADATA}, so whose it is must be found out")
         stem = name if source is None or is_folder(source) else Path(name).stem
         safe = _name(stem, taken)
-        if source is None:
+        if missing := source is None:
             said.append(f"{printable(name)} is listed in {METADATA}, but the export holds no files of it")
-            source = root / f"{safe}.missing"
+        source = source or root / f"{safe}.missing"
         number = re.fullmatch(r"submission_(\d+)", stem)
         found.append(
             Submission(
@@ -116,6 +117,7 @@ def _matched(
                 submission_id=number[1] if number else "",
                 created_at=entry.created_at if entry else "",
                 notes=tuple(said),
+                missing=missing,
             )
         )
     return found

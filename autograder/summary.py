@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from autograder.results import Results
 
-__all__ = ["fault_of", "show", "show_changes", "show_faults"]
+__all__ = ["fault_of", "show", "show_changes", "show_copies", "show_faults"]
 
 WIDTH = 40  # of the longest bar
 MISTAKES = 10
@@ -85,6 +85,13 @@ def show_changes(
         rows = [*(f"{row} lost" for row in change.lost), *(f"{row} won" for row in change.won)]
         why = "; it has been handed in anew" if change.has_new_files else ""
         console.print(Text(f"  {change.name}: {old} → {new} ({', '.join(rows)}{why})"), soft_wrap=True)
+
+
+def show_copies(records: Mapping[str, Results], console: Console | None = None) -> None:
+    """Print which submissions have the same vae.py."""
+    console = console or Console(highlight=False)
+    for names in tally.copies(records):
+        console.print(Text(f"\nThe same vae.py, to the byte: {', '.join(names)}"), soft_wrap=True)
 
 
 def show_faults(faults: Mapping[str, Results], console: Console) -> None:

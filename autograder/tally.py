@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
     from autograder.results import Results, Row
 
-__all__ = ["Change", "Mistake", "PassRate", "changes", "ending", "histogram", "mistakes", "pass_rates"]
+__all__ = [
+    "Change",
+    "Mistake",
+    "PassRate",
+    "changes",
+    "copies",
+    "ending",
+    "histogram",
+    "mistakes",
+    "pass_rates",
+]
 
 # What a grading measures or draws at random; not the digits in names such as T4 or fc1.
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?!\w)|\b(?:more|fewer)(?= than )")
@@ -83,6 +93,15 @@ def changes(then: Mapping[str, Results], now: Mapping[str, Results]) -> list[Cha
             rows = tuple(sorted(before - after)), tuple(sorted(after - before))
             found.append(Change(name, (old.score, new.score), *rows, has_new_files=len(files) > 1))
     return found
+
+
+def copies(records: Mapping[str, Results]) -> list[list[str]]:
+    """Return the names of submissions that have the same vae.py, byte for byte; without points it is the template."""
+    same: dict[str, list[str]] = {}
+    for name, record in sorted(records.items()):
+        if record.score and (mark := record.extra_data.get("fingerprint")):
+            same.setdefault(mark, []).append(name)
+    return [names for names in same.values() if len(names) > 1]
 
 
 def histogram(records: Sequence[Results]) -> list[tuple[int, int]]:

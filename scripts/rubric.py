@@ -22,6 +22,8 @@ random when it is asked; how the code is written does not matter. What all rows 
   message says whose fault that is. Where a section has several rows, each asks for something of its own: a layer too
   few costs 1.1 and 1.2, wrong noise 3.1 and 3.2. A mistake made in `VAE` and in `CVAE` costs both. A part that is a
   function or a method, and no layer, costs the row that counts it; what it computes is judged as any other's.
+- **Gradients belong to forward.** A part that gives the right numbers and cuts the gradients off (`detach`, `no_grad`)
+  costs 4.1 or 6.3, and not its own row; those through `reparametrize` belong to 3.2.
 - **What forward does can be seen without its parts.** Where a model does not have them, or under other names, which
   the parts' own rows charge, its gradients tell whether x_hat comes of a draw of the mu and logvar that it returns.
 - **Rows are independent.** Each takes what it needs from `vae.py` for itself; a missing name costs no other row.

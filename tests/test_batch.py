@@ -8,6 +8,7 @@ import json
 import multiprocessing
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -495,29 +496,41 @@ def test_export(tmp_path: Path, temporary: Path) -> None:
     )
     path, out = tmp_path / "export.zip", tmp_path / "out"
     path.write_bytes(export)
-    output = finish(start(path, out, temporary=temporary))
-    assert "[1/2] submission_1" in output
-    assert "[2/2] submission_1" in output
-    assert "] submission_11 (Elena Example, =1+1): 10 of 12\n" in output
+    output = finish(start(path, out, temporary=temporary), code=3)
+    assert "[1/1] submission_11 (Elena Example, =1+1): 10 of 12\n" in output
     assert "\r" not in output
     for words in (
-        "2 graded, mean 5.0",
+        "1 graded, mean 10.0",
         "Commonest mistakes",
-        f"2 of 2 submissions have a grade, 2 of them from this run. Written to {out}",
+        f"1 of 2 submissions have a grade, 1 of them from this run. Written to {out}",
+        "Listed without files, and not graded (is the export whole?): submission_12.",
     ):
         assert words in output
     lines = list(csv.DictReader(io.StringIO((out / "grades.csv").read_text("utf-8-sig"))))
     assert [(line["Name"], line["SID"], line["Total Score"], line["Row 3.2"]) for line in lines] == [
         ("Elena Example", "00100", "10", "0"),
         ("'=1+1", "00200", "10", "0"),
-        ("Late Comer", "00300", "0", "0"),
+        ("Late Comer", "00300", "", ""),
     ]
     assert "the export holds no files of it" in lines[2]["Note"]
     page = (out / "submissions" / "submission_11.html").read_text("utf-8")
     assert "printed long ago" in page
     assert "reparametrize" in page
-    assert finish(start(path, out, "--quiet", temporary=temporary)) == ""
+    assert finish(start(path, out, "--quiet", temporary=temporary), code=3) == ""
     assert list(temporary.iterdir()) == []
+
+
+def test_files_that_are_gone(run: Callable[..., batch.Outcome], tmp_path: Path) -> None:
+    """Who is listed and has no files any more keeps the grade from before, and is named."""
+    tree = {"submission_metadata.yml": METADATA.encode(), "submission_11/vae.py": REFERENCE.encode()}
+    path = make_folder({**tree, "submission_12/vae.py": NO_SIGMA}, tmp_path / "class")
+    first = run(path)
+    assert (first.missing, scores(tmp_path / "out")) == ([], {"submission_11": 12, "submission_12": 10})
+    shutil.rmtree(path / "submission_12")
+    then = run(path, redo=True)
+    assert (then.missing, then.graded) == (["submission_12"], 1)
+    assert then.records["submission_12"].score == 10
+    assert scores(tmp_path / "out") == {"submission_11": 12, "submission_12": 10}
 
 
 @pytest.mark.slow

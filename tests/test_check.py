@@ -313,6 +313,10 @@ def test_no_vae(homework: Homework, arguments: list[str]) -> None:
     done = homework.run(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"There is no vae.py in {homework.folder}.\n"
+    (homework.folder / "hw").mkdir()
+    (homework.folder / "hw" / "vae.py").write_text(REFERENCE, "utf-8")
+    done = homework.run(*arguments)
+    assert done.stderr == f"There is no vae.py in {homework.folder}. Move {Path('hw', 'vae.py')} there.\n"
     assert not (homework.folder / "submission.zip").exists()
     with pytest.raises(FileNotFoundError, match=r"there is no vae\.py"):
         check(homework.folder)
@@ -457,9 +461,11 @@ def test_text() -> None:
 
 
 def test_next_names_the_mistake() -> None:
-    """What comes next is the symptom and, where it is known, the mistake."""
-    text = shown({"1.2": "A slip.\nLargest difference: 3.\nIt looks as if 2 is 1."}).as_text(80)
-    assert text.endswith("Next: encoder, row 1.2. A slip. It looks as if 2 is 1.")
+    """What comes next is the mistake where it is known, and else what was found."""
+    lost = {"1.2": "A slip.\nIt looks as if 2 is 1.\nLargest difference: 3."}
+    assert shown(lost).as_text(80).endswith("Next: encoder, row 1.2. A slip.")
+    text = shown(lost, causes={"1.2": ["It looks as if 2 is 1."]}).as_text(80)
+    assert text.endswith("Next: encoder, row 1.2. It looks as if 2 is 1.")
 
 
 def test_narrow_text() -> None:

@@ -30,9 +30,14 @@ def read(*entries: Entry) -> list[dict[str, str]]:
 
 
 def test_columns() -> None:
-    """Name, SID, e-mail, submission, score, a column for each row, the hash and the notes."""
+    """Name, SID, e-mail, submission, score, a column for each row, the hashes and the notes."""
     (line,) = read(
-        entry("one", record({"5.1": "No."}, notes=["From a notebook"]), ANA, notes=("Not listed",))
+        entry(
+            "one",
+            record({"5.1": "No."}, notes=["From a notebook"], fingerprint="f00d"),
+            ANA,
+            notes=("Not listed",),
+        )
     )
     assert line == {
         "Name": "Ana Almeida",
@@ -44,6 +49,7 @@ def test_columns() -> None:
         "Max Points": "12",
         **{f"Row {number}": "0" if number == "5.1" else "1" for number in ROWS},
         "Row T": "not run",
+        "Fingerprint": "f00d",
         "Hash": "5eed",
         "Note": "Not listed; From a notebook",
     }
@@ -160,4 +166,4 @@ def test_rfc_4180() -> None:
     assert text.encode().startswith(b"\xef\xbb\xbfName,SID,")
     assert text.count("\r\n") == text.count("\n") == 3
     assert '\r\n"Ján Ďurčo, Jr.",' in text
-    assert {len(line) for line in csv.reader(io.StringIO(text, newline=""))} == {len(ROWS) + 10}
+    assert {len(line) for line in csv.reader(io.StringIO(text, newline=""))} == {len(ROWS) + 11}

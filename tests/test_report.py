@@ -130,7 +130,8 @@ def test_not_all() -> None:
 def test_long_mistakes() -> None:
     """In the filter, long mistakes that differ in their ends only can be told apart."""
     words = "It looks as if " + "the loss were summed, and " * 8
-    html = report.index([entry(name, record({"5.1": f"No.\n{words}{name}."})) for name in "ab"])
+    records = {name: record({"5.1": "No."}, causes={"5.1": [f"{words}{name}."]}) for name in "ab"}
+    html = report.index([entry(name, each) for name, each in records.items()])
     options = re.findall(r"<option value=\"\d\">(.*)", html)
     assert [option[-12:] for option in options] == ["a. (row 5.1)", "b. (row 5.1)"]
     assert max(map(len, options)) < 200

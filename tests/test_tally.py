@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from graded import record
+from graded import ROWS, record
 
 from autograder import tally
 from autograder.results import Row
@@ -116,6 +116,20 @@ def test_not_a_mistake() -> None:
 def test_ending(row: Row, expected: str) -> None:
     """A training that was not run, or that we failed at, is neither passed nor failed."""
     assert tally.ending(row) == expected
+
+
+def test_copies() -> None:
+    """Submissions with the same vae.py are named, but for those without a point, such as the template."""
+    records = {
+        "ann": record(fingerprint="1a"),
+        "bob": record({"1.1": "No."}, fingerprint="2b"),
+        "cleo": record(fingerprint="1a"),
+        "dan": record(dict.fromkeys(ROWS, "No."), fingerprint="3c"),
+        "eve": record(dict.fromkeys(ROWS, "No."), fingerprint="3c"),
+        "fay": record(),
+    }
+    assert tally.copies(records) == [["ann", "cleo"]]
+    assert tally.copies({}) == []
 
 
 def test_histogram() -> None:

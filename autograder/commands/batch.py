@@ -60,7 +60,8 @@ def batch(path: Path, out: Path, **settings: Any) -> None:
 
     What OUT has a record of is not graded again, unless the submission or the grader has changed; so a run that was
     stopped goes on where it was. The exit status is 0 when everything is graded, whatever the scores; 2 where there is
-    nothing to grade; 3 when the grader failed at some of it; 130 after Ctrl-C, SIGTERM or a closed terminal.
+    nothing to grade; 3 when the grader failed at some of it, or its files are missing; 130 after Ctrl-C, SIGTERM
+    or a closed terminal.
     """
     from rich.console import Console
 
@@ -94,9 +95,11 @@ def batch(path: Path, out: Path, **settings: Any) -> None:
         with printing():
             summary.show(outcome.records)
             summary.show_changes(outcome.earlier, outcome.records)
+            summary.show_copies(outcome.records)
             have = f"{done} of {counted(total, 'submission')} {'has' if total == 1 else 'have'} a grade"
             click.echo(f"\n{have}, {outcome.graded} of them from this run. Written to {out}.")
             for names, what in (
+                (outcome.missing, "Listed without files, and not graded (is the export whole?)"),
                 (outcome.left_out, "Not submissions, and left out"),
                 (outcome.strangers, f"In {out}, but of this class no longer, and in no table"),
             ):
@@ -107,4 +110,4 @@ def batch(path: Path, out: Path, **settings: Any) -> None:
             summary.show_faults(
                 {name: outcome.records[name] for name in outcome.faults}, Console(stderr=True)
             )
-    sys.exit(3 if outcome.faults else 0)
+    sys.exit(3 if outcome.faults or outcome.missing else 0)
