@@ -171,7 +171,7 @@ def grade_all(
 ) -> Generator[tuple[Submission, Graded], None, None]:
     """Grade submissions, several at a time, and give each with what came of it as it is finished.
 
-    Those for which there was no memory beside the others come last, one at a time.
+    Those for which there was no memory, or no time, beside the others come last, one at a time.
     """
     crowded = []
     with closing(grade_each(submissions, settings)) as gradings:
@@ -185,8 +185,10 @@ def grade_all(
 
 
 def ran_short(record: Results) -> bool:
-    """Tell whether the machine ended student code for want of memory, which others may have taken."""
-    return any(row.extra_data.get("ending") == results.OUT_OF_MEMORY for row in record.tests)
+    """Tell whether student code ended for want of memory, or of time to compute, which others may have taken."""
+    return any(
+        row.extra_data.get("ending") in (results.OUT_OF_MEMORY, results.STARVED) for row in record.tests
+    )
 
 
 def grade_each(

@@ -199,8 +199,8 @@ class Dialogue:
         seconds = min(self.sandbox.limits.start, self.worker.end - begin)
         try:
             self.listen(self.worker, Promise(self.hear, as_it_is, 0, "Your vae.py", wanted=False), seconds)
-        except TooSlow:
-            self.broken = TooSlow(
+        except TooSlow as error:
+            self.broken = type(error)(
                 f"Your vae.py could not be imported within {seconds:.0f} seconds: it should only define classes and "
                 "functions. Training belongs in the notebook."
                 if seconds == self.sandbox.limits.start

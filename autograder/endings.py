@@ -3,6 +3,7 @@
 Ended              the student's code gave no answer
 +-- TooSlow        in the time allowed
 |   +-- OutOfTime  of which earlier questions have left nothing
+|   +-- Starved    most of which the machine gave to others
 +-- TooBig         an answer larger than any right one, or too much memory
 +-- Died           the process ended: a signal, os._exit
 |   +-- OutOfMemory  the machine ended it, for want of memory
@@ -21,6 +22,7 @@ __all__ = [
     "Malformed",
     "OutOfMemory",
     "OutOfTime",
+    "Starved",
     "TooBig",
     "TooSlow",
     "describe",
@@ -38,6 +40,10 @@ class TooSlow(Ended):
 
 class OutOfTime(TooSlow):
     """Nothing is left of the time for a row, or for all of them."""
+
+
+class Starved(TooSlow):
+    """The time allowed has passed, and for most of it the machine computed something else."""
 
 
 class TooBig(Ended):

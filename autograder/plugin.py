@@ -23,10 +23,10 @@ import torch
 from _pytest._io import TerminalWriter
 
 from autograder import rubric
-from autograder.endings import Died, Ended, Malformed, OutOfMemory, TooBig, TooSlow
+from autograder.endings import Died, Ended, Malformed, OutOfMemory, Starved, TooBig, TooSlow
 from autograder.nursery import NurseryError
 from autograder.outcome import Missing, Raised, Unfinished, WrongKind
-from autograder.results import CONSEQUENCE, OUT_OF_MEMORY, ROWS, Row, clean
+from autograder.results import CONSEQUENCE, OUT_OF_MEMORY, ROWS, STARVED, Row, clean
 from autograder.rubric.mistake import Mistake
 from autograder.rubric.oracle import Sizes, other_sizes
 
@@ -44,6 +44,7 @@ ENDINGS: tuple[tuple[type[Exception], str], ...] = (
     (Unfinished, "unfinished"),
     (Raised, "raised"),
     (WrongKind, "wrong kind of answer"),
+    (Starved, STARVED),
     (TooSlow, "too slow"),
     (TooBig, "too big"),
     (OutOfMemory, OUT_OF_MEMORY),

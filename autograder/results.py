@@ -19,6 +19,7 @@ __all__ = [
     "OUT_OF_MEMORY",
     "RECIPE",
     "ROWS",
+    "STARVED",
     "Results",
     "Row",
     "clean",
@@ -47,6 +48,7 @@ UNWANTED = re.compile(
 )
 CONSEQUENCE = " cannot be judged, because of "  # stands where another row names the mistake
 OUT_OF_MEMORY = "out of memory"  # how a row ends whose process the machine ended for that
+STARVED = "starved"  # whose process the machine gave too little of its time
 RECIPE = "To see it"  # how the lines begin that are the same for all who lose the row
 
 

@@ -40,7 +40,7 @@ import msgspec
 
 from autograder.channel import Channel, OversizeError, StalledError
 from autograder.confine import LAYERS, Plan, is_safe
-from autograder.endings import Died, Ended, OutOfMemory, TooBig, TooSlow, describe
+from autograder.endings import Died, Ended, OutOfMemory, Starved, TooBig, TooSlow, describe
 from autograder.leftovers import remove, sweep_files, sweep_ipc
 from autograder.namespaces import closed_folder
 from autograder.nursery import Nursery, NurseryError, Spawner, Starter
@@ -231,8 +231,9 @@ class Worker:
         try:
             yield
         except StalledError:
+            kind = Starved if self.watch.starved(seconds) else TooSlow
             self.stop()
-            raise TooSlow(f"Your code did not answer within {max(1, round(seconds))} seconds.") from None
+            raise kind(f"Your code did not answer within {max(1, round(seconds))} seconds.") from None
         except OversizeError:
             self.stop()
             raise TooBig("Your code's answer is larger than any right one.") from None

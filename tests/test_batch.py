@@ -647,8 +647,9 @@ def test_no_record(tmp_path: Path) -> None:
     assert [ledger.read_if_there(tmp_path / name) for name in ("pipe", "", "damaged", "none")] == [None] * 4
 
 
-def test_short_of_memory(run: Callable[..., batch.Outcome], tmp_path: Path) -> None:
-    """Where others may have taken the memory that a submission needed, it is graded once more, alone."""
+@pytest.mark.parametrize("ending", [results.OUT_OF_MEMORY, results.STARVED])
+def test_short_of(run: Callable[..., batch.Outcome], tmp_path: Path, ending: str) -> None:
+    """Where others may have taken the memory or the time that a submission needed, it is graded once more, alone."""
     path = make_class(tmp_path / "class", anna=RIGHT, ben=RIGHT)
     asked: list[tuple[int, str]] = []
 
@@ -658,7 +659,7 @@ def test_short_of_memory(run: Callable[..., batch.Outcome], tmp_path: Path) -> N
             asked.append((jobs, task.name))
             graded = lane.Graded(record())
             if (jobs, task.name) != (1, "ben") and task.name == "ben":
-                graded.record.tests[0].extra_data = {"ending": results.OUT_OF_MEMORY}
+                graded.record.tests[0].extra_data = {"ending": ending}
             future: Future[bytes] = Future()
             future.set_result(msgspec.msgpack.encode(graded))
             return future

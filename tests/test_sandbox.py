@@ -21,7 +21,7 @@ from places import USER, allowed
 from autograder import doctor
 from autograder.channel import Channel
 from autograder.confine import LAYERS, is_safe
-from autograder.endings import TooSlow
+from autograder.endings import Starved, TooSlow
 from autograder.leftovers import remove
 from autograder.sandbox import Worker
 from autograder.usage import Times, fits, removed_files, times_of
@@ -251,9 +251,13 @@ def test_granted_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert worker.kept == pytest.approx(0.2)
     worker.end = time.monotonic() + 0.15
     begin = time.monotonic()
-    with pytest.raises(TooSlow):
+    with pytest.raises(Starved):
         worker.hear(100, 0.1)
     assert time.monotonic() - begin < 0.2
+    monkeypatch.setattr(worker.watch, "starved", lambda _: False)
+    with pytest.raises(TooSlow) as slow:
+        worker.hear(100, 0.1)
+    assert type(slow.value) is TooSlow
     later.join()
     worker.channel.close()
     theirs.close()
