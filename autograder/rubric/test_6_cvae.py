@@ -113,8 +113,8 @@ def test_cvae_forward(student, sizes):
         x, c = torch.rand(3, 1, 28, 28), torch.eye(7).long()[:3]; m = CVAE(784, num_classes=7, latent_size=20)
         torch.manual_seed(0); x_hat, mu, v = m(x, c)
         h = m.encoder(torch.cat([x.flatten(1), c], 1)); torch.manual_seed(0)  # or [c, x.flatten(1)], as in your forward
-        off = x_hat - m.decoder(torch.cat([reparametrize(mu, v), c], 1)), mu - m.mu_layer(h), v - m.logvar_layer(h)
-        print(*(t.norm() < 1e-4 for t in off), (m.eval()(x, c)[0] - m(x, c)[0]).any())  # expected: True, True, True, True
+        d = x_hat - m.decoder(torch.cat([reparametrize(mu, v), c], 1)), mu - m.mu_layer(h), v - m.logvar_layer(h)
+        print(*(t.norm() < 1e-4 for t in d), (m.eval()(x, c)[0] - m(x, c)[0]).any())  # expected: True, True, True, True
         for t in m(x[:1], c[:1]):  # expected: (1, 1, 28, 28), 6, (1, 20), 6, (1, 20), 6
             print(t.shape, len(torch.autograd.grad(t.sum(), m.encoder.parameters(), retain_graph=True)))
     """
