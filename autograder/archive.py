@@ -77,7 +77,7 @@ def _opened(file: IO[bytes], limit: int) -> zipfile.ZipFile:
     try:
         archive: zipfile.ZipFile = zipfile.ZipFile(counted)  # type: ignore[call-overload]  # it has all that is read
     except DAMAGE as error:
-        raise Unreadable(f"the zip is damaged or not a zip: {reason(error)}") from error
+        raise Unreadable(f"the zip is damaged, cut off or not a zip ({reason(error)})") from error
     counted.left = None  # members are counted one by one, as they are read
     return archive
 

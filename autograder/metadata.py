@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_METADATA", "METADATA", "Entry", "Submitter", "read_metadata"]
 
 METADATA = "submission_metadata.yml"
+AGAIN = "; export the class again, or take that file away: then folders are named, and not students"
 MAX_METADATA = 512 * MIB  # it holds every result of every earlier submission
 MOMENT = re.compile(r"^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d):\d\d(?:\.\d+)? *(\S*)$")  # people need no seconds
 KEPT = {"submitters", "created_at", "name", "sid", "email"}  # the bulk is results, of earlier submissions too
@@ -55,11 +56,13 @@ def read_metadata(path: Path) -> dict[str, Entry]:
             content = _Reader(yaml.parse(file, Loader=Loader)).document()
     except yaml.MarkedYAMLError as error:
         line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise Unreadable(f"{METADATA} cannot be read: {printable(str(error.problem))}{line}") from error
+        raise Unreadable(
+            f"{METADATA} cannot be read: {printable(str(error.problem))}{line}{AGAIN}"
+        ) from error
     except (yaml.YAMLError, UnicodeError, OSError) as error:
-        raise Unreadable(f"{METADATA} cannot be read: {reason(error)}") from error
+        raise Unreadable(f"{METADATA} cannot be read: {reason(error)}{AGAIN}") from error
     if not isinstance(content, dict):
-        raise Unreadable(f"{METADATA} is not a table of submissions")
+        raise Unreadable(f"{METADATA} is not a table of submissions{AGAIN}")
     return {folder: _entry(value) for folder, value in content.items()}
 
 

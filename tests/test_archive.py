@@ -86,9 +86,12 @@ def as_link(name: str) -> bytes:
 
 
 ZIPS_REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
-    "no zip": (lambda: b"PK\x03\x04 no zip", "the zip is damaged or not a zip"),
-    "empty file": (lambda: b"", "the zip is damaged or not a zip"),
-    "truncated": (lambda: zipped({"vae.py": os.urandom(9999)})[:-100], "the zip is damaged or not a zip"),
+    "no zip": (lambda: b"PK\x03\x04 no zip", "the zip is damaged, cut off or not a zip"),
+    "empty file": (lambda: b"", "the zip is damaged, cut off or not a zip"),
+    "truncated": (
+        lambda: zipped({"vae.py": os.urandom(9999)})[:-100],
+        "the zip is damaged, cut off or not a zip",
+    ),
     "damaged vae.py": (corrupt, "vae.py cannot be read: Bad CRC-32"),
     "climbing out": (lambda: with_info(name="../../x"), "leads outside: ../../x"),
     "climbing out in the middle": (lambda: with_info(name="a/../../x"), "leads outside: a/../../x"),
