@@ -42,6 +42,7 @@ class Student:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.dialogue = Dialogue(sandbox)
+        self.names: dict[str, str] = {}  # under which functions go that are not there under their own
         self.models: dict[tuple[int, str], Model] = {}  # by worker and sizes: making one takes a while
 
     def has_ended(self) -> bool:
@@ -131,7 +132,8 @@ class Student:
     def call(
         self, name: str, *args: Tensor | Slot, seed: int | None = None, learning: bool = True
     ) -> Promise[Tensor]:
-        """Call a function of the student's that should return a tensor."""
+        """Call a function of the student's that should return a tensor, by another name where it goes by one."""
+        name = self.names.get(name, name)
         what, more = f"{name}(...)", {} if learning else {"learning": False}
         return self.dialogue.promise(
             partial(as_tensor, what=what), what, "call", model=None, path=[name], args=args, seed=seed, **more

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from autograder.outcome import PARTS, UNANSWERED, WrongKind
+from autograder.outcome import PARTS, UNANSWERED, Missing, WrongKind
 from autograder.rubric import oracle
 from autograder.rubric.conspiracy import Witness
 from autograder.rubric.expect import close, show
@@ -86,6 +86,8 @@ class Composer:
         try:
             z = self.witness.note_noise(mu, logvar, finite(self.student.reparametrize(mu, logvar)))
         except UNANSWERED as error:
+            if isinstance(error, Missing) and self.forward.finds_reparametrize(error):
+                return self.compose(join, rectify=rectify)
             broken = self.odd(features, mu, logvar, error) or UnjudgedError("reparametrize", error)
             return Composed(join, mu, logvar, broken=broken)
         try:

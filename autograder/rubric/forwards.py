@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import TYPE_CHECKING
 
 import torch
@@ -173,6 +174,14 @@ class VAEForward:
                     f"Your {self.name} would learn more than its parts: {names}. When it has, does forward still give "
                     "what its parts give? (It was asked with other numbers there.)"
                 )
+
+    def finds_reparametrize(self, error: Missing) -> bool:
+        """Find reparametrize under another name, the only one like it: that it has that is charged by its own rows."""
+        names = [name for name in error.failure.others if re.search("param|sampl", name.lower())]
+        if len(names) != 1 or self.student.names:
+            return False
+        self.student.names = {"reparametrize": names[0]}
+        return True
 
     def blame(self, error: UnjudgedError, mistake: Mistake | None = None) -> Mistake:
         """Word that a part makes forward impossible to judge, or to compare with parts, where it has this mistake."""

@@ -567,7 +567,27 @@ PRODUCTS = [
     result("mu-times-noise", "return mu * (1 + sigma * eps)", BOTH, "where mu is 0, z has no noise"),
 ]
 
+# The name is charged by the function's own rows, and so is what forward cannot know to be wrong in it.
+MISSPELT = [
+    Mistake(
+        f"reparametrize-misspelt-and-{name}",
+        (Edit("file", "reparametrize(mu", "reparameterize(mu", 3), edit),
+        tuple(lost.split()),
+        ("`reparameterize`: is that it?", *words),
+    )
+    for name, lost, edit, words in (
+        ("the-variance", BOTH, Edit(WHERE, SIGMA, "torch.exp(logvar)"), ()),
+        (
+            "another-slip-in-forward",
+            f"{BOTH} 4.1",
+            Edit("VAE.forward", "self.decoder(z)", "self.decoder(torch.tanh(z))"),
+            ("z goes through a tanh",),
+        ),
+    )
+]
+
 MISTAKES = [
+    *MISSPELT,
     *UNLEARNED,
     *PRODUCTS,
     *UNSTEADY,
