@@ -128,6 +128,7 @@ def index(entries: Sequence[Entry], waiting: Sequence[Submission] = ()) -> str:
         histogram=histogram,
         most=max((count for _, count in histogram), default=0),
         rates=tally.pass_rates(records),
+        scored=len(records),
         mean=number(round(statistics.fmean(scores), 1)) if scores else "",
         median=number(statistics.median(scores)) if scores else "",
         highest=number(max((record.max_score for record in records), default=0)),

@@ -54,7 +54,9 @@ def show_rows(records: Sequence[Results], console: Console) -> None:
     table = table_of("Row", "Passed", "")
     for rate in sorted(tally.pass_rates(records), key=lambda rate: rate.number):
         table.add_row(rate.number, f"{rate.passed}/{rate.total}", Text(rate.name))
-    console.print("\nRows", style="bold")
+    read = sum("unreadable" not in record.extra_data for record in records)
+    of = f", of {read} whose vae.py could be read" if read < len(records) else ""
+    console.print(f"\nRows{of}", style="bold")
     console.print(table)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from corpus import entries as corpus
 from graded import ROWS, entry, record
+from rich.console import Console
 
-from autograder import report, web
+from autograder import report, summary, web
 from autograder.intake import Submitter
 from autograder.preview import Preview
 from autograder.results import Results
@@ -118,6 +120,16 @@ def test_class() -> None:
     assert [tr["data-mistake"] for tr in index.all("tr") if "data-row" in tr] == ["", "0", "0 1"]
     assert "not listed" in index.all("tr")[-1]["data-text"]
     assert [b["data-row"] for b in index.all("button") if "data-row" in b][:2] == ["5.1", "6.1"]
+
+
+def test_unreadable() -> None:
+    """Where some could not be read, the shares of the rows say of how many they are."""
+    cut = record(dict.fromkeys(ROWS, "Not graded: cut off"), unreadable="cut off")
+    assert "(of 1 that could be read)" in report.index([entry("a"), entry("b", cut)])
+    assert "could be read" not in report.index([entry("a")])
+    file = io.StringIO()
+    summary.show({"a": record(), "b": cut}, Console(file=file, width=80))
+    assert "Rows, of 1 whose vae.py could be read" in file.getvalue()
 
 
 def test_not_all() -> None:
