@@ -172,7 +172,10 @@ def explain_extra(extra: Sequence[Parameter], parameters: Sequence[Parameter]) -
     if not extra:
         return ""
     if all(torch.Size(p.shape or ()).numel() == 1 and not p.name.endswith("bias") for p in extra):
-        return f"{extra[0].name} is one number: PReLU has such a parameter, nn.ReLU has none."
+        return (
+            f"{extra[0].name} is one number: does PReLU stand where nn.ReLU should, which has none, or is it a factor "
+            "of your own?"
+        )
     weights = {p.name.rpartition(".")[0] for p in parameters if p.name.endswith("weight")}
     if all(p.name.endswith(".bias") and p.name.rpartition(".")[0] not in weights for p in extra):
         return (

@@ -68,7 +68,7 @@ def search(behaviour: Behaviour, x: Tensor, y: Tensor) -> list[str]:
     if close(y, right := behaviour.right(x, chain)):  # but not rectified
         most = float(y[right == 0].abs().max())
         return [
-            f"Where ReLU gives 0 it gives numbers up to {most:.4g}: is something added to it, or is it another?"
+            f"Where ReLU gives 0 it gives numbers up to {most:.4g}: is something added behind it, or is it no ReLU?"
         ]
     if len(behaviour.layers) > behaviour.length and oracle.fits(behaviour.layers, flat.shape[1]):
         more = behaviour.compute(x, behaviour.layers, rough=False)
