@@ -40,8 +40,9 @@ def brief(table: Mapping[str, object], every: int) -> list[object]:
 
 
 def endings(results: Results) -> dict[str, str]:
-    """How each row ended that was lost."""
-    return {row.number: row.extra_data["ending"] for row in results.tests if row.number in lost(results)}
+    """How each row ended that was lost; on a busy machine who is too slow may be starved, too."""
+    said = {row.number: row.extra_data["ending"] for row in results.tests if row.number in lost(results)}
+    return {number: "too slow" if ending == STARVED else ending for number, ending in said.items()}
 
 
 def words(results: Results) -> str:
