@@ -11,6 +11,7 @@ from apart import REFERENCE, ROWS, lost
 from graded import record
 
 from autograder.grade import summary
+from autograder.results import STARVED
 from autograder.watch import Limits
 
 if TYPE_CHECKING:
