@@ -62,9 +62,7 @@ class Outcome:
     interrupted: bool = False
     strangers: Sequence[str] = ()  # names of records in the same place, of no submission of this class
     left_out: Sequence[str] = ()  # names of files beside the submissions that are none
-    missing: list[str] = field(
-        default_factory=list
-    )  # names of submissions that are listed, and have no files
+    missing: list[str] = field(default_factory=list)  # names of submissions without files
 
     @property
     def faults(self) -> list[str]:

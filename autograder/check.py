@@ -209,9 +209,7 @@ def main(here: Path) -> int:
         "--start-method", choices=["fork", "spawn"], default="", help="how your code is started"
     )
     chosen = parser.parse_args()
-    chosen.sections = [
-        section.lower() for section in chosen.sections
-    ]  # as over the rows, where they are large
+    chosen.sections = [section.lower() for section in chosen.sections]  # over the rows they are large
     if unknown := [section for section in chosen.sections if section not in SECTIONS]:
         parser.error(f"there is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
     if chosen.submit and (chosen.sections or chosen.watch):

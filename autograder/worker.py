@@ -110,9 +110,8 @@ class Desk:
         self.module = load(self.path)
         torch.set_num_threads(threads)  # more than there are cores take ten times as long
         self.enables, self.dtype = torch.is_grad_enabled(), torch.get_default_dtype()
-        if (
-            self.dtype == torch.float64
-        ):  # the notebook's images are so, too, then; but what is handed over here is not
+        # Then the notebook's images are of that type, too; but what is handed over here is not.
+        if self.dtype == torch.float64:
             self.dtype = torch.float32
 
     # -- questions ---------------------------------------------------------------------------------------------
