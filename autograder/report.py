@@ -146,7 +146,8 @@ def line(entry: Entry, columns: Sequence[Row], mistakes: Sequence[int]) -> dict[
     rows = {row.number: row for row in results.tests}
     note = " ".join(entry.problems)
     people = [word for one in submission.submitters for word in (one.name, one.sid, one.email)]
-    words = [entry.title, *people, submission.submission_id, submission.name, note]
+    mark = str(results.extra_data.get("fingerprint", ""))
+    words = [entry.title, *people, submission.submission_id, submission.name, mark, note]
     return {
         "entry": entry,
         "sid": ", ".join(filter(None, (person.sid for person in submission.submitters))),

@@ -258,6 +258,23 @@ def test_filter(index: Page) -> None:
     expect(index.get_by_role("status")).to_have_text("4 of 4 shown")
 
 
+def test_filter_in_the_address(index: Page) -> None:
+    """What is asked for stands in the address: who opens that sees the same; what no field knows is passed over."""
+    index.get_by_label("Lost row").select_option("5.1")
+    index.get_by_label("Search").fill("wu & co")
+    expect_names(index, [])
+    index.get_by_label("Search").fill("møller")
+    expect_names(index, ["Björn Møller"])
+    address = index.url
+    index.get_by_role("button", name="Show all").click()
+    expect(index.get_by_role("status")).to_have_text("4 of 4 shown")
+    assert index.url.partition("#")[2] == ""
+    index.goto("about:blank")
+    index.goto(f"{address}&row=5.1&constructor=x")
+    expect_names(index, ["Björn Møller"])
+    expect(index.get_by_label("Search")).to_have_value("møller")
+
+
 def test_filter_from_summary(index: Page) -> None:
     """A row and a mistake in the summary show who lost it and who made it."""
     index.locator("button[data-row='4.1']").click()

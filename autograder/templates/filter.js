@@ -1,9 +1,10 @@
 "use strict";
-// Shows the rows of the table that have all that is asked for; sorting is done by sortable.js.
+// Shows the rows of the table that have all that is asked for, which the address tells, too; sortable.js sorts.
 {
   const table = document.getElementById("submissions");
   const form = document.getElementById("filter");
   const { text, row, mistake } = form.elements;
+  const fields = { text, row, mistake };
   const plain = (words) => words.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
   const has = (list, one) => !one || ` ${list} `.includes(` ${one} `);
 
@@ -18,6 +19,8 @@
       tr.hidden = !fits;
       shown += fits;
     }
+    const asked = new URLSearchParams(Object.entries(fields).flatMap(([name, { value }]) => (value ? [[name, value]] : [])));
+    history.replaceState(null, "", `#${asked}`);
     document.getElementById("shown").textContent = `${shown} of ${rows.length} shown`;
   }
 
@@ -25,6 +28,9 @@
   form.addEventListener("input", apply);
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", () => setTimeout(apply)); // the fields are empty only afterwards
+  for (const [name, value] of new URLSearchParams(location.hash.slice(1))) {
+    if (Object.hasOwn(fields, name)) fields[name].value = value;
+  }
   addEventListener("pageshow", apply); // a browser that comes back fills the fields in again
   for (const button of document.querySelectorAll("button[data-row], button[data-mistake]")) {
     button.addEventListener("click", () => {
