@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import html
 import importlib.util
 import json
 import os
@@ -17,7 +16,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import textwrap
 import time
 from functools import partial
 from pathlib import Path
@@ -25,13 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 from autograder import handin
 from autograder.startup import prepare, printing
+from autograder.verdict import SECTIONS, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["SECTIONS", "Verdict", "check", "main"]
+__all__ = ["check", "main"]
 
-SECTIONS = ("encoder", "decoder", "reparametrize", "forward", "loss", "cvae")  # of the notebook, in its order
 NEEDED = (
     "gradescope_utils",
     "msgspec",
@@ -45,114 +43,19 @@ NEEDED = (
 )
 MAX_SEED = (1 << 63) - 1  # torch's
 LOOK = 0.3  # seconds between two looks at vae.py
-GREEN, RED, DIM, PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[0m"
 
 
-class Verdict:
-    """A record, results.json as Python reads it, that shows itself: as HTML in a notebook, else as text."""
-
-    def __init__(self, record: dict[str, Any]) -> None:
-        self.record = record
-        self.rows = [row for row in record["tests"] if row.get("extra_data", {}).get("ending") != "not run"]
-
-    def __repr__(self) -> str:
-        return self.as_text(100)
-
-    def _repr_html_(self) -> str:
-        return self.as_html()
-
-    def summary(self) -> list[str]:
-        """Say in a few lines how it went, and what to look at next: the first section that is not finished."""
-        extra = self.record.get("extra_data", {})
-        made_from = f" for vae.py {extra['fingerprint']}" if "fingerprint" in extra else ""
-        most = sum(row.get("max_score", 0) for row in self.rows)
-        lines = [f"{self.record['score']:g} of {most:g} points{made_from}."]
-        lines += [f"Note: {note}" for note in extra.get("notes", [])]
-        if "unreadable" in extra:
-            return [*lines, f"Nothing could be checked: {extra['unreadable']}"]
-        if "grader_fault" in extra:
-            return [
-                *lines,
-                "The check itself failed; please show this to your course staff:",
-                extra["grader_fault"],
-            ]
-        from autograder.results import gist  # msgspec: there, if there is a record
-
-        left = [row for row in self.rows if row["status"] != "passed"]
-        if not left:
-            sections = dict.fromkeys(map(section_of, self.rows))
-            if sections.keys() >= {*SECTIONS}:
-                return [*lines, "Everything is right."]
-            return [*lines, f"What was checked is right: {', '.join(sections)}."]
-        section = section_of(left[0])
-        causes = left[0].get("extra_data", {}).get("causes", ())
-        numbers = ", ".join(row["number"] for row in left if section_of(row) == section)
-        return [
-            *lines,
-            f"Next: {section}, row{'s' * (',' in numbers)} {numbers}. {gist(output(left[0]), causes)}",
-        ]
-
-    def as_text(self, width: int, *, colours: bool = False) -> str:
-        """Write the record as plain text of so many columns."""
-        green, red, dim, plain = (GREEN, RED, DIM, PLAIN) if colours else [""] * 4
-        lines, section = [], ""
-        for row in self.rows:
-            if section != section_of(row):
-                section = section_of(row)
-                lines.append(f"{dim}{section.upper()}{plain}")
-            passed = row["status"] == "passed"
-            mark = f"{green}✓{plain}" if passed else f"{red}✗{plain}"
-            name = textwrap.wrap(row["name"], max(20, width - 13)) or [""]
-            lines.append(f"{mark} {row['number']:<4} {points(row):>5}  {name[0]}")
-            lines += [f"{'':13}{line}" for line in name[1:]]
-            said = [] if passed and row.get("max_score") else output(row).splitlines()
-            # A line that is indented is a line of code: it stays as it is.
-            broken = [
-                [line] if line.startswith(" ") else textwrap.wrap(line, max(20, width - 13)) for line in said
-            ]
-            lines += [f"{'':13}{line}" for group in broken for line in group]
-        return "\n".join([*lines, "", *self.summary()])
-
-    def as_html(self) -> str:
-        """Write the record as a small table. All of its text is escaped."""
-        rows = []
-        for row in self.rows:
-            passed = row["status"] == "passed"
-            said = "" if passed and row.get("max_score") else output(row)
-            detail = (
-                f"<pre style='white-space: pre-wrap; margin: 0'>{html.escape(said)}</pre>" if said else ""
-            )
-            rows.append(
-                f"<tr><td>{'&#10003;' if passed else '&#10007;'}</td><td>{html.escape(row['number'])}</td>"
-                f"<td>{points(row)}</td><td style='text-align: left'>{html.escape(row['name'])}{detail}</td></tr>"
-            )
-        head = (
-            "<tr><th></th><th>row</th><th>points</th><th style='text-align: left'>what was checked</th></tr>"
-        )
-        end = "".join(f"<p style='white-space: pre-wrap'>{html.escape(line)}</p>" for line in self.summary())
-        return f"<table>{head}{''.join(rows)}</table>{end}"
-
-
-def section_of(row: dict[str, Any]) -> str:
-    """Return the section that a row belongs to."""
-    return str(row.get("tags", ["the assignment"])[0])
-
-
-def output(row: dict[str, Any]) -> str:
-    """Return what was found."""
-    return str(row.get("extra_data", {}).get("text") or row.get("output") or "Not passed.")
-
-
-def points(row: dict[str, Any]) -> str:
-    """Write a row's points."""
-    return f"{row.get('score', 0):g}/{row['max_score']:g}" if "max_score" in row else ""
+def unknown(sections: Sequence[str]) -> str:
+    """Say which of these is no section of the notebook; "" where all are."""
+    wrong = [section for section in sections if section not in SECTIONS]
+    return f"there is no section {wrong[0]!r}; there are {', '.join(SECTIONS)}" if wrong else ""
 
 
 def check(here: Path, *sections: str) -> None:
     """Check these sections of here/vae.py, all of them where none is named, and show the rows."""
     sections = tuple(section.lower() for section in sections)
-    if unknown := [section for section in sections if section not in SECTIONS]:
-        raise ValueError(f"there is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
+    if why := unknown(sections):
+        raise ValueError(why)
     if not handin.names_of(here):
         raise FileNotFoundError(f"there is no vae.py in {here}")
     with tempfile.TemporaryDirectory() as folder:
@@ -194,7 +97,11 @@ def main(here: Path) -> int:
         description="Check vae.py as Gradescope will: the same rows, points and words.",
     )
     parser.add_argument(
-        "sections", nargs="*", metavar="section", help=f"{', '.join(SECTIONS)}; none means all"
+        "sections",
+        nargs="*",
+        type=str.lower,
+        metavar="section",
+        help=f"{', '.join(SECTIONS)}; none means all",
     )
     parser.add_argument(
         "--watch", action="store_true", help="check again whenever vae.py is saved, until Ctrl-C"
@@ -209,9 +116,8 @@ def main(here: Path) -> int:
         "--start-method", choices=["fork", "spawn"], default="", help="how your code is started"
     )
     chosen = parser.parse_args()
-    chosen.sections = [section.lower() for section in chosen.sections]  # over the rows they are large
-    if unknown := [section for section in chosen.sections if section not in SECTIONS]:
-        parser.error(f"there is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
+    if why := unknown(chosen.sections):
+        parser.error(why)
     if chosen.submit and (chosen.sections or chosen.watch):
         parser.error("--submit checks everything, once: give no section, and no --watch")
     if chosen.seed is not None and not 0 <= chosen.seed <= MAX_SEED:

@@ -201,8 +201,8 @@ def training_row(options: Options, why: str = "nothing was graded.") -> Row:
 
 def summary(results: Results) -> str:
     """Say in a few lines how it went."""
-    graded = results.extra_data.get("fingerprint")
-    lines = [f"{results.score:g} of {results.max_score:g} points{f' for vae.py {graded}' if graded else ''}."]
+    graded = f" for vae.py {results.fingerprint}" if results.fingerprint else ""
+    lines = [f"{results.score:g} of {results.max_score:g} points{graded}."]
     if results.fault:
         lines.append(
             "The autograder itself failed, at least in part: that is no fault of yours, and the points are not final. "

@@ -42,7 +42,7 @@ def grades(graded: Sequence[tuple[Submission, Results]], waiting: Sequence[Submi
         rows = {row.number: row for row in results.tests}
         score = "" if results.fault else number(results.score)
         cells = ["" if results.fault or n not in rows else _cell(rows[n]) for n in numbers]
-        marks = [str(results.extra_data.get(name, "")) for name in ("fingerprint", "submission")]
+        marks = [results.fingerprint, str(results.extra_data.get("submission", ""))]
         said = "; ".join(problems(submission, results))
         for who in _people(submission):
             line = [*who, score, number(results.max_score), *cells, *marks, said]

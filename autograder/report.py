@@ -146,8 +146,7 @@ def line(entry: Entry, columns: Sequence[Row], mistakes: Sequence[int]) -> dict[
     rows = {row.number: row for row in results.tests}
     note = " ".join(entry.problems)
     people = [word for one in submission.submitters for word in (one.name, one.sid, one.email)]
-    mark = str(results.extra_data.get("fingerprint", ""))
-    words = [entry.title, *people, submission.submission_id, submission.name, mark, note]
+    words = [entry.title, *people, submission.submission_id, submission.name, results.fingerprint, note]
     return {
         "entry": entry,
         "sid": ", ".join(filter(None, (person.sid for person in submission.submitters))),
@@ -188,7 +187,7 @@ def page(entry: Entry, before: Entry | None, after: Entry | None, preview: Previ
     missing = extra.get("layers_missing") or {}
     versions = extra.get("versions") or {}
     how = {
-        "Fingerprint of vae.py, as a check shows it": extra.get("fingerprint"),
+        "Fingerprint of vae.py, as a check shows it": entry.results.fingerprint,
         "Files (SHA-256)": extra.get("submission"),
         "Layers of the sandbox in force": ", ".join(extra.get("layers", [])),
         "Not in force": "; ".join(f"{layer}: {reason}" for layer, reason in missing.items()),

@@ -94,6 +94,11 @@ class Results(msgspec.Struct, kw_only=True, omit_defaults=True):
         return sum(row.max_score or 0 for row in self.tests)
 
     @property
+    def fingerprint(self) -> str:
+        """What tells the vae.py that was graded from others; "" where there was none."""
+        return str(self.extra_data.get("fingerprint", ""))
+
+    @property
     def fault(self) -> bool:
         """Whether the grader itself failed, at some row or altogether."""
         return bool(self.extra_data.get("grader_fault")) or any(row.fault for row in self.tests)

@@ -99,8 +99,8 @@ def copies(records: Mapping[str, Results]) -> list[list[str]]:
     """Return the names of submissions that have the same vae.py, byte for byte; without points it is the template."""
     same: dict[str, list[str]] = {}
     for name, record in sorted(records.items()):
-        if record.score and (mark := record.extra_data.get("fingerprint")):
-            same.setdefault(mark, []).append(name)
+        if record.score and record.fingerprint:
+            same.setdefault(record.fingerprint, []).append(name)
     return [names for names in same.values() if len(names) > 1]
 
 

@@ -24,10 +24,11 @@ from graded import record
 from valid import problems
 
 from autograder import confine, handin
-from autograder.check import NEEDED, Verdict, check
+from autograder.check import NEEDED, check
 from autograder.nursery import Spawner
 from autograder.release import release
 from autograder.sandbox import Sandbox
+from autograder.verdict import Verdict
 from autograder.watch import Limits
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import click
 import pytest
 from test_commands import call_main
 
-from autograder import check
+from autograder import check, verdict
 from autograder.__main__ import main
 from autograder.release import release
 
@@ -136,7 +136,7 @@ def test_options_of_the_check() -> None:
     assert known >= {"--watch", "--submit"}
     table = TEXTS["docs/student.md"].partition("## What a row can say")[0]
     assert set(re.findall(r"`(--[\w-]+)", table)) == known
-    for section in check.SECTIONS:
+    for section in verdict.SECTIONS:
         assert f"`{section}`" in table
 
 

@@ -29,7 +29,7 @@ SHOWN = 20  # names, where there may be many
 )
 @click.option(
     "--train",
-    type=click.Choice(["never", "auto", "always"]),
+    type=common.TRAIN,
     default="never",
     show_default=True,
     help="The training run, without points, minutes for each submission: never, where there is time, or always.",
@@ -39,12 +39,7 @@ SHOWN = 20  # names, where there may be many
     metavar="PATTERN",
     help="Only submissions whose name, number, student's name, SID or e-mail address fits, such as 'submission_1*'.",
 )
-@click.option(
-    "--accept-weak-sandbox",
-    "accept_weak",
-    is_flag=True,
-    help="Grade where `autograder doctor` advises against it.",
-)
+@common.weak_option
 @click.option(
     "--data",
     type=click.Path(file_okay=False, resolve_path=True, path_type=Path),

@@ -10,7 +10,17 @@ from pathlib import Path
 
 import click
 
-__all__ = ["PROJECT", "GraderError", "InputError", "data_option", "leave", "load_torch", "reason"]
+__all__ = [
+    "PROJECT",
+    "TRAIN",
+    "GraderError",
+    "InputError",
+    "data_option",
+    "leave",
+    "load_torch",
+    "reason",
+    "weak_option",
+]
 
 PROJECT = Path(__file__).parents[2]
 
@@ -36,6 +46,13 @@ def expect_mnist(_context: click.Context, _option: click.Parameter, data: Path |
     return data
 
 
+TRAIN = click.Choice(["never", "auto", "always"])
+weak_option = click.option(
+    "--accept-weak-sandbox",
+    "accept_weak",
+    is_flag=True,
+    help="Grade where `autograder doctor` advises against it.",
+)
 data_option = click.option(
     "--data",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

@@ -33,7 +33,7 @@ MAX_SEED = (1 << 63) - 1  # torch's
 )
 @click.option(
     "--train",
-    type=click.Choice(["never", "auto", "always"]),
+    type=common.TRAIN,
     default="auto",
     show_default=True,
     help="The training run, which carries no points: never, where there is time for it, or always.",
@@ -48,9 +48,7 @@ MAX_SEED = (1 << 63) - 1  # torch's
     type=click.IntRange(0, MAX_SEED),
     help="Repeat a grading with the seed that its results.json records.",
 )
-@click.option(
-    "--accept-weak-sandbox", is_flag=True, help="Grade where `autograder doctor` advises against it."
-)
+@common.weak_option
 def grade(  # noqa: PLR0913 - one for each option
     submission: Path | None,
     results: Path | None,
@@ -60,7 +58,7 @@ def grade(  # noqa: PLR0913 - one for each option
     data: Path | None,
     seed: int | None,
     *,
-    accept_weak_sandbox: bool,
+    accept_weak: bool,
 ) -> None:
     """Grade SUBMISSION: a folder, a zip, a vae.py or a notebook.
 
@@ -118,7 +116,7 @@ def grade(  # noqa: PLR0913 - one for each option
         method=start_method or "",
         seed=seed,
         training=training,
-        accept_weak=accept_weak_sandbox or not on_gradescope,
+        accept_weak=accept_weak or not on_gradescope,
         # Gradescope may end the container in the middle of the training run: the verdict does not rest on that.
         beforehand=put_beforehand if on_gradescope else None,
     )
@@ -132,7 +130,7 @@ def grade(  # noqa: PLR0913 - one for each option
 
     with printing():
         table.show(record, results)
-        warn(record, accepted=accept_weak_sandbox)
+        warn(record, accepted=accept_weak)
     common.leave(3 if record.fault else 0)
 
 

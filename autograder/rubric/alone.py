@@ -92,9 +92,9 @@ def gives(name: str, drawn: Drawn | None, x: Tensor, answer: Promise[Any]) -> bo
     due = due.view(-1, 1, 28, 28) if name == "decoder" else due
     if y.shape != due.shape or y.dtype != torch.float32:
         return False
-    # Numbers of one size at a time, since the largest tells how exact all must be. For the half see Behaviour.gives.
     if name == "encoder" and not rectified(y, due):
         return False
+    # Numbers of one size at a time, since the largest tells how exact all must be. For the half see Behaviour.gives.
     half = [len(x) // 2]
     halves = zip(y.tensor_split(half), due.tensor_split(half), strict=True)
     return all(close(found, right, TOLERANCE / 2) for found, right in halves if len(right))

@@ -96,9 +96,8 @@ class Case:
         self.again = Again(self.composer, held, self.fail)
         composed = [] if forward_first else self.compose_all(held)
         answer, failure = self.ask(held)
-        if (
-            failure and INFERENCE in str(failure) and self.reparametrize_is_cut_off()
-        ):  # its own row charges it
+        # That reparametrize is cut off its own row charges.
+        if failure and INFERENCE in str(failure) and self.reparametrize_is_cut_off():
             self.setting = replace(self.setting, learning=False, again=False)
             answer, failure = self.ask(held, learning=False)
         if forward_first and isinstance(failure, Ended):  # the next worker does not have this model
